@@ -1,0 +1,141 @@
+"""The connection to the state database, the same way of using it on all three databases.
+
+``with database.write() as tx`` is one transaction that may write,
+``with database.read() as tx`` one that may not.  On SQLite a writer takes its
+lock when it begins (BEGIN IMMEDIATE: it waits for another writer instead of
+failing half way), and in WAL mode a reader neither waits nor is waited for.
+"""
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
+
+from cloudkitty_like.domain.errors import Conflict, Invalid, Unavailable
+
+SQLITE_BUSY_SECONDS = 120
+DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg",
+           "mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql"}
+EXTRAS = {"postgresql": "postgresql", "mysql": "mysql", "mariadb": "mysql"}
+
+
+class Database:
+    """One database, whatever its kind.  Engines are made at first use and belong to one process."""
+
+    def __init__(self, url: str, **engine_options: Any) -> None:
+        try:
+            parsed = make_url(url)
+        except ArgumentError:
+            raise Invalid("[database] connection is not a database URL: write sqlite:////path/to/file, "
+                          "postgresql://user@host/name or mysql://user@host/name") from None
+        if parsed.drivername in DRIVERS:
+            parsed = parsed.set(drivername=DRIVERS[parsed.drivername])
+        self.url = parsed
+        self.dialect: str = "mysql" if parsed.get_backend_name() == "mariadb" else parsed.get_backend_name()
+        if self.dialect not in ("sqlite", "postgresql", "mysql"):
+            raise Invalid(f"[database] connection: {parsed.get_backend_name()} is not supported; "
+                          "sqlite, postgresql and mysql (MariaDB) are")
+        if self.dialect == "mysql" and "charset" not in parsed.query:
+            self.url = parsed.update_query_dict({"charset": "utf8mb4"})
+        self._options = engine_options
+        self._engine: Engine | None = None
+        self._lock = threading.Lock()
+
+    def __str__(self) -> str:
+        return self.url.render_as_string(hide_password=True)
+
+    @property
+    def engine(self) -> Engine:
+        with self._lock:
+            if self._engine is None:
+                self._engine = self._made()
+            return self._engine
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction that may write; rolled back if the block raises."""
+        with self._translated(), self.engine.connect() as connection:
+            connection.info["write"] = True
+            if self.dialect != "sqlite":
+                connection = connection.execution_options(isolation_level="READ COMMITTED")
+            try:
+                with connection.begin():
+                    yield connection
+            finally:
+                connection.info.pop("write", None)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One consistent view; nothing written in it would stay."""
+        with self._translated(), self.engine.connect() as connection:
+            if self.dialect != "sqlite":     # several questions, one answer: SQLite's transactions are so by nature
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            yield connection
+
+    def close(self) -> None:
+        with self._lock:
+            if self._engine is not None:
+                self._engine.dispose()
+                self._engine = None
+
+    def _made(self) -> Engine:
+        options = dict(self._options)
+        if self.dialect == "sqlite":
+            if self.url.database and self.url.database != ":memory:":
+                Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+            options = {"connect_args": {"timeout": SQLITE_BUSY_SECONDS, "check_same_thread": False}}
+        else:
+            options.setdefault("pool_pre_ping", True)
+        try:
+            engine = create_engine(self.url, **options)
+        except (ModuleNotFoundError, NoSuchModuleError) as error:
+            raise Invalid(f"[database] connection: {error}",
+                          hint=f"pip install 'cloudkitty-like[{EXTRAS.get(self.dialect, '')}]'") from None
+        if self.dialect == "sqlite":
+            event.listen(engine, "connect", _prepare_sqlite)
+            event.listen(engine, "begin", _begin_sqlite)
+        elif self.dialect == "mysql":
+            event.listen(engine, "connect", _prepare_mysql)
+        return engine
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (OperationalError, InterfaceError) as error:
+            raise Unavailable(f"the database {self} failed: {error.orig}") from error
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise Unavailable(f"the database {self} was lost: {error.orig}") from error
+            raise
+
+
+def _prepare_sqlite(connection: Any, record: Any) -> None:
+    connection.isolation_level = None          # transactions are begun below, not by the driver
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_SECONDS * 1000}")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    # In WAL mode NORMAL cannot corrupt; a power cut may undo the last transactions whole, progress with them.
+    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.info.get("write") else "BEGIN")
+
+
+def _prepare_mysql(connection: Any, record: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute("SET SESSION sql_mode = 'TRADITIONAL', time_zone = '+00:00', innodb_lock_wait_timeout = 60")
+    cursor.close()
+
+
+def conflict(error: DBAPIError) -> Conflict:
+    """A violated unique key as what it means to the caller."""
+    return Conflict(f"somebody else has recorded this meanwhile: {error.orig}")

@@ -1,0 +1,258 @@
+"""The state database: every table, on one page.  The Alembic history makes the same; a test compares them.
+
+Amounts are kept as two integers, ``*_whole`` and ``*_part``
+(:mod:`cloudkitty_like.domain.money`), instants as integers
+(:mod:`cloudkitty_like.db.types`).
+"""
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from cloudkitty_like.db.types import Instant, Second, Serial, text
+
+metadata = MetaData(naming_convention={
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+})
+
+
+def _amounts(*names: str) -> list[Column[int]]:
+    return [Column(f"{name}_{piece}", BigInteger, nullable=False, default=0)
+            for name in names for piece in ("whole", "part")]
+
+
+# --- the ledger's index -----------------------------------------------------------------------
+
+# What every frame here has in common, fixed when the first is published: period, scope_key.
+ledger_setting = Table(
+    "ledger_setting", metadata,
+    Column("name", text(64), primary_key=True),
+    Column("value", text(255), nullable=False),
+)
+
+ledger_tx = Table(
+    "ledger_tx", metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("at", Instant, nullable=False),
+    Column("author", text(255), nullable=False),
+    Column("cause", text(64), nullable=False),         # rating, accept-empty, reset ...
+    Column("reason", Text, nullable=False, default=""),
+)
+
+scope = Table(
+    "scope", metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("identifier", text(255), nullable=False, unique=True),
+    Column("scope_key", text(255), nullable=False),
+    Column("fetcher", text(64), nullable=False),
+    Column("collector", text(64), nullable=False),
+    Column("shard_hash", Integer, nullable=False),     # of the identifier; modulo the number of shards
+    Column("active", SmallInteger, nullable=False, default=1),
+    Column("seen_at", Instant, nullable=False),        # when the fetcher first found it
+    Column("starts_at", Second),                       # where rating starts, where that was given
+    Column("due", Second),                             # begin of the next period to rate; null: not started
+    # What is wrong with it.
+    Column("failures", Integer, nullable=False, default=0),    # in a row
+    Column("error", Text),
+    Column("error_kind", text(16)),                    # source, rating
+    Column("error_at", Instant),
+    Column("retry_at", Instant),                       # not before
+    Column("parked_ruleset", BigInteger),              # rating failed under this version; wait for another
+)
+Index(None, scope.c.due)
+
+# Numbers for revisions.  A row stands from allocation until its revisions are published or purged.
+revision_block = Table(
+    "revision_block", metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("first", BigInteger, nullable=False),
+    Column("last", BigInteger, nullable=False),
+    Column("at", Instant, nullable=False),
+)
+
+frame = Table(
+    "frame", metadata,
+    Column("revision", BigInteger, primary_key=True, autoincrement=False),
+    Column("scope_id", ForeignKey("scope.id"), nullable=False),
+    Column("begin", Second, nullable=False),
+    Column("end", Second, nullable=False),
+    Column("origin", text(16), nullable=False),        # collected, posted, timeline
+    Column("published", ForeignKey("ledger_tx.id"), nullable=False),
+    Column("superseded", ForeignKey("ledger_tx.id")),
+    # 1 or null, and nulls are distinct in a unique key on all three databases: one current frame.
+    Column("current", SmallInteger),
+    Column("ruleset", BigInteger, nullable=False),
+    Column("digest", LargeBinary(16), nullable=False),
+    Column("points", BigInteger, nullable=False),
+    UniqueConstraint("scope_id", "begin", "origin", "current"),
+)
+Index(None, frame.c.begin)
+Index(None, frame.c.superseded)
+Index(None, frame.c.published)
+
+total = Table(
+    "total", metadata,
+    Column("revision", ForeignKey("frame.revision"), primary_key=True),
+    Column("metric", text(255), primary_key=True),
+    Column("unit", text(64), primary_key=True),
+    *_amounts("qty", "price"),
+    Column("points", BigInteger, nullable=False),
+    Column("unpriced", BigInteger, nullable=False),
+)
+
+
+def _rollup(name: str) -> Table:
+    return Table(
+        name, metadata,
+        Column("begin", Second, primary_key=True),     # of the day or the month
+        Column("scope_id", ForeignKey("scope.id"), primary_key=True),
+        Column("metric", text(255), primary_key=True),
+        Column("unit", text(64), primary_key=True),
+        *_amounts("qty", "price"),
+        Column("points", BigInteger, nullable=False),
+        Column("unpriced", BigInteger, nullable=False),
+    )
+
+
+# Current frames only, kept in the transaction that publishes.
+day_total = _rollup("day_total")
+month_total = _rollup("month_total")
+
+# Where an operator has said that an empty answer of the source is true.
+accepted_gap = Table(
+    "accepted_gap", metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("begin", Second, nullable=False),
+    Column("end", Second, nullable=False),
+    Column("scope_id", ForeignKey("scope.id")),        # null: every scope
+    Column("tx", ForeignKey("ledger_tx.id"), nullable=False),
+)
+
+# --- points: the sqlalchemy storage, by default in the same database ----------------------------
+
+series = Table(
+    "series", metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("scope", text(255), nullable=False),
+    Column("metric", text(255), nullable=False),
+    Column("unit", text(64), nullable=False),
+    Column("groupby", Text, nullable=False),           # a JSON object
+    Column("metadata", Text, nullable=False),          # a JSON object
+    Column("digest", LargeBinary(16), nullable=False, unique=True),
+)
+Index(None, series.c.scope, series.c.metric)
+
+# Which scope and period a revision's points are of.
+appended = Table(
+    "appended", metadata,
+    Column("revision", BigInteger, primary_key=True, autoincrement=False),
+    Column("scope", text(255), nullable=False),
+    Column("begin", Second, nullable=False),
+    Column("end", Second, nullable=False),
+)
+Index(None, appended.c.begin)
+
+# Points kept beside revision r as they were collected stand under -r.
+point = Table(
+    "point", metadata,
+    Column("revision", BigInteger, primary_key=True, autoincrement=False),
+    Column("series", BigInteger, primary_key=True, autoincrement=False),
+    Column("qty_whole", BigInteger, nullable=False),
+    Column("qty_part", BigInteger, nullable=False),
+    Column("price_whole", BigInteger),                 # null: unpriced
+    Column("price_part", BigInteger),
+    sqlite_with_rowid=False,
+)
+
+# --- rules: everything here has two times, and nothing is overwritten ---------------------------
+
+rule_change = Table(
+    "rule_change", metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("at", Instant, nullable=False),
+    Column("author", text(255), nullable=False),
+    Column("cause", text(64), nullable=False),         # apply, modules, api ...
+    Column("reason", Text, nullable=False, default=""),
+)
+
+# A row is one recorded state of a rule; ``rule_id`` stays the same through its changes.
+hashmap_rule = Table(
+    "hashmap_rule", metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("rule_id", text(36), nullable=False),
+    Column("service", text(255), nullable=False),      # a metric's alt_name
+    Column("field", text(255)),                        # a label; null: the service itself
+    Column("value", text(255)),                        # a mapping of a field
+    Column("level", text(64)),                         # a threshold, as decimal text
+    Column("type", text(8), nullable=False),           # flat, rate
+    Column("cost", text(64), nullable=False),          # decimal text
+    Column("group_name", text(255), nullable=False, default=""),
+    Column("scope", text(255)),                        # null: every scope
+    Column("name", text(255), nullable=False, default=""),
+    Column("description", Text, nullable=False, default=""),
+    Column("valid_from", Instant),                     # null: from always
+    Column("valid_to", Instant),                       # null: for ever
+    Column("recorded_from", ForeignKey("rule_change.id"), nullable=False),
+    Column("recorded_to", ForeignKey("rule_change.id")),
+)
+Index(None, hashmap_rule.c.rule_id)
+Index(None, hashmap_rule.c.recorded_to, hashmap_rule.c.service)
+
+rating_module = Table(
+    "rating_module", metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("name", text(64), nullable=False),
+    Column("enabled", SmallInteger, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("recorded_from", ForeignKey("rule_change.id"), nullable=False),
+    Column("recorded_to", ForeignKey("rule_change.id")),
+)
+
+metrics_document = Table(
+    "metrics_document", metadata,
+    Column("digest", text(64), primary_key=True),      # SHA-256, in hex
+    Column("text", Text().with_variant(Text(2**24), "mysql", "mariadb"), nullable=False),
+    Column("at", Instant, nullable=False),
+)
+
+# All that a price depends on, by one number.
+ruleset = Table(
+    "ruleset", metadata,
+    Column("version", Serial, primary_key=True, autoincrement=True),
+    Column("change", BigInteger, nullable=False),      # rule_change.id; 0: before the first
+    Column("metrics", ForeignKey("metrics_document.digest"), nullable=False),
+    Column("software", text(64), nullable=False),
+    Column("at", Instant, nullable=False),
+    UniqueConstraint("change", "metrics", "software"),
+)
+
+# --- workers ------------------------------------------------------------------------------------
+
+worker = Table(
+    "worker", metadata,
+    Column("id", text(255), primary_key=True),         # host:pid:start
+    Column("host", text(255), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    Column("doing", text(255), nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("periods", BigInteger, nullable=False),
+    Column("points", BigInteger, nullable=False),
+    Column("stages", Text, nullable=False),            # a JSON object: seconds per stage
+    Column("requests", BigInteger, nullable=False),
+)

@@ -1,0 +1,54 @@
+"""Errors, named by what the caller can do about them.
+
+The orchestrator retries :class:`Unavailable`; only the API's error page knows
+the HTTP statuses; anything that is not one of these is a bug and is loud.
+"""
+from __future__ import annotations
+
+
+class Error(Exception):
+    """The root: catch it at a process boundary, never in between.
+
+    ``hint`` says, in one sentence, what to do about it; it may be empty.
+    """
+
+    def __init__(self, message: str = "", *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class Invalid(Error):
+    """The request, the configuration or the data is wrong; retrying will not help.
+
+    ``problems`` holds every reason found, one line each, so that the whole of
+    a file can be corrected at once.
+    """
+
+    def __init__(self, *problems: str, hint: str = "") -> None:
+        super().__init__("\n".join(problems), hint=hint)
+        self.problems = problems
+
+
+class NotFound(Error):
+    """It names something that does not exist."""
+
+
+class Conflict(Error):
+    """It contradicts something that exists."""
+
+
+class Forbidden(Error):
+    """The caller may not do this."""
+
+
+class Unavailable(Error):
+    """A system we depend on failed; the same call may work later.
+
+    ``smaller`` is true where the same question about fewer scopes may be
+    answered (a time-out, a query refused for its size), so that splitting it
+    is worth a try; it is false where nobody would be answered.
+    """
+
+    def __init__(self, message: str = "", *, hint: str = "", smaller: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.smaller = smaller

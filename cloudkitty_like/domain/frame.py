@@ -1,0 +1,203 @@
+"""The usage of one metric, one scope and one period: a table stored by column.
+
+Frames stand between collector and storage.  Nothing there makes an object per
+data point beyond its two Decimals; what depends on a label is worked out once
+per distinct label, then spread over the rows by code.
+"""
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import cached_property
+from hashlib import blake2b
+from itertools import compress
+from types import MappingProxyType
+
+from cloudkitty_like.domain import money
+from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.domain.period import Period
+
+Labels = Mapping[str, "Column"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A label column, dictionary-encoded: row ``i`` holds ``values[codes[i]]``."""
+
+    values: tuple[str, ...]
+    codes: array[int]
+
+    @classmethod
+    def of(cls, cells: Iterable[str]) -> Column:
+        seen: dict[str, int] = {}
+        code = seen.setdefault
+        codes = array("I", [code(cell, len(seen)) for cell in cells])
+        return cls(tuple(seen), codes)
+
+    def where(self, mask: Iterable[object]) -> Column:
+        """The rows at which ``mask`` is true."""
+        return Column.of(compress(self, mask))
+
+    def __iter__(self) -> Iterator[str]:
+        return map(self.values.__getitem__, self.codes)
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Rows of equal length in every column; ``price`` is None where nothing priced the row yet.
+
+    The rows are distinct in their labels and sorted by them, so that equal
+    usage makes equal frames whatever order the source answered in.
+    """
+
+    metric: str                        # the metric's alt_name: its name in rules and reports
+    unit: str
+    period: Period
+    qty: tuple[Decimal, ...]           # rounded to 12 decimals
+    price: tuple[Decimal | None, ...]
+    groupby: Labels                    # labels that split totals
+    metadata: Labels                   # labels that describe
+
+    @classmethod
+    def of_usage(cls, metric: str, unit: str, period: Period, qty: Iterable[Decimal],
+                 groupby: Mapping[str, Iterable[str]],
+                 metadata: Mapping[str, Iterable[str]] | None = None) -> Frame:
+        """Usage as it was read: rows with equal labels are added up, nothing is priced.
+
+        Raises Invalid where a quantity is NaN, infinite or 10^15 or more in
+        size, and ValueError where a column is not as long as ``qty``.
+        """
+        metadata = metadata or {}
+        names = (*groupby, *metadata)
+        columns = (*groupby.values(), *metadata.values())
+        rows = list(zip(*columns, strict=True)) if columns else []
+        amounts = [money.rounded(value) for value in qty]
+        if not columns:
+            rows = [()] * len(amounts)
+        if len(rows) != len(amounts):
+            raise ValueError(f"{len(amounts)} quantities for {len(rows)} rows of labels")
+        merged = dict(zip(rows, amounts, strict=True))
+        if len(merged) != len(rows):
+            merged = _added_up(rows, amounts)
+        keys = sorted(merged)
+        cells = [Column.of(column) for column in zip(*keys, strict=True)] if keys else [Column.of(())] * len(names)
+        labels = dict(zip(names, cells, strict=False))      # no names: one row of no labels
+        return cls(
+            metric, unit, period, tuple(map(merged.__getitem__, keys)), (None,) * len(keys),
+            MappingProxyType({name: labels[name] for name in groupby}),
+            MappingProxyType({name: labels[name] for name in metadata}),
+        )
+
+    @property
+    def labels(self) -> dict[str, Column]:
+        """All labels a rule can look at; a groupby label hides a metadata label of its name."""
+        return {**self.metadata, **self.groupby}
+
+    def with_price(self, price: Iterable[Decimal | None]) -> Frame:
+        """The same rows at these prices."""
+        prices = tuple(price)
+        if len(prices) != len(self.qty):
+            raise ValueError(f"{len(prices)} prices for {len(self.qty)} rows")
+        return replace(self, price=prices)
+
+    def where(self, mask: Sequence[object]) -> Frame:
+        """The rows at which ``mask`` is true."""
+        return replace(
+            self,
+            qty=tuple(compress(self.qty, mask)),
+            price=tuple(compress(self.price, mask)),
+            groupby=MappingProxyType({name: column.where(mask) for name, column in self.groupby.items()}),
+            metadata=MappingProxyType({name: column.where(mask) for name, column in self.metadata.items()}),
+        )
+
+    def rows(self) -> Iterator[tuple[tuple[str, ...], tuple[str, ...], Decimal, Decimal | None]]:
+        """Row by row: groupby cells, metadata cells, quantity, price."""
+        nothing: list[tuple[str, ...]] = [()] * len(self.qty)
+        groupby = zip(*self.groupby.values(), strict=True) if self.groupby else nothing
+        metadata = zip(*self.metadata.values(), strict=True) if self.metadata else nothing
+        return zip(groupby, metadata, self.qty, self.price, strict=True)
+
+    @cached_property
+    def fixed_qty(self) -> tuple[array[int], array[int]]:
+        """Whole and part of each quantity: the form in which it is stored."""
+        return money.fixed(self.qty)
+
+    @cached_property
+    def fixed_price(self) -> tuple[array[int], array[int]]:
+        """Whole and part of each price, 0 and 0 where a row is unpriced."""
+        return money.fixed(money.ZERO if value is None else value for value in self.price)
+
+    @cached_property
+    def unpriced(self) -> int:
+        """The number of rows without a price."""
+        return self.price.count(None)
+
+    def __len__(self) -> int:
+        return len(self.qty)
+
+
+def _added_up(rows: Sequence[tuple[str, ...]], amounts: Sequence[Decimal]) -> dict[tuple[str, ...], Decimal]:
+    merged: dict[tuple[str, ...], Decimal] = {}
+    with money.arithmetic():
+        for row, amount in zip(rows, amounts, strict=True):
+            merged[row] = merged.get(row, money.ZERO) + amount
+    return {row: money.rounded(amount) for row, amount in merged.items()}
+
+
+def digest(frames: Iterable[Frame]) -> bytes:
+    """16 bytes that two sets of frames share if and only if they hold the same points.
+
+    BLAKE2b over names, labels and numbers in their stored form, each preceded
+    by its length, frames in the order of their metric and unit.
+    """
+    state = blake2b(digest_size=16)
+
+    def feed(part: bytes) -> None:
+        state.update(len(part).to_bytes(8, "little"))
+        state.update(part)
+
+    for frame in sorted(frames, key=lambda frame: (frame.metric, frame.unit)):
+        for text in (frame.metric, frame.unit, str(len(frame))):
+            feed(text.encode())
+        for labels in (frame.groupby, frame.metadata):
+            feed(str(len(labels)).encode())
+            for name in sorted(labels):
+                column = labels[name]
+                feed(name.encode())
+                feed("".join(f"{len(value)}:{value}" for value in column.values).encode("utf-8", "surrogatepass"))
+                feed(column.codes.tobytes())
+        for numbers in (*frame.fixed_qty, *frame.fixed_price):
+            feed(numbers.tobytes())
+        feed(bytes(value is None for value in frame.price) if frame.unpriced else b"")
+    return state.digest()
+
+
+def merged(frames: Sequence[Frame]) -> Frame:
+    """Frames of one metric, unit and label names as one; equal rows are added up.
+
+    Only frames without prices can be merged: what is rated is the sum.
+    """
+    first = frames[0]
+    if len(frames) == 1:
+        return first
+    for frame in frames[1:]:
+        if (frame.metric, frame.unit) != (first.metric, first.unit):
+            raise Invalid(f"{frame.metric} in {frame.unit} and {first.metric} in {first.unit} do not add up")
+    groupby = list(dict.fromkeys(name for frame in frames for name in frame.groupby))
+    metadata = list(dict.fromkeys(name for frame in frames for name in frame.metadata if name not in groupby))
+    blank = Column(("",), array("I"))
+
+    def cells(name: str) -> Iterator[str]:
+        for frame in frames:
+            column = frame.labels.get(name, blank)
+            yield from column if column is not blank else [""] * len(frame)
+
+    return Frame.of_usage(
+        first.metric, first.unit, first.period, (qty for frame in frames for qty in frame.qty),
+        {name: list(cells(name)) for name in groupby}, {name: list(cells(name)) for name in metadata},
+    )

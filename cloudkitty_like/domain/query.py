@@ -1,0 +1,54 @@
+"""A question to the ledger, and a row of its answer."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from types import MappingProxyType
+
+from cloudkitty_like.domain import money
+from cloudkitty_like.domain.period import Period
+
+SCOPE, METRIC, DAY, TIME = "scope", "metric", "day", "time"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Frames that begin in ``period`` (None: ever), as known at ``as_of`` (None: now).
+
+    ``scopes`` and ``metrics`` restrict to these where given.  ``filters`` maps a
+    label to the values wanted of it.  ``groupby`` names, in the order of the
+    answer's key, ``scope``, ``metric`` (answered as metric and unit), ``day``,
+    ``time`` (a period's begin) or any label.
+    """
+
+    period: Period | None = None
+    scopes: frozenset[str] | None = None
+    metrics: frozenset[str] | None = None
+    filters: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
+    groupby: tuple[str, ...] = ()
+    as_of: int | None = None           # a ledger_tx id
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """Points added up.  Quantities of different units are never added to one Sum."""
+
+    qty: Decimal = money.ZERO
+    price: Decimal = money.ZERO        # of the priced points
+    points: int = 0
+    unpriced: int = 0                  # points that no rule has priced
+
+    def __add__(self, other: Sum) -> Sum:
+        with money.arithmetic():
+            return Sum(self.qty + other.qty, self.price + other.price,
+                       self.points + other.points, self.unpriced + other.unpriced)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of an answer: ``key`` in the order of Query.groupby."""
+
+    key: tuple[str, ...]
+    sum: Sum
+    unit: str = ""                     # set where ``metric`` is in the grouping

@@ -1,0 +1,47 @@
+"""Plugins by name: the entry point says where one is, its OPTS say what it needs."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from typing import Any
+
+from oslo_config import cfg
+from stevedore.driver import DriverManager
+from stevedore.exception import NoMatches
+
+from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.ports import Site
+
+KINDS = ("collector", "fetcher", "rating", "storage")
+
+
+def names(kind: str) -> list[str]:
+    """The installed plugins of a kind, by name; none of them is imported."""
+    return sorted(entry_points(group=f"cloudkitty_like.{kind}").names)
+
+
+def load_class(kind: str, name: str) -> Any:
+    """The plugin's class.  Invalid where there is none of that name or it cannot be imported."""
+    try:
+        return DriverManager(f"cloudkitty_like.{kind}", name, warn_on_missing_entrypoint=False).driver
+    except NoMatches as error:
+        raise Invalid(f"no {kind} is called {name!r}: {error}",
+                      hint=f"installed: {', '.join(names(kind)) or 'none'}") from error
+    except Exception as error:
+        # Whatever a plugin's import raises means the same: it cannot be used, and nothing may go on without it.
+        raise Invalid(f"the {kind} {name!r} cannot be loaded: {error!r}") from error
+
+
+def load(kind: str, name: str, conf: cfg.ConfigOpts, site: Site) -> Any:
+    """The plugin, built from its own group of the configuration."""
+    plugin = load_class(kind, name)
+    group = f"{kind}_{name}"
+    conf.register_opts(plugin.OPTS, group)
+    return plugin.from_conf(conf[group], site)
+
+
+def list_opts() -> Iterator[tuple[str, list[cfg.Opt]]]:
+    """Every installed plugin's options, for the sample configuration."""
+    for kind in KINDS:
+        for name in names(kind):
+            yield f"{kind}_{name}", list(load_class(kind, name).OPTS)

@@ -1,0 +1,157 @@
+"""What a plugin must be.  Nothing here runs; everything pluggable conforms to it.
+
+A contract is the docstring here *and* a class in :mod:`cloudkitty_like.testing`
+that every implementation, ours or somebody else's, is held to.
+"""
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, ClassVar, Protocol, Self
+
+from cloudkitty_like.domain.errors import Error
+from cloudkitty_like.domain.frame import Frame
+from cloudkitty_like.domain.metric import Metric
+from cloudkitty_like.domain.period import Period
+from cloudkitty_like.domain.query import Query, Row
+from cloudkitty_like.domain.scope import Scope
+
+
+class Plugin(Protocol):
+    """Built from its own group of the configuration, ``[<kind>_<name>]``."""
+
+    OPTS: ClassVar[Sequence[Any]]      # oslo.config options
+
+    @classmethod
+    def from_conf(cls, group: Any, site: Site) -> Self:
+        """The plugin; Invalid, with every reason at once, where the options do not make sense."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What every plugin may know of the installation besides its own options."""
+
+    scope_key: str = "project_id"
+    database: Any = None               # the state database, for plugins that keep their rows there
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """The answer of a collector about one metric in one period.
+
+    ``frames``: usage by scope id.  ``failed``: scopes of which nothing can be
+    said, and why; all others are answered completely.  A scope in neither had
+    no usage; whether that is proven says ``proven``: False means that the source
+    has no sign of having been alive in the period.
+    """
+
+    frames: Mapping[str, Frame]
+    failed: Mapping[str, Error] = field(default_factory=lambda: MappingProxyType({}))
+    proven: bool = True
+
+
+class Collector(Plugin, Protocol):
+    """Reads usage.  Thread-safe: metrics of a period are collected side by side."""
+
+    def parse_args(self, extra_args: Mapping[str, Any]) -> Any:
+        """The collector's part of a metric's definition; Invalid, all reasons at once, if it is wrong."""
+
+    def collect(self, metric: Metric, period: Period, scopes: Collection[str],
+                others: Collection[str] = ()) -> Collected:
+        """The usage of one metric in ``period``, for every one of ``scopes``.
+
+        All of it, or Unavailable: an error, a partial answer or nonsense is
+        never "no usage".  What is wrong with one scope alone goes to
+        ``failed``.  ``others`` are the known scopes whose usage is not wanted
+        now: a collector may ask for everybody, or everybody but them, where
+        that makes fewer or shorter requests.
+        """
+
+    def begins(self, metrics: Sequence[Metric], period: Period) -> datetime | None:
+        """When the source's data begins within ``period``; None where it has none there.  One query."""
+
+
+class Fetcher(Plugin, Protocol):
+    def scopes(self) -> Iterable[str]:
+        """The ids of the scopes that exist now; Unavailable rather than a part of them."""
+
+
+class Tariff(Protocol):
+    """The rules of one rating module at one rule-set version, ready to price.  Immutable and thread-safe."""
+
+    def rate(self, scope: str, period: Period, frames: Sequence[Frame]) -> Sequence[Frame]:
+        """The frames with this module's prices added; all metrics of one scope and period.
+
+        A row that the module has no price for is left as it is: None stays
+        None, "unpriced".  Computed in :func:`cloudkitty_like.domain.money.arithmetic`
+        and not rounded.  Invalid where rating fails for a reason that lies in
+        the rules or the data: it names the rule, and parks the scope.
+        """
+
+
+class RatingModule(Plugin, Protocol):
+    """Puts prices on frames, by rules that are kept with the time at which they were recorded."""
+
+    description: ClassVar[str]
+    enabled_by_default: ClassVar[bool]
+
+    def tariff(self, change: int) -> Tariff:
+        """The module's rules as recorded up to this rule change (``rule_change.id``; 0: none yet).
+
+        Asked for once per rule-set version, then used for every scope and
+        period.  Whatever it raises stops rating: nothing passes unpriced.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """Points to be stored under one revision: one scope, one period, all metrics.
+
+    ``collected`` is the usage as it was collected, given only where the rated
+    frames are not those rows; it is kept beside them and never counted.
+    """
+
+    revision: int
+    scope: str
+    period: Period
+    frames: Sequence[Frame]
+    collected: Sequence[Frame] | None = None
+
+
+class Storage(Plugin, Protocol):
+    """Keeps points under revisions; append-only.  The ledger's index alone decides which revisions count.
+
+    ``excluded`` are revisions that must not be counted: superseded or never
+    published.
+    """
+
+    within: ClassVar[bool]             # whether append writes in the index's own transaction
+
+    def append(self, additions: Sequence[Addition], transaction: Any = None) -> None:
+        """Store these points.  All of them, or Unavailable; when it returns they are durable.
+
+        A storage that lives in the state database (``within``) is given the
+        open transaction and writes in it; any other ignores it.
+        """
+
+    def sums(self, query: Query, excluded: Collection[int] = ()) -> list[Row]:
+        """Points added up by ``query.groupby``, ordered by key; a label that a point lacks groups as ''."""
+
+    def frames(self, query: Query, excluded: Collection[int] = ()) -> Iterator[tuple[str, Frame]]:
+        """Scope and frame of every (period, scope, metric), in this order; ``query.groupby`` is not used."""
+
+    def collected(self, revision: int) -> list[Frame] | None:
+        """What was kept beside a revision's rated rows, without prices; None where that is not needed."""
+
+    def purge(self, revisions: Collection[int]) -> None:
+        """Forget these revisions.  Unknown ones are no error."""
+
+
+class Lease(Protocol):
+    """Who works on what.  An optimisation: publishing rests on revisions, not on it."""
+
+    def hold(self, shards: int) -> AbstractContextManager[Collection[int]]:
+        """The shards that are ours for the length of the block, at most so many; never waits."""

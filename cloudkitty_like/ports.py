@@ -125,7 +125,8 @@ class Storage(Plugin, Protocol):
     """Keeps points under revisions; append-only.  The ledger's index alone decides which revisions count.
 
     ``excluded`` are revisions that must not be counted: superseded or never
-    published.
+    published.  Nor must any above ``upto`` (None: no bound): they were made
+    after the reader has looked at the index.
     """
 
     within: ClassVar[bool]             # whether append writes in the index's own transaction
@@ -137,10 +138,11 @@ class Storage(Plugin, Protocol):
         open transaction and writes in it; any other ignores it.
         """
 
-    def sums(self, query: Query, excluded: Collection[int] = ()) -> list[Row]:
+    def sums(self, query: Query, excluded: Collection[int] = (), upto: int | None = None) -> list[Row]:
         """Points added up by ``query.groupby``, ordered by key; a label that a point lacks groups as ''."""
 
-    def frames(self, query: Query, excluded: Collection[int] = ()) -> Iterator[tuple[str, Frame]]:
+    def frames(self, query: Query, excluded: Collection[int] = (),
+               upto: int | None = None) -> Iterator[tuple[str, Frame]]:
         """Scope and frame of every (period, scope, metric), in this order; ``query.groupby`` is not used."""
 
     def collected(self, revision: int) -> list[Frame] | None:

@@ -3,6 +3,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cloudkitty_like.domain.errors import Invalid
+
+LONGEST = 255
+
 
 @dataclass(frozen=True, order=True, slots=True)
 class Scope:
@@ -16,3 +20,14 @@ class Scope:
     key: str = "project_id"
     fetcher: str = ""
     collector: str = ""
+
+
+def check_identifier(text: str) -> str:
+    """``text``, if it can be the id of a scope; Invalid, with the reason, if not."""
+    if not text:
+        raise Invalid("a scope id is empty")
+    if len(text) > LONGEST:
+        raise Invalid(f"scope id {text[:40]!r}... has {len(text)} characters; {LONGEST} are possible")
+    if "\0" in text or not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise Invalid(f"scope id {text!r} holds a character that cannot be stored")
+    return text

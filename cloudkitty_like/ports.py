@@ -129,7 +129,9 @@ class Storage(Plugin, Protocol):
     after the reader has looked at the index.
     """
 
-    within: ClassVar[bool]             # whether append writes in the index's own transaction
+    @property
+    def within(self) -> bool:
+        """Whether append writes in the index's own transaction.  A class attribute will do."""
 
     def append(self, additions: Sequence[Addition], transaction: Any = None) -> None:
         """Store these points.  All of them, or Unavailable; when it returns they are durable.

@@ -35,8 +35,8 @@ OTHER = "contract_other_usage"
 
 HOSTILE = (
     'double"quote', "single'quote", "back\\slash", "new\nline", "a space", " edges ", "tab\there", "comma,semi;colon",
-    "a|b", "a.*", ".*", "(", "[x]", "{y}", "$^", "`tick`", "Zoë", "東京", "\N{PILE OF POO}", "-", "..", 'x"} or vector(1) #',
-    "%20&a=b", "\\n", "\\",
+    "a|b", "a.*", ".*", "(", "[x]", "{y}", "$^", "`tick`", "Zoë", "東京", "\N{PILE OF POO}", "-", "..",
+    'x"} or vector(1) #', "%20&a=b", "\\n", "\\",
 )
 """Scope ids that are trouble for whoever pastes them into a query, a path or a file."""
 

@@ -198,6 +198,9 @@ Index(None, point.c.revision).ddl_if(dialect="postgresql")
 rule_change = Table(
     "rule_change", metadata,
     Column("id", Serial, primary_key=True, autoincrement=True),
+    # The change before it (0: none).  Unique, so of two writers at once one has to look again:
+    # changes form a chain, and who sees one sees all before it.
+    Column("previous", BigInteger, nullable=False, unique=True),
     Column("at", Instant, nullable=False),
     Column("author", text(255), nullable=False),
     Column("cause", text(64), nullable=False),         # apply, modules, api ...
@@ -236,6 +239,7 @@ rating_module = Table(
     Column("recorded_from", ForeignKey("rule_change.id"), nullable=False),
     Column("recorded_to", ForeignKey("rule_change.id")),
 )
+Index(None, rating_module.c.recorded_to)
 
 metrics_document = Table(
     "metrics_document", metadata,

@@ -169,9 +169,11 @@ appended = Table(
     Column("scope", text(255), nullable=False),
     Column("begin", Second, nullable=False),
     Column("end", Second, nullable=False),
+    Column("collected", SmallInteger, nullable=False, default=0),  # 1: kept beside the rated rows, though it be nothing
 )
 Index(None, appended.c.begin)
 Index(None, appended.c.scope, appended.c.begin)
+
 
 def _clusters(*_: Any, dialect: Dialect, **__: Any) -> bool:
     """Whether this database keeps a table in its primary key; those that do not get a smaller index instead."""

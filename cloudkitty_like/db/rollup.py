@@ -1,0 +1,115 @@
+"""Totals of days and months, kept beside the frames they add up; and the frames' own totals.
+
+Only current frames are in a rollup.  It changes in the transaction that
+publishes, by the difference between the new frame and the one it supersedes.
+"""
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Table, case, select
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+
+from cloudkitty_like.db.tables import day_total, month_total, total
+from cloudkitty_like.domain import money
+from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.domain.frame import Frame
+from cloudkitty_like.domain.period import Period
+
+INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert, "mysql": mysql.insert}
+CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """A total in its stored form."""
+
+    qty_whole: int = 0
+    qty_part: int = 0
+    price_whole: int = 0
+    price_part: int = 0
+    points: int = 0
+    unpriced: int = 0
+
+    @classmethod
+    def of(cls, frame: Frame) -> Amounts:
+        """The total of a frame; Invalid where it is beyond what can be kept."""
+        qty = money.exact_sum(*map(sum, frame.fixed_qty))
+        price = money.exact_sum(*map(sum, frame.fixed_price))
+        for name, (whole, _) in (("quantity", qty), ("price", price)):
+            if abs(whole) >= money.TOTAL_LIMIT:
+                raise Invalid(f"{frame.metric}: the total {name} {whole} is out of range")
+        return cls(*qty, *price, len(frame), frame.unpriced)
+
+    def __add__(self, other: Amounts) -> Amounts:
+        return self._with(other, 1)
+
+    def __sub__(self, other: Amounts) -> Amounts:
+        return self._with(other, -1)
+
+    def _with(self, other: Amounts, sign: int) -> Amounts:
+        qty = money.exact_sum(self.qty_whole + sign * other.qty_whole, self.qty_part + sign * other.qty_part)
+        price = money.exact_sum(self.price_whole + sign * other.price_whole, self.price_part + sign * other.price_part)
+        return Amounts(*qty, *price, self.points + sign * other.points, self.unpriced + sign * other.unpriced)
+
+    def columns(self) -> dict[str, int]:
+        return {
+            "qty_whole": self.qty_whole, "qty_part": self.qty_part,
+            "price_whole": self.price_whole, "price_part": self.price_part,
+            "points": self.points, "unpriced": self.unpriced,
+        }
+
+
+def read_totals(tx: Connection, revisions: Collection[int]) -> dict[int, dict[tuple[str, str], Amounts]]:
+    """The totals of some revisions, by revision, then by metric and unit."""
+    found: dict[int, dict[tuple[str, str], Amounts]] = {}
+    wanted = list(revisions)
+    for start in range(0, len(wanted), CHUNK):
+        query = select(total).where(total.c.revision.in_(wanted[start:start + CHUNK]))
+        for row in tx.execute(query):
+            amounts = Amounts(row.qty_whole, row.qty_part, row.price_whole, row.price_part, row.points, row.unpriced)
+            found.setdefault(row.revision, {})[row.metric, row.unit] = amounts
+    return found
+
+
+def add_to_rollups(tx: Connection, changes: Iterable[tuple[int, datetime, tuple[str, str], Amounts]]) -> None:
+    """Add amounts to the day and the month of each (scope id, a frame's begin, (metric, unit), amounts)."""
+    days: dict[tuple[datetime, int, str, str], Amounts] = {}
+    months: dict[tuple[datetime, int, str, str], Amounts] = {}
+    starts: dict[datetime, tuple[datetime, datetime]] = {}
+    for scope_id, begin, (metric, unit), amounts in changes:
+        if begin not in starts:
+            starts[begin] = Period.day_of(begin).begin, Period.month_of(begin).begin
+        for sums, start in zip((days, months), starts[begin], strict=True):
+            key = (start, scope_id, metric, unit)
+            known = sums.get(key)
+            sums[key] = amounts if known is None else known + amounts
+    for table, sums in ((day_total, days), (month_total, months)):
+        # In the order of the key, so that two writers can never wait for each other in a ring.
+        rows = [
+            {"begin": start, "scope_id": scope_id, "metric": metric, "unit": unit, **amounts.columns()}
+            for (start, scope_id, metric, unit), amounts in sorted(sums.items(), key=lambda item: item[0])
+        ]
+        if rows:
+            tx.execute(_upsert(tx.dialect.name, table), rows)
+
+
+def _upsert(dialect: str, table: Table) -> Any:
+    """INSERT, or add to what is there: both parts are below 10^12, so the carry is 0 or 1."""
+    dialect = "mysql" if dialect == "mariadb" else dialect
+    statement = INSERT[dialect](table)
+    new = statement.inserted if dialect == "mysql" else statement.excluded
+    values: dict[str, Any] = {}
+    for name in ("qty", "price"):
+        # The whole comes first: MariaDB assigns from left to right and reads what it has assigned.
+        part = table.c[f"{name}_part"] + new[f"{name}_part"]
+        full = part >= money.SCALE
+        values[f"{name}_whole"] = table.c[f"{name}_whole"] + new[f"{name}_whole"] + case((full, 1), else_=0)
+        values[f"{name}_part"] = part - case((full, money.SCALE), else_=0)
+    values |= {name: table.c[name] + new[name] for name in ("points", "unpriced")}
+    if dialect == "mysql":
+        return statement.on_duplicate_key_update(list(values.items()))
+    return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=values)

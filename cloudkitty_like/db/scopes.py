@@ -1,0 +1,169 @@
+"""The scopes and their state: how far each is rated, and what is wrong with it."""
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zlib import crc32
+
+from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from cloudkitty_like.db.engine import conflict
+from cloudkitty_like.db.tables import frame, scope
+from cloudkitty_like.db.types import seconds
+from cloudkitty_like.domain.errors import NotFound
+from cloudkitty_like.domain.scope import Scope
+
+SOURCE, RATING = "source", "rating"
+CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeState:
+    """A row of ``scope``."""
+
+    id: int
+    scope: Scope
+    active: bool
+    starts_at: datetime | None
+    due: datetime | None               # begin of the next period; None: not started yet
+    failures: int
+    error: str | None
+    error_kind: str | None             # SOURCE or RATING
+    error_at: datetime | None
+    retry_at: datetime | None
+    parked_ruleset: int | None
+    shard_hash: int
+    seen_at: datetime                  # when the fetcher first found it
+
+    @property
+    def identifier(self) -> str:
+        return self.scope.identifier
+
+
+def _state(row: Row[tuple[object, ...]]) -> ScopeState:
+    return ScopeState(
+        id=row.id, scope=Scope(row.identifier, row.scope_key, row.fetcher, row.collector), active=bool(row.active),
+        starts_at=row.starts_at, due=row.due, failures=row.failures, error=row.error, error_kind=row.error_kind,
+        error_at=row.error_at, retry_at=row.retry_at, parked_ruleset=row.parked_ruleset, shard_hash=row.shard_hash,
+        seen_at=row.seen_at,
+    )
+
+
+def shard_hash(identifier: str) -> int:
+    """A number below 2^31 that depends on the id alone; modulo the number of shards it is the shard."""
+    return crc32(identifier.encode()) & 0x7FFFFFFF
+
+
+def everything(tx: Connection) -> list[ScopeState]:
+    """All scopes, by identifier."""
+    return [_state(row) for row in tx.execute(select(scope).order_by(scope.c.identifier))]
+
+
+def identifiers(tx: Connection) -> list[str]:
+    """The ids of all scopes."""
+    return list(tx.execute(select(scope.c.identifier)).scalars())
+
+
+def named(tx: Connection, identifiers: Collection[str]) -> list[ScopeState]:
+    """These scopes; NotFound naming every id that there is not."""
+    rows = [_state(row) for row in tx.execute(select(scope).where(scope.c.identifier.in_(identifiers)))]
+    missing = sorted(set(identifiers) - {row.identifier for row in rows})
+    if missing:
+        raise NotFound("\n".join(f"no scope is called {name!r}" for name in missing),
+                       hint="'cloudkitty-like scopes list' shows them all")
+    return sorted(rows, key=lambda row: row.identifier)
+
+
+def register(tx: Connection, scopes: Iterable[Scope], now: datetime, starts_at: datetime | None = None) -> list[str]:
+    """Add those that are not known yet; their ids.  Conflict where somebody else adds one now."""
+    known = set(tx.execute(select(scope.c.identifier)).scalars())
+    new = {found.identifier: found for found in scopes if found.identifier not in known}
+    if new:
+        try:
+            tx.execute(insert(scope), [
+                {"identifier": found.identifier, "scope_key": found.key, "fetcher": found.fetcher,
+                 "collector": found.collector, "shard_hash": shard_hash(found.identifier), "active": 1,
+                 "seen_at": now, "starts_at": starts_at, "failures": 0}
+                for found in new.values()
+            ])
+        except IntegrityError as error:
+            raise conflict(error) from error
+    return list(new)
+
+
+def due(tx: Connection, now: datetime, *, length: timedelta, wait_periods: int, ruleset: int) -> list[ScopeState]:
+    """Active scopes with a period that can be rated now, those not started among them.
+
+    Not those that wait after a failure of the source, nor those that were
+    parked under this very rule-set version.
+    """
+    latest = seconds(now - (1 + wait_periods) * length)
+    query = select(scope).where(
+        scope.c.active == 1,
+        or_(scope.c.due.is_(None), scope.c.due <= latest),
+        or_(scope.c.retry_at.is_(None), scope.c.retry_at <= now),
+        or_(scope.c.parked_ruleset.is_(None), scope.c.parked_ruleset != ruleset),
+    )
+    return [_state(row) for row in tx.execute(query)]
+
+
+def start(tx: Connection, ids: Collection[int], begin: datetime) -> None:
+    """Rating of these scopes starts with the period that begins then; those already started stay as they are."""
+    statement = update(scope).where(scope.c.id == bindparam("scope_id"), scope.c.due.is_(None))
+    tx.execute(statement.values(due=seconds(begin), failures=0, error=None, error_kind=None, error_at=None,
+                                retry_at=None), [{"scope_id": n} for n in ids])
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What is wrong with one scope, to be kept in its state."""
+
+    scope_id: int
+    kind: str                          # SOURCE or RATING
+    message: str
+    retry_at: datetime | None
+    parked_ruleset: int | None = None
+
+
+def fail(tx: Connection, failures: Sequence[Failure], at: datetime) -> None:
+    """Keep what went wrong; progress stays where it is."""
+    statement = update(scope).where(scope.c.id == bindparam("scope_id"))
+    tx.execute(
+        statement.values(failures=scope.c.failures + 1, error=bindparam("message"), error_kind=bindparam("kind"),
+                         error_at=at, retry_at=bindparam("not_before"), parked_ruleset=bindparam("parked")),
+        [{"scope_id": f.scope_id, "message": f.message, "kind": f.kind, "not_before": f.retry_at,
+          "parked": f.parked_ruleset} for f in failures],
+    )
+
+
+def _change(tx: Connection, ids: Sequence[int], values: dict[str, object]) -> None:
+    for at in range(0, len(ids), CHUNK):
+        tx.execute(update(scope).where(scope.c.id.in_(ids[at:at + CHUNK])).values(**values))
+
+
+def clear(tx: Connection, ids: Sequence[int]) -> None:
+    """Forget what was wrong: the scopes are tried again at once."""
+    _change(tx, ids, {"failures": 0, "error": None, "error_kind": None, "error_at": None, "retry_at": None,
+                      "parked_ruleset": None})
+
+
+def set_active(tx: Connection, ids: Sequence[int], active: bool) -> None:
+    _change(tx, ids, {"active": int(active)})
+
+
+def set_due(tx: Connection, ids: Sequence[int], begin: datetime) -> None:
+    _change(tx, ids, {"due": seconds(begin)})
+
+
+def set_start(tx: Connection, ids: Sequence[int], begin: datetime) -> None:
+    """Where rating of scopes that have not started is to start."""
+    _change(tx, ids, {"starts_at": seconds(begin)})
+
+
+def last_rated(tx: Connection) -> datetime | None:
+    """The begin of the latest current frame of any scope."""
+    found: datetime | None = tx.execute(
+        select(frame.c.begin).where(frame.c.current == 1).order_by(frame.c.begin.desc()).limit(1)).scalar()
+    return found

@@ -1,0 +1,129 @@
+"""The usage of many scopes in one period: all metrics side by side, each in as few requests as the source allows."""
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from time import monotonic
+
+from cloudkitty_like.domain.errors import Error, Unavailable
+from cloudkitty_like.domain.frame import Frame
+from cloudkitty_like.domain.metric import Metric
+from cloudkitty_like.domain.period import Period
+from cloudkitty_like.orchestrator.stages import COLLECT, Stages
+from cloudkitty_like.ports import Collected, Collector
+
+POLL_SECONDS = 0.1
+# A source that refuses so many pieces of a question, and answers none, is down rather than asked too much.
+TRIES_WHEN_DOWN, TRIES_WHEN_TOO_LARGE = 6, 64
+
+
+class Stopped(Exception):
+    """The worker was told to stop: what was being collected is abandoned."""
+
+
+@dataclass
+class Usage:
+    """What a period's collection brought, by scope id."""
+
+    frames: dict[str, list[Frame]] = field(default_factory=dict)
+    failed: dict[str, Error] = field(default_factory=dict)
+    unproven: set[str] = field(default_factory=set)     # without usage of some metric, and no sign of life to prove it
+
+
+class Gatherer:
+    """Asks a collector about whole batches, and about parts of them where the batch is refused."""
+
+    def __init__(self, collector: Collector, metrics: Sequence[Metric], *, threads: int, deadline_seconds: float,
+                 stages: Stages, stop: threading.Event) -> None:
+        self._collector, self._metrics, self._stages, self._stop = collector, metrics, stages, stop
+        self._deadline_seconds = deadline_seconds
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="collect")
+
+    def usage(self, period: Period, scopes: Collection[str], others: Collection[str]) -> Usage:
+        """Everything about ``period``; raises Stopped as soon as the worker is to stop."""
+        return self.await_usage(self.begin(period, scopes, others), scopes)
+
+    def begin(self, period: Period, scopes: Collection[str], others: Collection[str]) -> list[Future[Collected]]:
+        """Start collecting; :meth:`await_usage` takes what is returned."""
+        return [self._threads.submit(self._metric, metric, period, scopes, others) for metric in self._metrics]
+
+    def await_usage(self, answers: Sequence[Future[Collected]], scopes: Collection[str]) -> Usage:
+        pending: Collection[Future[Collected]] = answers
+        while pending:
+            if self._stop.is_set():
+                for answer in answers:
+                    answer.cancel()
+                raise Stopped
+            pending = wait(pending, POLL_SECONDS, FIRST_EXCEPTION).not_done
+            if any(answer.exception() for answer in answers if answer.done() and not answer.cancelled()):
+                break
+        usage = Usage()
+        for answer in answers:
+            _merge(usage, answer.result(), scopes)
+        return usage
+
+    def close(self) -> None:
+        """Let go of the threads; one that still waits for the source is not waited for."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _metric(self, metric: Metric, period: Period, scopes: Collection[str], others: Collection[str]) -> Collected:
+        with self._stages.measure(COLLECT):
+            return collect_splitting(
+                lambda some, rest: self._collector.collect(metric, period, some, rest), scopes, others,
+                deadline=monotonic() + self._deadline_seconds, stop=self._stop)
+
+
+def _merge(usage: Usage, collected: Collected, scopes: Collection[str]) -> None:
+    usage.failed.update(collected.failed)
+    for scope, frame in collected.frames.items():
+        usage.frames.setdefault(scope, []).append(frame)
+    if not collected.proven:
+        usage.unproven.update(scope for scope in scopes if scope not in collected.frames)
+
+
+Ask = Callable[[Collection[str], Collection[str]], Collected]
+
+
+def collect_splitting(ask: Ask, scopes: Collection[str], others: Collection[str], *, deadline: float,
+                      stop: threading.Event) -> Collected:
+    """Ask about all scopes; where that fails about halves, until what fails is single scopes.
+
+    Breadth first, so that one bad scope among n costs about 2 log2(n) questions
+    and a source that is down a handful.
+    """
+    frames: dict[str, Frame] = {}
+    failed: dict[str, Error] = {}
+    proven, answered, refused = True, 0, 0
+    everyone = list(scopes)
+    pieces = deque([everyone])
+    while pieces:
+        piece = pieces.popleft()
+        wanted = set(piece)
+        rest = list(others) + [scope for scope in everyone if scope not in wanted]
+        try:
+            if stop.is_set():
+                raise Unavailable("stopped")
+            if monotonic() > deadline:
+                raise Unavailable("the source took too long to answer about so many scopes")
+            answer = ask(piece, rest)
+        except Error as error:
+            refused += 1
+            most = TRIES_WHEN_TOO_LARGE if getattr(error, "smaller", True) else TRIES_WHEN_DOWN
+            hopeless = not answered and refused >= most
+            if len(piece) == 1 or hopeless or stop.is_set() or monotonic() > deadline:
+                failed.update(dict.fromkeys(piece, error))
+                if hopeless:
+                    failed.update((scope, error) for later in pieces for scope in later)
+                    break
+            else:
+                middle = len(piece) // 2
+                pieces.extend((piece[:middle], piece[middle:]))
+            continue
+        answered += 1
+        frames.update(answer.frames)
+        failed.update(answer.failed)
+        proven = proven and answer.proven
+    return Collected(frames, failed, proven)

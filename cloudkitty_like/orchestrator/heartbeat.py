@@ -1,0 +1,64 @@
+"""A worker's row in the state database, kept fresh by a thread of its own."""
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable
+from datetime import datetime
+
+from cloudkitty_like.db import workers
+from cloudkitty_like.db.engine import Database
+from cloudkitty_like.domain.errors import Unavailable
+from cloudkitty_like.orchestrator.stages import Stages
+
+LOG = logging.getLogger(__name__)
+EVERY_SECONDS = 5.0
+
+
+class Pulse:
+    """``with pulse:`` writes the row now and then; ``pulse.doing("...")`` says what the worker is at."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime], stages: Stages,
+                 requests: Callable[[], int]) -> None:
+        self._database, self._clock, self._stages, self._requests = database, clock, stages, requests
+        self._started = clock()
+        self._doing, self._since = "starting", self._started
+        self._ended = threading.Event()
+        self.host, self.pid = socket.gethostname(), os.getpid()
+        self.id = f"{self.host}:{self.pid}:{self._started:%Y%m%dT%H%M%S}"
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def doing(self, what: str) -> None:
+        if what != self._doing:
+            self._doing, self._since = what, self._clock()
+
+    def __enter__(self) -> Pulse:
+        self.beat()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._ended.set()
+        self._thread.join(EVERY_SECONDS)
+        try:
+            with self._database.write() as tx:
+                workers.leave(tx, self.id)
+        except Unavailable as error:
+            LOG.warning("heartbeat: %s", error)
+
+    def beat(self) -> None:
+        """Write the row."""
+        row = workers.Heartbeat(
+            self.id, self.host, self.pid, self._started, self._clock(), self._doing, self._since,
+            self._stages.periods, self._stages.points, self._requests(), self._stages.seconds)
+        with self._database.write() as tx:
+            workers.beat(tx, row)
+
+    def _run(self) -> None:
+        while not self._ended.wait(EVERY_SECONDS):
+            try:
+                self.beat()
+            except Unavailable as error:
+                LOG.warning("heartbeat: %s", error)

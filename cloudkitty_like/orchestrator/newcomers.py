@@ -1,0 +1,81 @@
+"""New scopes: found by the fetcher, started where their data begins."""
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from time import monotonic
+
+from cloudkitty_like.db import scopes as rows
+from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.scopes import SOURCE, ScopeState
+from cloudkitty_like.domain.errors import Error, Unavailable
+from cloudkitty_like.domain.metric import Metric
+from cloudkitty_like.domain.period import Period, instant
+from cloudkitty_like.domain.schedule import first_period
+from cloudkitty_like.orchestrator.failures import Failures
+from cloudkitty_like.ports import Collector, Fetcher
+from cloudkitty_like.service.scopes import Scopes
+
+LOG = logging.getLogger(__name__)
+
+
+class Newcomers:
+    """Registers scopes and gives each its first period."""
+
+    def __init__(self, database: Database, scopes: Scopes, fetcher: Fetcher, collector: Collector,
+                 metrics: Sequence[Metric], names: tuple[str, str, str], failures: Failures,
+                 clock: Callable[[], datetime]) -> None:
+        """``names``: the scope key, the fetcher's and the collector's name, which every new scope is given."""
+        self._database, self._scopes, self._fetcher = database, scopes, fetcher
+        self._collector, self._metrics = collector, metrics
+        self._names, self._failures, self._clock = names, failures, clock
+        self._looked: float | None = None
+
+    def look(self, every: timedelta) -> bool:
+        """Ask the fetcher, if that was not done lately; whether it was asked.
+
+        A fetcher that fails is logged: what is known already is rated all the same.
+        """
+        now = monotonic()
+        if self._looked is not None and now - self._looked < every.total_seconds():
+            return False
+        key, fetcher, collector = self._names
+        try:
+            found = self._scopes.register(self._fetcher.scopes(), key=key, fetcher=fetcher, collector=collector)
+            if found:
+                LOG.info("%d new scopes: %s", len(found), ", ".join(map(repr, found[:10])))
+        except Error as error:
+            LOG.error("looking for scopes: %s", error)
+        self._looked = monotonic()
+        return True
+
+    def start(self, states: Sequence[ScopeState], length: timedelta) -> int:
+        """Give scopes that have none their first period, by one question about where data begins; how many could be."""
+        starts: dict[datetime, list[int]] = {}
+        failed: list[tuple[ScopeState, str, Error]] = []
+        begins: dict[datetime, datetime | Error] = {}
+        for state in states:
+            month = Period.month_of(state.seen_at).begin
+            if state.starts_at is None and month not in begins:
+                begins[month] = self._data_begins(month)
+            found = state.starts_at or begins[month]
+            if isinstance(found, Error):
+                failed.append((state, SOURCE, found))
+                continue
+            first = first_period(state.seen_at, length, given=state.starts_at, data_begins=found)
+            starts.setdefault(first.begin, []).append(state.id)
+        if starts:
+            with self._database.write() as tx:
+                for begin, ids in starts.items():
+                    rows.start(tx, ids, begin)
+        self._failures.keep(failed, ruleset=0)
+        return sum(map(len, starts.values()))
+
+    def _data_begins(self, month: datetime) -> datetime | Error:
+        window = Period(month, max(self._clock(), month + timedelta(seconds=1)))
+        try:
+            found = self._collector.begins(self._metrics, window)
+        except Error as error:
+            return error
+        return found or Unavailable(f"the source has no data since {instant(month)}")

@@ -1,0 +1,126 @@
+"""One batch of scopes, one period: rate what was collected, record it, say what went wrong with whom."""
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from cloudkitty_like.db.scopes import RATING, SOURCE, ScopeState
+from cloudkitty_like.domain.errors import Conflict, Error, Invalid, Unavailable
+from cloudkitty_like.domain.expression import Predicate
+from cloudkitty_like.domain.frame import Frame, merged
+from cloudkitty_like.domain.period import Period
+from cloudkitty_like.orchestrator.collect import Usage
+from cloudkitty_like.orchestrator.stages import RATE, RECORD, Stages
+from cloudkitty_like.orchestrator.work import Batch
+from cloudkitty_like.service.ledger import Ledger, Rated
+
+LOG = logging.getLogger(__name__)
+
+Rate = Callable[[str, Period, Sequence[Frame]], Sequence[Frame]]
+
+
+@dataclass
+class Outcome:
+    """What became of a batch: the ids of the scopes recorded, and the errors of the others by kind."""
+
+    recorded: set[int] = field(default_factory=set)
+    failed: list[tuple[ScopeState, str, Error]] = field(default_factory=list)     # state, SOURCE or RATING, why
+
+
+class Processor:
+    """Turns usage into recorded frames.  ``skip`` says, by metric, which rated points to drop."""
+
+    def __init__(self, ledger: Ledger, skip: Mapping[str, Predicate], stages: Stages) -> None:
+        self._ledger, self._skip, self._stages = ledger, skip, stages
+
+    def process(self, batch: Batch, usage: Usage, accepted: Collection[int | None], rate: Rate,
+                ruleset: int) -> Outcome:
+        """Rate and record every scope that can be; a failing one holds nobody else.
+
+        ``accepted``: ids of the scopes for which an operator has accepted that
+        no data means no usage; None among them stands for all.
+        """
+        outcome = Outcome()
+        rated = []
+        with self._stages.measure(RATE):
+            for state in batch.states:
+                try:
+                    error = _unknown(state, batch.period, usage, accepted)
+                    if error is not None:
+                        outcome.failed.append((state, SOURCE, error))
+                        continue
+                    rated.append(self._rated(state, batch.period, usage.frames.get(state.identifier, ()), rate))
+                except Error as error:
+                    outcome.failed.append((state, RATING, error))
+                except Exception as error:
+                    # A rating module's bug: loud, and the scope's alone.
+                    LOG.exception("rating scope %r in %s", state.identifier, batch.period)
+                    outcome.failed.append((state, RATING, Invalid(f"rating failed: {error!r}")))
+        with self._stages.measure(RECORD):
+            self._record(rated, ruleset, outcome)
+        return outcome
+
+    def _rated(self, state: ScopeState, period: Period, usage: Sequence[Frame], rate: Rate) -> Rated:
+        collected = _by_metric(usage)
+        frames = [frame for frame in rate(state.identifier, period, collected) if len(frame)]
+        kept = [self._without_skipped(frame) for frame in frames]
+        same = len(kept) == len(collected) and all(map(_same_rows, kept, collected))
+        return Rated(state, period, tuple(frame for frame in kept if len(frame)), None if same else tuple(collected))
+
+    def _without_skipped(self, frame: Frame) -> Frame:
+        predicate = self._skip.get(frame.metric)
+        if predicate is None:
+            return frame
+        skipped = predicate.mask(frame)
+        return frame.where([not skip for skip in skipped]) if any(skipped) else frame
+
+    def _record(self, rated: Sequence[Rated], ruleset: int, outcome: Outcome) -> None:
+        """All in one transaction; where that fails halves, so that one scope cannot hold the others."""
+        if not rated:
+            return
+        try:
+            self._ledger.record(rated, ruleset)
+        except Unavailable:
+            raise           # the state database is down: that is nobody's fault in the batch
+        except Error as error:
+            if len(rated) > 1:
+                middle = len(rated) // 2
+                self._record(rated[:middle], ruleset, outcome)
+                self._record(rated[middle:], ruleset, outcome)
+            elif isinstance(error, Conflict):
+                LOG.info("scope %r, %s: left to another worker: %s", rated[0].state.identifier, rated[0].period, error)
+            else:
+                outcome.failed.append((rated[0].state, RATING, error))
+            return
+        outcome.recorded.update(one.state.id for one in rated)
+        self._stages.recorded(len(rated), sum(one.points for one in rated))
+
+
+def _unknown(state: ScopeState, period: Period, usage: Usage, accepted: Collection[int | None]) -> Error | None:
+    """Why nothing can be said about the scope's period; None where it is known."""
+    error = usage.failed.get(state.identifier)
+    if error is not None:
+        return error
+    if state.identifier in usage.unproven and None not in accepted and state.id not in accepted:
+        return Unavailable(
+            f"the source has no sign of life in {period}: no data cannot be told from no usage",
+            hint="'cloudkitty-like scopes accept-empty --begin --end --reason' says that there was none")
+    return None
+
+
+def _by_metric(frames: Sequence[Frame]) -> list[Frame]:
+    """One frame per metric and unit: two definitions with one alt_name add up before they are rated."""
+    ordered = sorted(frames, key=_kind)
+    return [frame for _, group in groupby(ordered, _kind) if len(frame := merged(list(group)))]
+
+
+def _kind(frame: Frame) -> tuple[str, str]:
+    return frame.metric, frame.unit
+
+
+def _same_rows(rated: Frame, collected: Frame) -> bool:
+    return (rated.qty is collected.qty or rated.qty == collected.qty) and \
+        (rated.groupby is collected.groupby or rated.groupby == collected.groupby) and \
+        (rated.metadata is collected.metadata or rated.metadata == collected.metadata)

@@ -1,0 +1,42 @@
+"""What there is to do: due scopes as batches that share a period, the live ones first."""
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cloudkitty_like.db.scopes import ScopeState
+from cloudkitty_like.domain.period import Period
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Scopes whose next period is the same."""
+
+    period: Period
+    states: tuple[ScopeState, ...]
+
+    @property
+    def identifiers(self) -> list[str]:
+        return [state.identifier for state in self.states]
+
+    def next(self, done: Collection[int]) -> Batch:
+        """The scopes of these ids, one period on."""
+        return Batch(self.period.next(), tuple(state for state in self.states if state.id in done))
+
+
+def batches(states: Iterable[ScopeState], length: timedelta, most: int) -> list[Batch]:
+    """Started scopes by their due period, latest first, in batches of at most ``most``.
+
+    Latest first, because a scope that has months to catch up must not keep
+    those waiting that are up to date.
+    """
+    groups: dict[datetime, list[ScopeState]] = {}
+    for state in states:
+        if state.due is not None:
+            groups.setdefault(state.due, []).append(state)
+    return [
+        Batch(Period.starting(begin, length), tuple(group[at:at + most]))
+        for begin, group in sorted(groups.items(), reverse=True)
+        for at in range(0, len(group), most)
+    ]

@@ -1,0 +1,152 @@
+"""Writing to the ledger: rated frames in, one current revision per scope and period out.
+
+The storage keeps points under a revision number; only the index, changed in
+one transaction, makes them count.  So a crash before that transaction leaves
+points that nobody counts, and after it everything is there.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from cloudkitty_like.db import ledger as index
+from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.rollup import Amounts
+from cloudkitty_like.db.scopes import ScopeState
+from cloudkitty_like.domain.errors import Conflict, Invalid
+from cloudkitty_like.domain.frame import Frame, digest
+from cloudkitty_like.domain.period import Period
+from cloudkitty_like.ports import Addition, Storage
+
+ABANDONED_AFTER = timedelta(hours=1)
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """What rating made of one scope's period: an empty tuple of frames says that there was no usage.
+
+    ``collected`` is the usage before rating, given where rated rows are not those rows.
+    """
+
+    state: ScopeState
+    period: Period
+    frames: tuple[Frame, ...]
+    collected: tuple[Frame, ...] | None = None
+
+    @property
+    def points(self) -> int:
+        return sum(map(len, self.frames))
+
+
+def establish(database: Database, *, period_seconds: int, scope_key: str) -> None:
+    """Fix, at the first start, what all frames of this ledger have in common; later refuse what does not fit."""
+    wanted = {"period": str(period_seconds), "scope_key": scope_key}
+    with database.read() as tx:
+        found = index.settings(tx)
+    if not found:
+        try:
+            with database.write() as tx:
+                for name, value in ({index.LAST_REVISION: "0"} | wanted).items():
+                    index.set_setting(tx, name, value)
+        except Conflict:
+            pass        # another worker starts at this moment; what it has fixed is compared below
+        with database.read() as tx:
+            found = index.settings(tx)
+    problems = [
+        f"[collect] {name}: {value} does not fit this ledger, whose frames have {name} {found[name]}"
+        for name, value in wanted.items() if found[name] != value
+    ]
+    if problems:
+        raise Invalid(*problems, hint=(
+            "set it back to keep this ledger, or give [database] connection a new database (standalone: a new "
+            "--state directory) and rate into that; the old ledger stays readable with its own settings"))
+
+
+class Ledger:
+    """Records rated frames.  Safe beside any number of other writers, paused and resumed ones too."""
+
+    def __init__(self, database: Database, storage: Storage, clock: Clock, author: str) -> None:
+        self._database, self._storage, self._clock, self._author = database, storage, clock, author
+
+    def record(self, batch: Sequence[Rated], ruleset: int) -> None:
+        """Make these frames current and move the scopes' progress, all or nothing.
+
+        All of one period.  What is there already, with the same content and
+        rule-set version, is left as it is.  Raises Conflict where another
+        writer was faster, Invalid where a total is out of range.
+        """
+        if not batch:
+            return
+        period = batch[0].period
+        totals = [_totals(rated.frames) for rated in batch]
+        digests = [digest(rated.frames) for rated in batch]
+        with self._database.read() as tx:
+            current = index.current(tx, [rated.state.id for rated in batch], period)
+        changed = [
+            number for number, rated in enumerate(batch)
+            if not ((known := current.get(rated.state.id)) and known.digest == digests[number]
+                    and known.ruleset == ruleset)
+        ]
+        if not changed:
+            with self._database.write() as tx:
+                index.serialise(tx)
+                index.advance(tx, _steps(batch))
+            return
+        with self._database.write() as tx:
+            block, first = index.allocate(tx, len(changed), self._clock())
+        publications = []
+        additions = []
+        for revision, number in enumerate(changed, first):
+            rated = batch[number]
+            known = current.get(rated.state.id)
+            publications.append(index.Publication(
+                revision, rated.state.id, period, known.revision if known else None, ruleset,
+                digests[number], rated.points, totals[number]))
+            additions.append(Addition(revision, rated.state.identifier, period, rated.frames, rated.collected))
+        if not self._storage.within:
+            self._storage.append(additions)
+        with self._database.write() as tx:
+            if self._storage.within:
+                self._storage.append(additions, tx)
+            self._publish(tx, block, publications, _steps(batch))
+
+    def _publish(self, tx: Connection, block: int, publications: Sequence[index.Publication],
+                 steps: Sequence[index.Step]) -> None:
+        index.serialise(tx)
+        index.release(tx, block)
+        # Progress first: a stale writer learns it from one cheap statement.
+        index.advance(tx, steps)
+        change = index.open_tx(tx, at=self._clock(), author=self._author, cause="rating")
+        index.publish(tx, change, publications)
+
+    def sweep(self) -> int:
+        """Forget the points of revisions that were never published; how many revisions there were."""
+        with self._database.write() as tx:
+            index.serialise(tx)
+            blocks = index.give_up(tx, self._clock() - ABANDONED_AFTER)
+        if not blocks:
+            return 0
+        # A block stands until its points are gone: while it does, nobody counts them.
+        revisions = [revision for block in blocks.values() for revision in block]
+        self._storage.purge(revisions)
+        with self._database.write() as tx:
+            index.forget_blocks(tx, list(blocks))
+        return len(revisions)
+
+
+def _totals(frames: Sequence[Frame]) -> dict[tuple[str, str], Amounts]:
+    totals: dict[tuple[str, str], Amounts] = {}
+    for frame in frames:
+        if not len(frame):
+            continue
+        kind = (frame.metric, frame.unit)
+        totals[kind] = totals[kind] + Amounts.of(frame) if kind in totals else Amounts.of(frame)
+    return totals
+
+
+def _steps(batch: Sequence[Rated]) -> list[index.Step]:
+    return [index.Step(rated.state.id, rated.period.begin, rated.period.end) for rated in batch]

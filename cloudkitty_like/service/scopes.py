@@ -1,0 +1,93 @@
+"""What an operator, or the orchestrator for a fetcher, does to scopes."""
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from datetime import datetime, timedelta
+
+from cloudkitty_like.db import ledger as index
+from cloudkitty_like.db import scopes as rows
+from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.scopes import ScopeState
+from cloudkitty_like.domain.errors import Conflict, Invalid
+from cloudkitty_like.domain.period import Period, instant
+from cloudkitty_like.domain.scope import Scope, check_identifier
+
+
+class Scopes:
+    """The scopes of one ledger, whose periods have ``length``."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime], length: timedelta) -> None:
+        self._database, self._clock, self._length = database, clock, length
+
+    def list(self) -> list[ScopeState]:
+        with self._database.read() as tx:
+            return rows.everything(tx)
+
+    def register(self, identifiers: Iterable[str], *, key: str, fetcher: str, collector: str) -> list[str]:
+        """Add those not known yet; their ids.  Invalid where one is no possible id; the others are added."""
+        found, problems = [], []
+        for identifier in identifiers:
+            try:
+                found.append(Scope(check_identifier(identifier), key, fetcher, collector))
+            except Invalid as error:
+                problems.extend(error.problems)
+        with self._database.read() as tx:
+            known = {state.identifier for state in rows.everything(tx)}
+        new = [one for one in found if one.identifier not in known]
+        added: list[str] = []
+        if new:
+            try:
+                with self._database.write() as tx:
+                    added = rows.register(tx, new, self._clock())
+            except Conflict:
+                pass        # another worker adds them at this moment
+        if problems:
+            raise Invalid(*problems)
+        return added
+
+    def reset(self, identifiers: Collection[str], to: datetime, *, author: str, reason: str) -> None:
+        """Rate again from the period that holds ``to`` on; superseded frames are kept.
+
+        Invalid for a date that is ahead of a scope's progress: what lies between would never be rated.
+        """
+        begin = Period.containing(to, self._length).begin
+        with self._database.write() as tx:
+            states = rows.named(tx, identifiers)
+            ahead = [
+                f"scope {state.identifier!r} is rated up to {instant(state.due)}: it can only be reset to before that"
+                for state in states if state.due is not None and begin > state.due
+            ]
+            if ahead:
+                raise Invalid(*ahead)
+            index.serialise(tx)
+            index.open_tx(tx, at=self._clock(), author=author, cause="reset",
+                          reason=f"{', '.join(sorted(identifiers))} to {instant(begin)}: {reason}")
+            started = [state.id for state in states if state.due is not None]
+            rows.set_due(tx, started, begin)
+            rows.clear(tx, started)
+            rows.set_start(tx, [state.id for state in states if state.due is None], begin)
+
+    def activate(self, identifiers: Collection[str], active: bool) -> None:
+        """Rate these scopes again, or leave them alone from now on."""
+        with self._database.write() as tx:
+            rows.set_active(tx, [state.id for state in rows.named(tx, identifiers)], active)
+
+    def retry(self, identifiers: Collection[str] | None) -> list[str]:
+        """Forget what is wrong with these scopes (None: with all), so that they are tried at once; their ids."""
+        with self._database.write() as tx:
+            states = rows.everything(tx) if identifiers is None else rows.named(tx, identifiers)
+            failed = [state for state in states if state.error is not None]
+            rows.clear(tx, [state.id for state in failed])
+        return [state.identifier for state in failed]
+
+    def accept_empty(self, period: Period, identifiers: Collection[str] | None, *, author: str, reason: str) -> None:
+        """Say that an empty answer about ``period`` is true, for these scopes or (None) for all."""
+        if not reason.strip():
+            raise Invalid("--reason: say why no data means no usage")
+        with self._database.write() as tx:
+            states = rows.everything(tx) if identifiers is None else rows.named(tx, identifiers)
+            index.serialise(tx)
+            change = index.open_tx(tx, at=self._clock(), author=author, cause="accept-empty",
+                                   reason=f"{period}: {reason}")
+            index.accept_gap(tx, change, period, None if identifiers is None else [state.id for state in states])
+            rows.clear(tx, [state.id for state in states if state.error_kind == rows.SOURCE])

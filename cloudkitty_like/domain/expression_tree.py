@@ -1,0 +1,287 @@
+"""What an expression over data points is made of, and how it is worked out.
+
+A closed set of nodes, evaluated column by column: a node answers for many
+rows at once, and what depends on labels alone is worked out once per distinct
+combination of them.  ``and`` and ``or`` look at their right side only for the
+rows that need it, as Python does, so that a test can guard what follows it.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Protocol
+
+from cloudkitty_like.domain import money
+from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.domain.frame import Frame
+
+Place = tuple[str, str]
+"""A part of a data point: ``("vol", "qty")``, ``("metadata", "flavor")``."""
+
+QTY, PRICE, UNIT = ("vol", "qty"), ("rating", "price"), ("vol", "unit")
+NUMBERS = frozenset((QTY, PRICE))
+LABELS = ("groupby", "metadata")
+
+SHAPE: Mapping[str, tuple[str, ...]] = {
+    "": ("vol", "rating", "groupby", "metadata"),
+    "vol": ("unit", "qty"),
+    "rating": ("price",),
+}
+"""The keys of a data point ("") and of those of its parts that always have the same."""
+
+# Derived from the period where asked for, never stored; as CloudKitty writes them.
+CALENDAR: Mapping[str, Callable[[datetime], str]] = {
+    "week_of_the_year": lambda begin: begin.strftime("%U"),
+    "day_of_the_year": lambda begin: str(begin.timetuple().tm_yday),
+    "month": lambda begin: str(begin.month),
+    "year": lambda begin: str(begin.year),
+}
+
+Known = Mapping[str, frozenset[str]]
+"""The label names that a metric has, under "groupby" and under "metadata"."""
+
+
+class Rows:
+    """Some rows of a frame, by number; ``distinct`` where each stands for all rows with its labels."""
+
+    def __init__(self, frame: Frame, numbers: Sequence[int], *, distinct: bool = False) -> None:
+        self.frame = frame
+        self.numbers = numbers
+        self.distinct = distinct
+
+    def at(self, places: Iterable[int]) -> Rows:
+        return Rows(self.frame, [self.numbers[place] for place in places], distinct=self.distinct)
+
+    def of(self, column: Sequence[Any]) -> Sequence[Any]:
+        """The cells of a whole column that are in these rows."""
+        if len(self.numbers) == len(self.frame):
+            return column
+        return [column[number] for number in self.numbers]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+
+class Node(Protocol):
+    """A part of an expression."""
+
+    @property
+    def reads(self) -> frozenset[Place]:
+        """What of a data point the answer depends on."""
+
+    def cells(self, rows: Rows) -> Sequence[Any]:
+        """The answer for each of the rows, of which there is at least one; Invalid where there is none."""
+
+    def unmet(self, known: Known) -> frozenset[Place]:
+        """The labels that it cannot do without and that are not among ``known``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    value: Any
+
+    @property
+    def reads(self) -> frozenset[Place]:
+        return frozenset()
+
+    def cells(self, rows: Rows) -> Sequence[Any]:
+        return [self.value] * len(rows)
+
+    def unmet(self, known: Known) -> frozenset[Place]:
+        return frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """The quantity or the price; an unpriced point's price is shown as 0, as CloudKitty shows it."""
+
+    place: Place
+
+    @property
+    def reads(self) -> frozenset[Place]:
+        return frozenset((self.place,))
+
+    def cells(self, rows: Rows) -> Sequence[Any]:
+        if self.place == QTY:
+            return rows.of(rows.frame.qty)
+        prices = rows.of(rows.frame.price)
+        return [money.ZERO if price is None else price for price in prices] if rows.frame.unpriced else prices
+
+    def unmet(self, known: Known) -> frozenset[Place]:
+        return frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    @property
+    def reads(self) -> frozenset[Place]:
+        return frozenset((UNIT,))
+
+    def cells(self, rows: Rows) -> Sequence[Any]:
+        return [rows.frame.unit] * len(rows)
+
+    def unmet(self, known: Known) -> frozenset[Place]:
+        return frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A groupby or metadata label; ``default`` where the metric has none of that name, None: that is an error."""
+
+    place: Place
+    default: Node | None = None
+
+    @property
+    def reads(self) -> frozenset[Place]:
+        return frozenset((self.place,)) | (self.default.reads if self.default else frozenset())
+
+    def cells(self, rows: Rows) -> Sequence[Any]:
+        kind, name = self.place
+        column = _labels(rows.frame, kind).get(name)
+        if column is not None:
+            return list(map(column.values.__getitem__, rows.of(column.codes)))
+        if kind == "groupby" and name in CALENDAR:
+            return [CALENDAR[name](rows.frame.period.begin)] * len(rows)
+        if self.default is None:
+            raise Invalid(f"there is no {kind} label {name!r}, only {', '.join(names(rows.frame, kind)) or 'none'}")
+        return answers(self.default, rows)
+
+    def unmet(self, known: Known) -> frozenset[Place]:
+        kind, name = self.place
+        if name in known[kind]:
+            return frozenset()
+        return self.default.unmet(known) if self.default else frozenset((self.place,))
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """A part of the point as a whole (``"" `` for all of it): its keys, which is all one may ask about it."""
+
+    part: str
+
+    @property
+    def reads(self) -> frozenset[Place]:
+        return frozenset(((self.part, ""),))
+
+    def cells(self, rows: Rows) -> Sequence[Any]:
+        return [SHAPE.get(self.part) or names(rows.frame, self.part)] * len(rows)
+
+    def unmet(self, known: Known) -> frozenset[Place]:
+        return frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """A function of one row's values, applied to every row; ``name`` as the reader wrote it."""
+
+    name: str
+    function: Callable[..., Any]
+    operands: tuple[Node, ...]
+
+    @property
+    def reads(self) -> frozenset[Place]:
+        return frozenset[Place]().union(*(operand.reads for operand in self.operands))
+
+    def cells(self, rows: Rows) -> Sequence[Any]:
+        columns = [answers(operand, rows) for operand in self.operands]
+        try:
+            return list(map(self.function, *columns))
+        except (TypeError, ValueError, ArithmeticError, Invalid):
+            raise self._failure(columns) from None
+
+    def _failure(self, columns: Sequence[Sequence[Any]]) -> Invalid:
+        for values in zip(*columns, strict=True):
+            try:
+                self.function(*values)
+            except (TypeError, ValueError, ArithmeticError, Invalid):
+                return Invalid(f"{self.name} cannot be applied to {' and '.join(map(shown, values))}")
+        return Invalid(f"{self.name} cannot be applied")
+
+    def unmet(self, known: Known) -> frozenset[Place]:
+        return frozenset[Place]().union(*(operand.unmet(known) for operand in self.operands))
+
+
+@dataclass(frozen=True, slots=True)
+class Logic:
+    """``and`` (``conjunction``) or ``or``: the value of the operand that decides, as in Python."""
+
+    conjunction: bool
+    operands: tuple[Node, ...]
+
+    @property
+    def reads(self) -> frozenset[Place]:
+        return frozenset[Place]().union(*(operand.reads for operand in self.operands))
+
+    def cells(self, rows: Rows) -> Sequence[Any]:
+        found = list(answers(self.operands[0], rows))
+        undecided: Sequence[int] = range(len(found))
+        for operand in self.operands[1:]:
+            undecided = [place for place in undecided if bool(found[place]) is self.conjunction]
+            if not undecided:
+                break
+            for place, value in zip(undecided, answers(operand, rows.at(undecided)), strict=True):
+                found[place] = value
+        return found
+
+    def unmet(self, known: Known) -> frozenset[Place]:
+        missing: set[Place] = set()
+        for operand in self.operands:
+            missing |= operand.unmet(known)
+            truth = foregone(operand, known)
+            if truth is not None and truth is not self.conjunction:
+                break
+        return frozenset(missing)
+
+
+def answers(node: Node, rows: Rows) -> Sequence[Any]:
+    """The node's answer for each row, worked out once per distinct labels where only they matter."""
+    reads = node.reads
+    if not len(rows) or not isinstance(node, Apply | Logic):
+        return node.cells(rows) if len(rows) else ()
+    if rows.distinct or reads & NUMBERS:
+        return node.cells(rows)
+    columns = [rows.of(column.codes) for kind, name in reads
+               if kind in LABELS and (column := _labels(rows.frame, kind).get(name)) is not None]
+    keys: Sequence[Any] = columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
+    if not columns:
+        keys = [()] * len(rows)
+    # Whichever row of a combination: they are all the same to this node.
+    example = dict(zip(keys, rows.numbers, strict=True))
+    found = node.cells(Rows(rows.frame, list(example.values()), distinct=True))
+    spread = dict(zip(example, found, strict=True))
+    return list(map(spread.__getitem__, keys))
+
+
+def foregone(node: Node, known: Known) -> bool | None:
+    """Whether the node is true, as far as the metric's label names alone can tell."""
+    match node:
+        case Literal(value):
+            return bool(value)
+        case Apply("in" | "not in", _, (Literal(name), Keys(part))):
+            there = name in (SHAPE.get(part) or known[part])
+            return there if node.name == "in" else not there
+        case Apply("not", _, (operand,)):
+            truth = foregone(operand, known)
+            return None if truth is None else not truth
+        case _:
+            return None
+
+
+def names(frame: Frame, part: str) -> tuple[str, ...]:
+    """The label names of a part of the frame's points, those of the calendar included."""
+    labels = tuple(_labels(frame, part))
+    return (*labels, *(name for name in CALENDAR if name not in labels)) if part == "groupby" else labels
+
+
+def shown(value: object) -> str:
+    """A value for a message, short."""
+    if isinstance(value, Decimal):
+        return money.plain(value) if abs(value.adjusted()) < 40 else str(value)
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _labels(frame: Frame, kind: str) -> Mapping[str, Any]:
+    return frame.groupby if kind == "groupby" else frame.metadata

@@ -4,7 +4,8 @@ The driver loads :data:`SAMPLES` into its source and gives a collector of it::
 
     class TestFile(CollectorContract):
         @pytest.fixture(scope="class")
-        def collector(self, tmp_path_factory):
+        @classmethod
+        def collector(cls, tmp_path_factory):
             path = tmp_path_factory.mktemp("usage") / "usage.csv"
             ...                               # write SAMPLES
             return FileCollector(path)

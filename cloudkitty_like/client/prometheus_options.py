@@ -1,0 +1,96 @@
+"""The options by which a plugin is told where its Prometheus is and how to reach it."""
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from oslo_config import cfg
+
+from cloudkitty_like.client.prometheus import Bearer, Prometheus, Transport, basic
+from cloudkitty_like.domain.errors import Invalid
+
+OPTS = (
+    cfg.StrOpt("prometheus_url", default="",
+               help="Where the server's HTTP API is, with or without the trailing /api/v1."),
+    cfg.StrOpt("prometheus_user", help="User of basic authentication."),
+    cfg.StrOpt("prometheus_password", secret=True, help="Password of basic authentication."),
+    cfg.StrOpt("bearer_token", secret=True, help="Token that is sent with each request."),
+    cfg.StrOpt("bearer_token_file", help="File that holds the token; it is read for each request."),
+    cfg.StrOpt("cafile", help="File of the certificate authorities that the server's certificate is checked with."),
+    cfg.BoolOpt("insecure", default=False, help="Do not check the server's certificate; cafile wins over it."),
+    cfg.StrOpt("certfile", help="File of the client certificate."),
+    cfg.StrOpt("keyfile", help="File of the client certificate's key, where certfile does not hold it too."),
+    cfg.FloatOpt("timeout", default=60, min=0, help="Seconds after which a request is given up."),
+)
+
+
+def connect(group: Any) -> Prometheus:
+    """The client that a group with OPTS describes; Invalid, with every reason, where it describes none."""
+    problems = [*_url_problems(group.prometheus_url), *_authentication_problems(group), *_file_problems(group)]
+    if not group.timeout > 0:
+        problems.append(f"timeout: {group.timeout:g} is no time to wait")
+    if problems:
+        raise Invalid(*problems)
+    auth = None
+    if group.prometheus_user:
+        auth = basic(group.prometheus_user, group.prometheus_password)
+    elif group.bearer_token or group.bearer_token_file:
+        auth = Bearer(group.bearer_token or "", group.bearer_token_file or "")
+    return Prometheus(group.prometheus_url, Transport(
+        timeout=group.timeout, auth=auth, verify=group.cafile or not group.insecure,
+        cert=(group.certfile, group.keyfile) if group.keyfile else group.certfile or None,
+    ))
+
+
+def _url_problems(url: str | None) -> list[str]:
+    if not url:
+        return ["prometheus_url: is not set"]
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return ["prometheus_url: is not a URL"]
+    problems = [] if valid else ["prometheus_url: is not a URL of http or https"]
+    if parts.username or parts.password:
+        problems.append("prometheus_url: holds a user or a password; use prometheus_user and prometheus_password")
+    if parts.query or parts.fragment:
+        problems.append("prometheus_url: holds a query or a fragment")
+    return problems
+
+
+def _authentication_problems(group: Any) -> list[str]:
+    problems = []
+    if bool(group.prometheus_user) != bool(group.prometheus_password):
+        problems.append("prometheus_user, prometheus_password: set both or neither")
+    if group.bearer_token and group.bearer_token_file:
+        problems.append("bearer_token, bearer_token_file: set one of them")
+    if group.prometheus_user and (group.bearer_token or group.bearer_token_file):
+        problems.append("prometheus_user: cannot be used together with a bearer token")
+    if group.bearer_token and not (group.bearer_token.isascii() and group.bearer_token.isprintable()):
+        problems.append("bearer_token: holds characters that no token has")
+    return problems
+
+
+def _file_problems(group: Any) -> list[str]:
+    problems = [
+        f"{option}: {group[option]} cannot be read"
+        for option in ("bearer_token_file", "certfile", "keyfile") if group[option] and not _readable(group[option])
+    ]
+    if group.keyfile and not group.certfile:
+        problems.append("keyfile: needs a certfile")
+    if group.cafile:
+        try:
+            ssl.create_default_context(cafile=None if Path(group.cafile).is_dir() else group.cafile)
+        except (OSError, ssl.SSLError) as error:
+            problems.append(f"cafile: {group.cafile} is no file of certificates: {error}")
+    return problems
+
+
+def _readable(path: str) -> bool:
+    try:
+        with Path(path).open("rb"):
+            return True
+    except OSError:
+        return False

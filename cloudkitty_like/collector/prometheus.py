@@ -1,0 +1,288 @@
+"""Usage from Prometheus or VictoriaMetrics: one instant query per metric and period, for all scopes at once."""
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from time import monotonic
+from typing import Any, Self
+
+from oslo_config import cfg
+
+from cloudkitty_like.client import prometheus_options, promql
+from cloudkitty_like.client.prometheus import Prometheus
+from cloudkitty_like.collector import prometheus_query as build
+from cloudkitty_like.collector.prometheus_query import Args
+from cloudkitty_like.domain import money
+from cloudkitty_like.domain.errors import Error, Invalid, Unavailable
+from cloudkitty_like.domain.frame import Frame
+from cloudkitty_like.domain.metric import Metric
+from cloudkitty_like.domain.period import DAY, EPOCH, Period
+from cloudkitty_like.ports import Collected, Site
+
+FINE, COARSE = timedelta(minutes=1), timedelta(minutes=5)
+"""Steps at which the begin of data is looked for; Prometheus sees a sample for five minutes, so none is missed."""
+
+SHOWN = 5
+"""Bad rows of a scope that are named."""
+
+_MILLISECOND = timedelta(milliseconds=1)
+_REMEMBERED = 16
+_DOUBT = 10.0
+_REFUSALS = 3
+_METRICS_AT_ONCE = 50
+
+Cells = Sequence[tuple[str, ...]]
+Answer = tuple[Cells, Sequence[str]]
+"""Rows of labels, and their samples."""
+
+
+class PrometheusCollector:
+    """Asks with the label of the scope in the grouping, and splits the answer by it afterwards.
+
+    A period is [begin, end) to the millisecond, whichever edges the server's
+    ranges include.  With ``guard``, a selector of series that exist whenever
+    the server scrapes, an answer without a scope counts as "no usage" only for
+    periods in which these series have samples.
+    """
+
+    OPTS = (
+        *prometheus_options.OPTS,
+        cfg.StrOpt("guard", default="", help=(
+            "Selector of series that exist whenever the server scrapes, such as up. A period in which they have no "
+            "sample is not taken for one without usage. Empty: not asked.")),
+    )
+
+    def __init__(self, client: Prometheus, scope_key: str = "project_id", guard: str = "") -> None:
+        self.client = client
+        self._scope_key = scope_key
+        self._guard = _Guard(self._has_samples) if guard else None
+        self._selector = guard
+
+    @classmethod
+    def from_conf(cls, group: Any, site: Site) -> Self:
+        problems = []
+        if not promql.LABEL_NAME.match(site.scope_key):
+            problems.append(f"scope_key: {site.scope_key!r} is not the name of a label in Prometheus")
+        guard = (group.guard or "").strip()
+        if guard and (problem := promql.selector_problem(guard)):
+            problems.append(f"guard: {problem}")
+        try:
+            client = prometheus_options.connect(group)
+        except Invalid as error:
+            raise Invalid(*problems, *error.problems) from None
+        if problems:
+            raise Invalid(*problems)
+        return cls(client, site.scope_key, guard)
+
+    @property
+    def requests_made(self) -> int:
+        return self.client.requests_made
+
+    def parse_args(self, extra_args: Mapping[str, Any]) -> Args:
+        return build.parse_args(extra_args)
+
+    def check(self, metric: Metric) -> None:
+        """Raises Invalid, with every reason, where the metric cannot be asked for."""
+        if problems := build.problems_of(metric):
+            raise Invalid(*problems)
+
+    def collect(self, metric: Metric, period: Period, scopes: Collection[str],
+                others: Collection[str] = ()) -> Collected:
+        self.check(metric)
+        args: Args = metric.args or Args()
+        asked = list(dict.fromkeys(scopes))
+        # Their label would be an absent one, and matches what belongs to nobody.
+        failed: dict[str, Error] = {
+            scope: Invalid(f"{scope!r} cannot be the value of a label in Prometheus")
+            for scope in asked if not scope or not promql.encodable(scope)
+        }
+        asked = [scope for scope in asked if scope not in failed]
+        if not asked:
+            return Collected({}, failed)
+        if args.free:
+            answers = self._one_by_one(metric, args, period, asked, failed)
+        else:
+            answers = self._together(metric, args, period, asked, list(filter(promql.encodable, filter(None, others))))
+        frames = {}
+        names = build.labels(metric, self._scope_key)
+        for scope, answer in answers.items():
+            try:
+                frames[scope] = _frame(metric, period, names, answer)
+            except Invalid as error:
+                failed[scope] = error
+        complete = all(scope in frames or scope in failed for scope in asked)
+        return Collected(frames, failed, proven=complete or self._guard is None or self._guard.alive(period))
+
+    def begins(self, metrics: Sequence[Metric], period: Period) -> datetime | None:
+        """The time of the earliest sample, of the guard's series or else of the metrics'.
+
+        One query, unless the server refuses it for its size.  The answer is the
+        time of a sample, later than the first one by less than a minute, in
+        windows longer than a day by less than five minutes; it never lies
+        beyond the next whole minute (or five), so that it is in the right
+        period wherever periods are made of these.
+        """
+        for metric in metrics:
+            self.check(metric)
+        selectors = [self._selector] if self._selector else [
+            f'{name}{{{self._scope_key}!=""}}' for name in dict.fromkeys(metric.name for metric in metrics)
+        ]
+        chunks = [selectors[i:i + _METRICS_AT_ONCE] for i in range(0, len(selectors), _METRICS_AT_ONCE)]
+        return min(filter(None, (self._earliest(chunk, period) for chunk in chunks)), default=None)
+
+    def _together(self, metric: Metric, args: Args, period: Period, asked: Sequence[str],
+                  others: Collection[str]) -> Mapping[str, Answer]:
+        names = build.labels(metric, self._scope_key)
+        length = self._length(args.over_range, period)
+        room = build.LONGEST - len(build.query(metric, args, self._scope_key, "", length).encode())
+        position = names.index(self._scope_key)
+        answers: dict[str, tuple[list[tuple[str, ...]], list[str]]] = defaultdict(lambda: ([], []))
+        for matcher in build.matchers(self._scope_key, asked, others, room):
+            text = build.query(metric, args, self._scope_key, matcher, length)
+            vector = self.client.query(text, names, at=period.end - _MILLISECOND)
+            for row, value in zip(vector.rows, vector.values, strict=True):
+                rows, values = answers[row[position]]
+                rows.append(row)
+                values.append(value)
+        return {scope: answers[scope] for scope in asked if scope in answers}
+
+    def _one_by_one(self, metric: Metric, args: Args, period: Period, asked: Iterable[str],
+                    failed: dict[str, Error]) -> Mapping[str, Answer]:
+        """For queries that the operator's own PromQL surrounds; what is refused for one scope fails that scope."""
+        names = build.labels(metric, self._scope_key)
+        length = self._length(args.over_range, period)
+        position = names.index(self._scope_key)
+        answers: dict[str, Answer] = {}
+        refusals = 0
+        for scope in asked:
+            text = build.query(metric, args, self._scope_key, build.positive(self._scope_key, [scope]), length)
+            try:
+                vector = self.client.query(text, names, at=period.end - _MILLISECOND)
+            except Unavailable as error:
+                refusals += 1
+                # Many in a row say that it is the server, and waiting for each of them would take for ever.
+                if not error.smaller or refusals == _REFUSALS:
+                    raise
+                failed[scope] = error
+                continue
+            refusals = 0
+            strangers = {row[position] for row in vector.rows} - {"", scope}
+            if strangers:
+                failed[scope] = Invalid(f"{metric.name}: asked for {self._scope_key} {scope!r}, "
+                                        f"the answer is of {', '.join(map(repr, sorted(strangers)[:SHOWN]))}")
+            elif vector.rows:
+                rows = [(*row[:position], scope, *row[position + 1:]) for row in vector.rows]
+                answers[scope] = (rows, vector.values)
+        return answers
+
+    def _length(self, function: str, period: Period) -> str:
+        """The range that, ending a millisecond before the period's end, reaches to its begin and no further."""
+        length = period.length
+        if function not in build.OVER_THE_RANGE and self.client.includes_left_edge(period.end):
+            length -= _MILLISECOND
+        return promql.duration(length)
+
+    def _has_samples(self, period: Period) -> bool:
+        length = self._length("count_over_time", period)
+        text = f"count(count_over_time({self._selector}[{length}]))"
+        return bool(self.client.query(text, at=period.end - _MILLISECOND).rows)
+
+    def _earliest(self, selectors: Sequence[str], window: Period) -> datetime | None:
+        step = FINE if window.length <= DAY else COARSE
+        # The last step is on or after the window's end, so that its very last samples are seen.
+        last = EPOCH - (EPOCH - window.end) // step * step
+        length = promql.duration(last - window.begin)
+        begin = money.plain(_seconds(window.begin))
+        # A step sees samples before it, not on it: the edge of two periods belongs to the later one.
+        parts = [
+            f"min(min_over_time((timestamp({selector} offset 1ms) >= {begin})[{length}:{promql.duration(step)}]))"
+            for selector in selectors
+        ]
+        if len(parts) > 1:      # "or" keeps one of two series with equal labels: make them differ
+            parts = [f'label_replace({part}, "part", "{n}", "", "")' for n, part in enumerate(parts)]
+        try:
+            values = self.client.query(f"min({' or '.join(parts)})" if len(parts) > 1 else parts[0], at=last).values
+        except Unavailable as error:
+            if not error.smaller or window.length <= DAY:
+                raise
+            middle = window.begin + window.length / 2
+            return (self._earliest(selectors, Period(window.begin, middle))
+                    or self._earliest(selectors, Period(middle, window.end)))
+        if not values:
+            return None
+        found = EPOCH + timedelta(milliseconds=int(money.number(values[0]) * 1000))
+        return found if found < window.end else None
+
+
+class _Guard:
+    """Remembers for the last periods whether the source was alive; metrics collected side by side ask once."""
+
+    def __init__(self, ask: Callable[[Period], bool]) -> None:
+        self._ask = ask
+        self._lock = threading.Lock()
+        self._known: OrderedDict[Period, _Sign] = OrderedDict()
+
+    def alive(self, period: Period) -> bool:
+        with self._lock:
+            sign = self._known.get(period)
+            first = sign is None or sign.doubtful()
+            if sign is None or first:
+                sign = self._known[period] = _Sign(Future(), monotonic())
+                if len(self._known) > _REMEMBERED:
+                    self._known.popitem(last=False)
+        if first:
+            try:
+                sign.answer.set_result(self._ask(period))
+            except BaseException as error:
+                sign.answer.set_exception(error)
+                raise
+        return sign.answer.result()
+
+
+@dataclass(frozen=True, slots=True)
+class _Sign:
+    answer: Future[bool]
+    since: float
+
+    def doubtful(self) -> bool:
+        """Whether to ask again: an error at once, "not alive" a while later, as history may be filled in."""
+        if not self.answer.done():
+            return False
+        if self.answer.exception() is not None:
+            return True
+        return not self.answer.result() and monotonic() - self.since > _DOUBT
+
+
+def _frame(metric: Metric, period: Period, names: Sequence[str], answer: Answer) -> Frame:
+    rows, values = answer
+    columns = dict(zip(names, zip(*rows, strict=True), strict=True))
+    try:
+        return Frame.of_usage(
+            metric.alt_name, metric.unit, period, metric.quantities(values),
+            {name: columns[name] for name in metric.groupby}, {name: columns[name] for name in metric.metadata},
+        )
+    except Invalid as error:
+        raise Invalid(*_bad_rows(metric, names, answer) or (f"{metric.name}: {error}",)) from None
+
+
+def _bad_rows(metric: Metric, names: Sequence[str], answer: Answer) -> list[str]:
+    """Each row that is no quantity, with its labels."""
+    problems = []
+    for row, value in zip(*answer, strict=True):
+        try:
+            metric.quantity(value)
+        except Invalid as error:
+            labels = ", ".join(f"{name}={cell!r}" for name, cell in zip(names, row, strict=True) if cell)
+            problems.append(f"{metric.name} of {labels}: {error}")
+    if len(problems) > SHOWN:
+        problems[SHOWN:] = [f"{metric.name}: {len(problems) - SHOWN} more rows like these"]
+    return problems
+
+
+def _seconds(when: datetime) -> Decimal:
+    return money.number((when - EPOCH) // _MILLISECOND).scaleb(-3)

@@ -76,7 +76,7 @@ class Frame:
         names = (*groupby, *metadata)
         columns = (*groupby.values(), *metadata.values())
         rows = list(zip(*columns, strict=True)) if columns else []
-        amounts = [money.rounded(value) for value in qty]
+        amounts = money.all_rounded(qty)
         if not columns:
             rows = [()] * len(amounts)
         if len(rows) != len(amounts):

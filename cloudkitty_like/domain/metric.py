@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from fractions import Fraction
+from itertools import repeat
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -51,12 +52,12 @@ class Metric:
 
     def quantities(self, raws: Iterable[str | int | Decimal]) -> list[Decimal]:
         """The quantities of many raw values, in their order."""
-        values = [money.number(raw) for raw in raws]
+        values = money.numbers(raws)
         if self.factor != 1 or self.offset != 0:
-            values = [_scaled(value, self.factor, self.offset) for value in values]
+            values = _scaled(values, self.factor, self.offset)
         if self.mutate != "NONE":
             values = [self._mutated(value) for value in values]
-        return [money.rounded(value) for value in values]
+        return money.all_rounded(values)
 
     def _mutated(self, value: Decimal) -> Decimal:
         match self.mutate:
@@ -74,11 +75,13 @@ class Metric:
                 return value
 
 
-def _scaled(value: Decimal, factor: Fraction, offset: Fraction) -> Decimal:
-    """``value * factor + offset``: exact where decimals can say it, else to 60 digits."""
+def _scaled(values: list[Decimal], factor: Fraction, offset: Fraction) -> list[Decimal]:
+    """``value * factor + offset`` of each: exact where decimals can say it, else to 60 digits."""
     with money.arithmetic() as context:
+        numerator, denominator = Decimal(factor.numerator), Decimal(factor.denominator)
+        more = context.divide(Decimal(offset.numerator), Decimal(offset.denominator))
         # A quotient like 1/1048576 is exact in decimals; dividing last keeps 1/3 of 3 equal to 1.
-        product = context.divide(context.multiply(value, Decimal(factor.numerator)), Decimal(factor.denominator))
-        if offset:
-            product += context.divide(Decimal(offset.numerator), Decimal(offset.denominator))
-        return product
+        results = list(map(context.multiply, values, repeat(numerator))) if numerator != 1 else values
+        if denominator != 1:
+            results = list(map(context.divide, results, repeat(denominator)))
+        return list(map(context.add, results, repeat(more))) if more else results

@@ -115,7 +115,7 @@ class Prometheus:
         if answer.data.resultType != "vector":
             raise Unavailable(f"{self} answered a {answer.data.resultType} where a vector was asked for")
         result = answer.data.result
-        return Vector(_rows([series.metric for series in result], len(labels)), [series.value[1] for series in result])
+        return Vector(_rows([series.metric for series in result], len(labels)), [series.value.value for series in result])
 
     def label_values(self, label: str, match: str = "") -> list[str]:
         """The values of a label, of the series that ``match`` selects."""
@@ -255,7 +255,8 @@ def _vector_decoder(labels: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
     # Fields for just these labels: decoding into them costs half of what dictionaries of all labels do.
     names = {f"l{i}": label for i, label in enumerate(labels)}
     metric: Any = msgspec.defstruct("Labels", [(name, str, "") for name in names], rename=names, gc=False)
-    series: Any = msgspec.defstruct("Series", [("metric", metric), ("value", tuple[float, str])], gc=False)
+    sample: Any = msgspec.defstruct("Sample", [("at", float), ("value", str)], array_like=True, gc=False)
+    series: Any = msgspec.defstruct("Series", [("metric", metric), ("value", sample)], gc=False)
     return _answer(msgspec.defstruct("Data", [("resultType", str), ("result", list[series])]))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql import ColumnElement
 
@@ -85,6 +85,11 @@ def open_tx(tx: Connection, *, at: datetime, author: str, cause: str, reason: st
     at = at if last is None else max(at, last)
     row = tx.execute(insert(ledger_tx).values(at=at, author=author, cause=cause, reason=reason))
     return int(row.inserted_primary_key[0])     # type: ignore[index]
+
+
+def last_tx(tx: Connection) -> int:
+    """The last change of the ledger; 0 before the first."""
+    return tx.execute(select(func.max(ledger_tx.c.id))).scalar() or 0
 
 
 def tx_at(tx: Connection, when: datetime) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zlib import crc32
 
-from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, case, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from cloudkitty_like.db.engine import conflict
@@ -27,6 +27,7 @@ class ScopeState:
     scope: Scope
     active: bool
     starts_at: datetime | None
+    first: datetime | None             # begin of the first period; None: not started yet
     due: datetime | None               # begin of the next period; None: not started yet
     failures: int
     error: str | None
@@ -41,11 +42,16 @@ class ScopeState:
     def identifier(self) -> str:
         return self.scope.identifier
 
+    @property
+    def rated(self) -> bool:
+        """Whether any of its periods is."""
+        return self.first is not None and self.due is not None and self.due > self.first
+
 
 def _state(row: Row[tuple[object, ...]]) -> ScopeState:
     return ScopeState(
         id=row.id, scope=Scope(row.identifier, row.scope_key, row.fetcher, row.collector), active=bool(row.active),
-        starts_at=row.starts_at, due=row.due, failures=row.failures, error=row.error, error_kind=row.error_kind,
+        starts_at=row.starts_at, first=row.first, due=row.due, failures=row.failures, error=row.error, error_kind=row.error_kind,
         error_at=row.error_at, retry_at=row.retry_at, parked_ruleset=row.parked_ruleset, shard_hash=row.shard_hash,
         seen_at=row.seen_at,
     )
@@ -112,7 +118,7 @@ def due(tx: Connection, now: datetime, *, length: timedelta, wait_periods: int, 
 def start(tx: Connection, ids: Collection[int], begin: datetime) -> None:
     """Rating of these scopes starts with the period that begins then; those already started stay as they are."""
     statement = update(scope).where(scope.c.id == bindparam("scope_id"), scope.c.due.is_(None))
-    tx.execute(statement.values(due=seconds(begin), failures=0, error=None, error_kind=None, error_at=None,
+    tx.execute(statement.values(first=seconds(begin), due=seconds(begin), failures=0, error=None, error_kind=None, error_at=None,
                                 retry_at=None), [{"scope_id": n} for n in ids])
 
 
@@ -154,7 +160,9 @@ def set_active(tx: Connection, ids: Sequence[int], active: bool) -> None:
 
 
 def set_due(tx: Connection, ids: Sequence[int], begin: datetime) -> None:
-    _change(tx, ids, {"due": seconds(begin)})
+    """Move the progress of started scopes back."""
+    _change(tx, ids, {"due": seconds(begin),
+                      "first": case((scope.c.first > seconds(begin), seconds(begin)), else_=scope.c.first)})
 
 
 def set_start(tx: Connection, ids: Sequence[int], begin: datetime) -> None:

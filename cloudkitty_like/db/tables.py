@@ -68,6 +68,7 @@ scope = Table(
     Column("active", SmallInteger, nullable=False, default=1),
     Column("seen_at", Instant, nullable=False),        # when the fetcher first found it
     Column("starts_at", Second),                       # where rating starts, where that was given
+    Column("first", Second),                           # begin of the first period; null: not started
     Column("due", Second),                             # begin of the next period to rate; null: not started
     # What is wrong with it.
     Column("failures", Integer, nullable=False, default=0),    # in a row

@@ -18,7 +18,8 @@ Serial = BigInteger().with_variant(Integer, "sqlite")
 
 def text(length: int) -> TypeEngine[str]:
     """Text compared byte for byte: MariaDB would find 'a', 'A' and 'a ' equal otherwise."""
-    return String(length).with_variant(VARCHAR(length, charset="utf8mb4", collation="utf8mb4_nopad_bin"), "mysql", "mariadb")
+    exact = VARCHAR(length, charset="utf8mb4", collation="utf8mb4_nopad_bin")
+    return String(length).with_variant(exact, "mysql", "mariadb")
 
 
 class Instant(TypeDecorator[datetime]):

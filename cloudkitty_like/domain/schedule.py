@@ -25,4 +25,5 @@ def first_period(now: datetime, length: timedelta, *, given: datetime | None, da
 
 def back_off(failures: int, *, first: timedelta, most: timedelta) -> timedelta:
     """How long to leave a scope alone after its ``failures``-th failure in a row: doubling, bounded."""
-    return min(first * 2 ** min(max(failures - 1, 0), 30), most)
+    doublings = min(max(failures - 1, 0), 30)
+    return min(first * (1 << doublings), most)

@@ -78,6 +78,15 @@ class Worker:
         self._parts, self._tempo, self._progressed = parts, tempo, progressed
         self._ahead: dict[Period, _Ahead] = {}
 
+    @property
+    def pulse(self) -> Pulse:
+        """The worker's heartbeat, to be entered around its work."""
+        return self._parts.pulse
+
+    def discover(self) -> None:
+        """Ask for scopes now, whoever may have done so lately."""
+        self._parts.newcomers.look(timedelta(0))
+
     def run(self) -> None:
         """Work until told to stop."""
         parts = self._parts

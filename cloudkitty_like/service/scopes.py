@@ -19,13 +19,15 @@ class Scopes:
     def __init__(self, database: Database, clock: Callable[[], datetime], length: timedelta) -> None:
         self._database, self._clock, self._length = database, clock, length
 
-    def list(self) -> list[ScopeState]:
+    def states(self) -> list[ScopeState]:
+        """All of them, by id."""
         with self._database.read() as tx:
             return rows.everything(tx)
 
     def register(self, identifiers: Iterable[str], *, key: str, fetcher: str, collector: str) -> list[str]:
         """Add those not known yet; their ids.  Invalid where one is no possible id; the others are added."""
-        found, problems = [], []
+        found: list[Scope] = []
+        problems: list[str] = []
         for identifier in identifiers:
             try:
                 found.append(Scope(check_identifier(identifier), key, fetcher, collector))

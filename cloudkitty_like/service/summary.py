@@ -7,17 +7,17 @@ give the same to the last digit.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, FromClause, Select, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, select
 
 from cloudkitty_like.db import ledger as index
 from cloudkitty_like.db.amounts import sum_columns, sum_of
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.tables import day_total, frame, month_total, scope, total
 from cloudkitty_like.domain.errors import NotFound
-from cloudkitty_like.domain.period import DAY as ONE_DAY
-from cloudkitty_like.domain.period import EPOCH, Period, instant
+from cloudkitty_like.domain.period import Period, instant
 from cloudkitty_like.domain.query import DAY, METRIC, SCOPE, TIME, Query, Row, Sum
 from cloudkitty_like.ports import Storage
 
@@ -56,8 +56,7 @@ class Summary:
         sums: dict[tuple[str, ...], Sum] = {}
         for source, window in _sources(query):
             for row in tx.execute(_statement(source, window, query)):
-                *key, found = _keyed(row, query)
-                group = tuple(key)
+                group, found = _keyed(row, query)
                 sums[group] = sums[group] + found if group in sums else found
         return _rows(sums, query)
 
@@ -100,11 +99,11 @@ def _statement(source: FromClause, window: Period | None, query: Query) -> Selec
     """Key columns, unit where the metric is asked for, then the sums."""
     if source is total:
         where = total.join(frame, frame.c.revision == total.c.revision).join(scope, scope.c.id == frame.c.scope_id)
-        begin = frame.c.begin
+        begin: ColumnElement[Any] = frame.c.begin
     else:
         where = source.join(scope, scope.c.id == source.c.scope_id)
         begin = source.c.begin
-    columns = {SCOPE: scope.c.identifier, METRIC: source.c.metric, TIME: begin,
+    columns: dict[str, ColumnElement[Any]] = {SCOPE: scope.c.identifier, METRIC: source.c.metric, TIME: begin,
                DAY: begin - begin % 86400 if source is total else begin}
     keys = [columns[name].label(f"key_{number}") for number, name in enumerate(query.groupby)]
     if METRIC in query.groupby:
@@ -121,9 +120,9 @@ def _statement(source: FromClause, window: Period | None, query: Query) -> Selec
     return statement
 
 
-def _keyed(row: Sequence[object], query: Query) -> tuple[object, ...]:
+def _keyed(row: Sequence[object], query: Query) -> tuple[tuple[str, ...], Sum]:
     width = len(query.groupby) + (METRIC in query.groupby)
-    return *(_text(cell) for cell in row[:width]), sum_of(row[width:])
+    return tuple(map(_text, row[:width])), sum_of(row[width:])
 
 
 def _text(cell: object) -> str:
@@ -153,8 +152,3 @@ def _without_mixed_units(rows: Sequence[Row], query: Query) -> list[Row]:
     if METRIC in query.groupby:
         return list(rows)
     return [Row(row.key, Sum(price=row.sum.price, points=row.sum.points, unpriced=row.sum.unpriced)) for row in rows]
-
-
-def day_of(begin: datetime) -> str:
-    """The UTC day of a frame, as reports name it."""
-    return instant(EPOCH + (begin - EPOCH) // ONE_DAY * timedelta(days=1))[:10]

@@ -1,0 +1,127 @@
+"""``status``: is everything reachable, migrated and alive?  The exit code says it to programs."""
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
+
+from cloudkitty_like.cli import output
+from cloudkitty_like.domain.errors import Error
+from cloudkitty_like.domain.period import instant
+
+if TYPE_CHECKING:
+    from cloudkitty_like.app import App
+
+ALIVE_WITHIN = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at, and what was found."""
+
+    name: str
+    state: Literal["ok", "warning", "error"]
+    text: str
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--verify", action="store_true",
+                        help="work out every total from the points again and compare, to the last digit")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace, app: App) -> int:
+    checks = list(_checks(app, args.verify))
+    if args.json:
+        output.json([{"check": check.name, "state": check.state, "detail": check.text} for check in checks])
+    else:
+        output.table(("check", "state", "detail"), [(check.name, check.state, check.text) for check in checks])
+    return 1 if any(check.state == "error" for check in checks) else 0
+
+
+def _checks(app: App, verify: bool) -> Iterator[Check]:
+    database = _tried("database", lambda: _schema(app))
+    yield database
+    yield _tried("metrics.yml", lambda: f"{len(app.metrics.metrics)} metrics")
+    yield _tried("scopes found by the fetcher", lambda: str(len(set(app.fetcher.scopes()))))
+    yield _tried("source", lambda: _source(app))
+    if database.state == "ok":
+        yield _tried("ledger", lambda: _ledger(app))
+        yield from _workers(app)
+        yield from _scopes(app)
+        if verify:
+            yield from _verified(app)
+
+
+def _tried(name: str, look: Callable[[], str]) -> Check:
+    try:
+        return Check(name, "ok", look())
+    except Error as error:
+        hint = f" ({error.hint})" if error.hint else ""
+        return Check(name, "error", str(error).replace("\n", "; ") + hint)
+
+
+def _schema(app: App) -> str:
+    from cloudkitty_like.domain.errors import Conflict
+    from cloudkitty_like.service import migration
+
+    found, wanted = migration.version(app.database), migration.head()
+    if found != wanted:
+        raise Conflict(f"{app.database}: schema {found or 'missing'}, this version needs {wanted}",
+                       hint="cloudkitty-like dbsync upgrade")
+    return f"{app.database}, schema {found}"
+
+
+def _source(app: App) -> str:
+    from cloudkitty_like.domain.period import Period
+
+    now = app.clock()
+    begins = app.collector.begins(app.metrics.metrics, Period(Period.month_of(now - timedelta(days=28)).begin, now))
+    return f"data since {instant(begins)}" if begins else "no data in the last weeks"
+
+
+def _ledger(app: App) -> str:
+    from cloudkitty_like.domain.query import Query
+
+    _ = app.ledger             # refuses settings that do not fit
+    rows = app.summary.rows(Query())
+    points = rows[0].sum.points if rows else 0
+    return f"{points} points"
+
+
+def _workers(app: App) -> Iterator[Check]:
+    from cloudkitty_like.db import workers
+
+    with app.database.read() as tx:
+        known = workers.everyone(tx)
+    now = app.clock()
+    if not known:
+        yield Check("workers", "warning", "none has left a heartbeat")
+    for worker in known:
+        alive = now - worker.seen_at <= ALIVE_WITHIN
+        stages = ", ".join(f"{name} {cpu:.1f} s CPU" for name, (_, cpu) in sorted(worker.stages.items()))
+        yield Check(f"worker {worker.host}:{worker.pid}", "ok" if alive else "error",
+                    f"{worker.doing} since {instant(worker.since)[:19]}Z, {worker.periods} periods, "
+                    f"{worker.points} points, {worker.requests} requests; {stages or 'nothing done yet'}"
+                    + ("" if alive else f"; last seen {instant(worker.seen_at)[:19]}Z"))
+
+
+def _scopes(app: App) -> Iterator[Check]:
+    states = app.scopes.states()
+    failing = [state for state in states if state.active and state.error]
+    yield Check("scopes", "warning" if failing else "ok",
+                f"{len(states)} known, {len(failing)} with an error"
+                + ("; see 'cloudkitty-like scopes list'" if failing else ""))
+
+
+def _verified(app: App) -> Iterator[Check]:
+    """Totals by scope, metric and day: from the rollups, from the frames' totals, and from the points."""
+    from cloudkitty_like.service.verification import differences
+
+    found = differences(app.database, app.summary)
+    for text in found[:20]:
+        yield Check("totals", "error", text)
+    if not found:
+        yield Check("totals", "ok", "sums of points, totals of frames, days and months are equal to the last digit")

@@ -1,0 +1,96 @@
+"""Running a worker in the foreground: signals, logging, progress, and a quick end."""
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from time import monotonic
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from cloudkitty_like.domain.period import Period, instant
+
+if TYPE_CHECKING:
+    from cloudkitty_like.app import App
+
+BAR = 30
+
+
+def log_to_stderr(debug: bool, level: int = logging.INFO) -> None:
+    """Messages with time and level; those of libraries only from WARNING on."""
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING,
+                        format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("cloudkitty_like").setLevel(logging.DEBUG if debug else level)
+
+
+@contextmanager
+def stopping() -> Iterator[threading.Event]:
+    """An event that SIGTERM and SIGINT set."""
+    stop = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def leave(code: int) -> None:
+    """End the process at once: a request that still waits for the source is not waited for."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+class Progress:
+    """A bar on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, window: Period) -> None:
+        self._window, self._shown, self._periods = window, 0.0, 0
+        self._terminal = sys.stderr.isatty()
+
+    def __call__(self, period: Period, scopes: int) -> None:
+        self._periods += scopes
+        pause = 0.1 if self._terminal else 10.0
+        if monotonic() - self._shown < pause and period.end < self._window.end:
+            return
+        self._shown = monotonic()
+        share = min(max((period.end - self._window.begin) / self._window.length, 0.0), 1.0)
+        bar = "#" * round(share * BAR)
+        text = f"[{bar:<{BAR}}] {share:4.0%}  {instant(period.end)}  {self._periods} periods"
+        if self._terminal:
+            print(f"\r{text}", end="", file=sys.stderr, flush=True)
+        else:
+            print(text, file=sys.stderr)
+
+    def close(self) -> None:
+        if self._terminal and self._periods:
+            print(file=sys.stderr)
+
+
+def backfill(app: App, begin: datetime, end: datetime) -> int:
+    """Rate what is not rated yet between two instants; 1 where a scope could not be."""
+    from cloudkitty_like.service.backfill import failures, prepare
+
+    progress = Progress(Period(begin, end))
+    with stopping() as stop:
+        worker = app.worker(stop, until=end, progressed=progress)
+        with worker.pulse:
+            worker.discover()
+            prepare(app.database, app.scopes, begin, author=app.author)
+            worker.drain()
+        progress.close()
+        left = failures(app.database, end)
+        for identifier, message in left:
+            print(f"scope {identifier!r}: {message}", file=sys.stderr)
+        return 1 if left or stop.is_set() else 0

@@ -52,6 +52,11 @@ class Table(dict[str, Any]):
     lines: dict[str, int]
 
 
+def is_word(text: str) -> bool:
+    """Whether the text, unquoted, would be read as null or a boolean."""
+    return text in NULL or text in TRUE or text in FALSE
+
+
 def load(text: str, name: str = "") -> Any:
     """The document in ``text`` as plain values; ``name`` (a file's) goes in front of messages.
 

@@ -1,0 +1,61 @@
+"""Rules of the hashmap module: applying a file of them, and looking at them."""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from cloudkitty_like.db import rules
+from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.rules import Change
+from cloudkitty_like.domain.amendment import Amendment, amended
+from cloudkitty_like.domain.rule import Rule
+from cloudkitty_like.service.changes import Unneeded, recorded
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """How wanted rules take the place of the stored ones (:mod:`cloudkitty_like.domain.amendment`)."""
+
+    effective: datetime                # what holds before it stays as it is
+    retroactive: bool = False
+    dry_run: bool = False
+
+
+def stored(database: Database, *, known_at: datetime | None = None) -> list[Rule]:
+    """All rules, past and future ones too, as they are known now or were known at an instant."""
+    with database.read() as tx:
+        change = None if known_at is None else rules.changed_at(tx, known_at)
+        return list(rules.stored(tx, change).values())
+
+
+def apply(database: Database, wanted: Sequence[Rule], how: Application, change: Change,
+          announce: Callable[[Amendment], None] = lambda amendment: None) -> Amendment:
+    """Make the stored rules equal to the wanted ones, in one transaction; what had to be done.
+
+    ``announce`` is told before anything is written.  Where nothing has to be
+    done, or on a dry run, nothing is recorded.  Raises Invalid as
+    :func:`~cloudkitty_like.domain.amendment.amended` does.
+    """
+    def difference(tx: Connection) -> Amendment:
+        return amended(rules.stored(tx), wanted, how.effective, how.retroactive)
+
+    def work(tx: Connection, number: int) -> Amendment:
+        amendment = difference(tx)
+        announce(amendment)
+        if not amendment:
+            raise Unneeded
+        rules.amend(tx, number, amendment)
+        return amendment
+
+    with database.read() as tx:
+        expected = difference(tx)
+    if how.dry_run or not expected:
+        announce(expected)
+        return expected
+    try:
+        return recorded(database, change, work)
+    except Unneeded:                       # somebody else has just done the same
+        return Amendment(unchanged=expected.unchanged)

@@ -1,0 +1,192 @@
+"""Points in an SQL database: SQLite, PostgreSQL or MariaDB, by default the state database itself.
+
+Labels are stored once, in ``series``; a point is six integers.  See
+``doc/source/storage/sqlalchemy.rst`` for the tables and their sizes.
+"""
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import repeat
+from operator import itemgetter
+from typing import Any, ClassVar, Self
+
+from oslo_config import cfg
+from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+
+from cloudkitty_like.db import tables
+from cloudkitty_like.db.engine import Database, conflict
+from cloudkitty_like.db.tables import appended, point
+from cloudkitty_like.domain.errors import Invalid, Unavailable
+from cloudkitty_like.domain.frame import Frame
+from cloudkitty_like.domain.period import Period
+from cloudkitty_like.domain.query import DAY, TIME, Query, Row
+from cloudkitty_like.ports import Addition, Site
+from cloudkitty_like.storage.sqlalchemy import answers, selection
+from cloudkitty_like.storage.sqlalchemy.bulk import BULK, Point, chunks
+from cloudkitty_like.storage.sqlalchemy.interning import Interner
+from cloudkitty_like.storage.sqlalchemy.labels import Labels
+
+ROWS = 50_000               # in memory at once on the way in
+POINTS = 20_000             # and, roughly, on the way out
+MOST = 1000                 # revisions read with one question
+PURGED = 200                # revisions forgotten in one transaction
+
+
+class SqlalchemyStorage:
+    """The storage of a small and of a middle-sized installation.
+
+    With a database of its own it writes in a transaction of its own and makes
+    its tables at first use.  Thread-safe.
+    """
+
+    OPTS: ClassVar[Sequence[cfg.Opt]] = (
+        cfg.StrOpt("connection", default="", secret=True,
+                   help="Database for the points: sqlite:////path, postgresql://user@host/name or "
+                        "mysql://user@host/name. Empty: the state database, in whose transactions points are "
+                        "then written too."),
+    )
+
+    def __init__(self, database: Database, *, within: bool = False) -> None:
+        self.within = within
+        self._database = database
+        self._bulk = BULK[database.dialect]
+        self._interner, self._labels = Interner(self._bulk), Labels(self._bulk)
+        self._prepared = within
+
+    @classmethod
+    def from_conf(cls, group: Any, site: Site) -> Self:
+        if group.connection:
+            return cls(Database(group.connection))
+        if site.database is None:
+            raise Invalid("[storage_sqlalchemy] connection is empty and there is no state database")
+        return cls(site.database, within=True)
+
+    def append(self, additions: Sequence[Addition], transaction: Any = None) -> None:
+        """Store these points; Conflict where a revision is stored already, Invalid where one holds a point twice."""
+        if self.within and transaction is not None:
+            with _translated():
+                self._append(transaction, additions)
+        else:
+            with _translated(), self._ready().write() as own:
+                self._append(own, additions)
+
+    def sums(self, query: Query, excluded: Collection[int] = (), upto: int | None = None) -> list[Row]:
+        """See the port.  Quantities of several units, without ``metric`` in the grouping, are answered as zero."""
+        with _translated(), self._ready().read() as tx:
+            conditions = selection.revisions(self._bulk, query, excluded, upto)
+            if TIME in query.groupby or DAY in query.groupby:
+                labels = self._labels.of(tx, selection.present(tx, conditions))
+                rows = selection.added(self._bulk, tx, conditions, 1 if TIME in query.groupby else 86400)
+            else:
+                found = list(selection.added(self._bulk, tx, conditions, None))
+                labels = self._labels.of(tx, [row.series for row in found])
+                rows = iter(found)
+            summing = answers.Summing(query, labels)
+            summing.add(rows)
+            return summing.rows()
+
+    def frames(self, query: Query, excluded: Collection[int] = (),
+               upto: int | None = None) -> Iterator[tuple[str, Frame]]:
+        """See the port; one frame for each revision, unit and set of label names.
+
+        Reads ahead some 20,000 points, or one scope and period.  Frames without
+        rows have not been kept.
+        """
+        with _translated(), self._ready().read() as tx:
+            conditions = selection.revisions(self._bulk, query, excluded, upto)
+            take = 1
+            for begin in selection.begins(tx, conditions):
+                waiting = selection.beginning(tx, conditions, begin)
+                while waiting:
+                    some, waiting = selection.portion(waiting, take)
+                    rows = selection.points(self._bulk, tx, [one.revision for one in some])
+                    yield from self._frames(tx, some, rows, query)
+                    take = max(1, min(MOST, len(some) * POINTS // max(1, len(rows))))
+
+    def collected(self, revision: int) -> list[Frame] | None:
+        with _translated(), self._ready().read() as tx:
+            known = select(appended).where(appended.c.revision == revision, appended.c.collected == 1)
+            kept = tx.execute(known).first()
+            if kept is None:
+                return None
+            rows = selection.points(self._bulk, tx, [-revision])
+            one = selection.Revision(-revision, kept.scope, Period(kept.begin, kept.end))
+            return [frame for _, frame in self._frames(tx, [one], rows)]
+
+    def purge(self, revisions: Collection[int]) -> None:
+        """Forget these revisions, some at a time; series stay, they will be used again."""
+        database = self._ready()
+        for some in chunks(sorted(revisions), PURGED):
+            with _translated(), database.write() as tx:
+                both = [*some, *(-revision for revision in some)]
+                tx.execute(delete(point).where(self._bulk.among(point.c.revision, both)))
+                tx.execute(delete(appended).where(self._bulk.among(appended.c.revision, some)))
+
+    def _ready(self) -> Database:
+        if not self._prepared:
+            own = [tables.series, appended, point]
+            with self._database.write() as tx:
+                tables.metadata.create_all(tx, tables=own)
+            self._prepared = True
+        return self._database
+
+    def _append(self, connection: Connection, additions: Sequence[Addition]) -> None:
+        if not additions:
+            return
+        connection.execute(insert(appended), [
+            {"revision": one.revision, "scope": one.scope, "begin": one.period.begin, "end": one.period.end,
+             "collected": int(one.collected is not None)} for one in additions])
+        sets = [(one.revision, one.scope, one.frames) for one in additions]
+        sets += [(-one.revision, one.scope, one.collected) for one in additions if one.collected]
+        ids = iter(self._interner.ids(connection, [(scope, frame) for _, scope, frames in sets for frame in frames]))
+        rows: list[Point] = []
+        for revision, _, frames in sets:
+            rows += _rows(revision, frames, [next(ids) for _ in frames])
+            if len(rows) >= ROWS:
+                self._bulk.add_points(connection, rows)
+                rows = []
+        if rows:
+            self._bulk.add_points(connection, rows)
+
+    def _frames(self, connection: Connection, revisions: Sequence[selection.Revision], rows: Sequence[Point],
+                query: Query | None = None) -> Iterator[tuple[str, Frame]]:
+        labels = self._labels.of(connection, {row[1] for row in rows})
+        found = answers.frames(rows, labels, {one.revision: one.period for one in revisions}, query)
+        scopes = {one.revision: one.scope for one in revisions}
+        ordered = sorted(((scopes[revision], frame.metric, frame.unit, abs(revision),
+                           tuple(frame.groupby), tuple(frame.metadata), frame) for revision, frame in found),
+                         key=itemgetter(slice(6)))
+        return ((one[0], one[-1]) for one in ordered)
+
+
+def _rows(revision: int, frames: Sequence[Frame], ids: Sequence[Sequence[int]]) -> list[Point]:
+    """The rows of one revision in the order of the key, so that they are laid down side by side."""
+    rows: list[Point] = []
+    for frame, series in zip(frames, ids, strict=True):
+        whole: Sequence[int | None]
+        part: Sequence[int | None]
+        whole, part = frame.fixed_price
+        if revision < 0:
+            whole = part = [None] * len(frame)
+        elif frame.unpriced:
+            whole = [None if price is None else cell for cell, price in zip(whole, frame.price, strict=True)]
+            part = [None if price is None else cell for cell, price in zip(part, frame.price, strict=True)]
+        rows += zip(repeat(revision), series, *frame.fixed_qty, whole, part, strict=False)
+    rows.sort(key=itemgetter(1))
+    if len(set(map(itemgetter(1), rows))) != len(rows):
+        raise Invalid(f"revision {abs(revision)} holds two points with the same metric, unit and labels")
+    return rows
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError as error:
+        raise conflict(error) from error
+    except DataError as error:
+        raise Invalid(f"the database refuses the data: {error.orig}") from error
+    except DBAPIError as error:
+        raise Unavailable(f"the storage failed: {error.orig}") from error

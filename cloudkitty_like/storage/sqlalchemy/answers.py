@@ -1,0 +1,122 @@
+"""From rows of the database to the answers of the port: sums by label, and frames."""
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from decimal import Decimal
+from types import MappingProxyType
+
+from cloudkitty_like.domain import money
+from cloudkitty_like.domain.frame import Column, Frame
+from cloudkitty_like.domain.period import EPOCH, Period, instant
+from cloudkitty_like.domain.query import DAY, METRIC, TIME, Query, Row, Sum
+from cloudkitty_like.storage.sqlalchemy.bulk import Point
+from cloudkitty_like.storage.sqlalchemy.labels import Series
+from cloudkitty_like.storage.sqlalchemy.selection import Added
+
+Key = tuple[str, ...]
+Shape = tuple[str, str, tuple[str, ...], tuple[str, ...]]
+
+
+class Summing:
+    """Adds up what was added up by series, by the query's grouping.
+
+    Without ``metric`` in the grouping points of several units may meet; their
+    quantities are then no quantity, and zero is answered.
+    """
+
+    def __init__(self, query: Query, labels: Mapping[int, Series]) -> None:
+        self._query, self._labels = query, labels
+        self._by_metric = METRIC in query.groupby
+        self._cells: dict[int, tuple[Key, str] | None] = {}
+        self._groups: dict[tuple[Key, str], list[int]] = {}
+        self._texts: dict[int, str] = {}
+
+    def add(self, rows: Iterable[Added]) -> None:
+        timed = [(place, 10 if name == DAY else None) for place, name in enumerate(self._query.groupby)
+                 if name in (DAY, TIME)]
+        for row in rows:
+            found = self._cells[row.series] if row.series in self._cells else self._found(row.series)
+            if found is None:
+                continue
+            key, unit = found
+            if timed:
+                cells = list(key)
+                for place, length in timed:
+                    cells[place] = self._text(row.begin)[:length]
+                key = tuple(cells)
+            group = self._groups.setdefault((key, unit), [0] * 6)
+            group[:] = [one + other for one, other in zip(group, row[2:], strict=True)]
+
+    def rows(self) -> list[Row]:
+        """The answer, ordered by key."""
+        if self._by_metric:
+            return [Row(key, _sum(group), unit) for (key, unit), group in sorted(self._groups.items())]
+        units: dict[Key, list[Sum]] = defaultdict(list)
+        for (key, _), group in sorted(self._groups.items()):
+            units[key].append(_sum(group))
+        return [Row(key, sums[0] if len(sums) == 1 else _mixed(sums)) for key, sums in units.items()]
+
+    def _found(self, number: int) -> tuple[Key, str] | None:
+        series = self._labels[number]
+        found = None
+        if series.matches(self._query.metrics, self._query.filters):
+            found = tuple(_cell(series, name) for name in self._query.groupby), series.unit
+        self._cells[number] = found
+        return found
+
+    def _text(self, begin: int) -> str:
+        if begin not in self._texts:
+            self._texts[begin] = instant(EPOCH + timedelta(seconds=begin))
+        return self._texts[begin]
+
+
+def _cell(series: Series, name: str) -> str:
+    match name:
+        case "scope":
+            return series.scope
+        case "metric":
+            return series.metric
+        case "day" | "time":
+            return ""               # put in by begin
+        case _:
+            return series.label(name)
+
+
+def _sum(group: Sequence[int]) -> Sum:
+    points, priced, *amounts = group
+    return Sum(money.decimal(*amounts[:2]), money.decimal(*amounts[2:]), points, points - priced)
+
+
+def _mixed(sums: Iterable[Sum]) -> Sum:
+    total = sum(sums, Sum())
+    return Sum(money.ZERO, total.price, total.points, total.unpriced)
+
+
+def frames(rows: Iterable[Point], labels: Mapping[int, Series], periods: Mapping[int, Period],
+           query: Query | None = None) -> Iterator[tuple[int, Frame]]:
+    """Revision and frame of each revision, metric, unit and set of label names, in no order.
+
+    ``periods`` is by revision; rows that do not match the query's metrics and filters are left out.
+    """
+    found: dict[tuple[int, Shape], list[tuple[Key, Decimal, Decimal | None]]] = defaultdict(list)
+    for revision, number, qty_whole, qty_part, price_whole, price_part in rows:
+        series = labels[number]
+        if query is None or series.matches(query.metrics, query.filters):
+            price = None if price_whole is None or price_part is None else money.decimal(price_whole, price_part)
+            shape = (series.metric, series.unit, series.groupby, series.metadata)
+            found[revision, shape].append((series.cells, money.decimal(qty_whole, qty_part), price))
+    for (revision, shape), points in found.items():
+        yield revision, _frame(shape, periods[revision], points)
+
+
+def _frame(shape: Shape, period: Period, points: list[tuple[Key, Decimal, Decimal | None]]) -> Frame:
+    metric, unit, groupby, metadata = shape
+    points.sort(key=lambda point: point[0])
+    columns = [Column.of(column) for column in zip(*(cells for cells, _, _ in points), strict=True)]
+    return Frame(
+        metric, unit, period, tuple([qty for _, qty, _ in points]), tuple([price for _, _, price in points]),
+        MappingProxyType(dict(zip(groupby, columns, strict=False))),
+        MappingProxyType(dict(zip(metadata, columns[len(groupby):], strict=True))),
+    )

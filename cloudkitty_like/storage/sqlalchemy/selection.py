@@ -1,0 +1,132 @@
+"""Which revisions a question is about, and their points added up by series."""
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, cast
+
+from sqlalchemy import BigInteger, ColumnElement, Connection, select, type_coerce
+from sqlalchemy.sql.functions import count
+
+from cloudkitty_like.db.tables import appended, point
+from cloudkitty_like.domain.period import Period
+from cloudkitty_like.domain.query import Query
+from cloudkitty_like.storage.sqlalchemy.bulk import Bulk, Point, joined
+
+RANGES = 50
+RANGE_LENGTH = 20
+
+# A number of rows below 2^38 cannot overflow 64 bits: a whole is below 10^15 < 2^50 and added up in pieces
+# of 25 bits, a part is below 10^12 < 2^40 and added up in pieces of 20.
+WHOLE_BITS, PART_BITS = 25, 20
+AMOUNTS = ((point.c.qty_whole, WHOLE_BITS), (point.c.qty_part, PART_BITS),
+           (point.c.price_whole, WHOLE_BITS), (point.c.price_part, PART_BITS))
+
+
+class Revision(NamedTuple):
+    """A row of ``appended``."""
+
+    revision: int
+    scope: str
+    period: Period
+
+
+class Added(NamedTuple):
+    """Points of one series, and of one begin where asked for, added up; a part may exceed 10^12."""
+
+    series: int
+    begin: int
+    points: int
+    priced: int
+    qty_whole: int
+    qty_part: int
+    price_whole: int
+    price_part: int
+
+
+def revisions(bulk: Bulk, query: Query, excluded: Collection[int], upto: int | None) -> list[ColumnElement[bool]]:
+    """Conditions on ``appended``."""
+    revision = appended.c.revision
+    conditions: list[ColumnElement[bool]] = [] if upto is None else [revision <= upto]
+    if query.period is not None:
+        conditions += [appended.c.begin >= query.period.begin, appended.c.begin < query.period.end]
+    if query.scopes is not None:
+        conditions.append(bulk.among(appended.c.scope, query.scopes))
+    ranges, single = grouped(excluded)
+    conditions += [~revision.between(first, last) for first, last in ranges]
+    if single:
+        conditions.append(~bulk.among(revision, single))
+    return conditions
+
+
+def grouped(numbers: Iterable[int]) -> tuple[list[tuple[int, int]], list[int]]:
+    """The longest runs of consecutive numbers, as first and last, and all other numbers.
+
+    What is hidden by ``as_of`` is mostly one run, everything after it.
+    """
+    ordered = sorted(numbers)
+    runs: list[tuple[int, int]] = []
+    start = 0
+    for index in range(1, len(ordered) + 1):
+        if index == len(ordered) or ordered[index] > ordered[index - 1] + 1:
+            runs.append((start, index))
+            start = index
+    runs.sort(key=lambda run: run[0] - run[1])
+    ranges = [run for run in runs[:RANGES] if run[1] - run[0] >= RANGE_LENGTH]
+    single = [number for start, stop in runs[len(ranges):] for number in ordered[start:stop]]
+    return [(ordered[start], ordered[stop - 1]) for start, stop in ranges], single
+
+
+def added(bulk: Bulk, connection: Connection, conditions: Sequence[ColumnElement[bool]],
+          bucket: int | None) -> Iterator[Added]:
+    """Points of the revisions chosen, by series and, if ``bucket`` is given, by begin rounded down to it."""
+    keys: list[ColumnElement[Any]] = [point.c.series]
+    if bucket is not None:
+        begin = type_coerce(appended.c.begin, BigInteger)
+        keys.append(begin if bucket == 1 else begin - begin % bucket)
+    pieces = [bulk.pieces(column, bits) for column, bits in AMOUNTS]
+    statement = (
+        select(*keys, count(), count(point.c.price_whole), *(piece for some in pieces for piece in some))
+        .select_from(appended.join(point, point.c.revision == appended.c.revision))
+        .where(*conditions).group_by(*keys)
+    )
+    width = len(pieces[0])
+    # By time there may be as many rows as points.
+    options = {} if bucket is None else {"stream_results": True, "yield_per": 5000}
+    for row in connection.execute(statement, execution_options=options):
+        numbers = row[len(keys) + 2:]
+        yield Added(
+            row[0], row[1] if bucket is not None else 0, *row[len(keys):len(keys) + 2],
+            *(joined(numbers[index * width:(index + 1) * width], bits) for index, (_, bits) in enumerate(AMOUNTS)),
+        )
+
+
+def present(connection: Connection, conditions: Sequence[ColumnElement[bool]]) -> list[int]:
+    """The series that have a point in the revisions chosen."""
+    where = appended.join(point, point.c.revision == appended.c.revision)
+    return list(connection.execute(select(point.c.series).distinct().select_from(where).where(*conditions)).scalars())
+
+
+def begins(connection: Connection, conditions: Sequence[ColumnElement[bool]]) -> list[datetime]:
+    """When the periods of the revisions chosen begin, in order."""
+    return sorted(connection.execute(select(appended.c.begin).distinct().where(*conditions)).scalars())
+
+
+def beginning(connection: Connection, conditions: Sequence[ColumnElement[bool]], begin: datetime) -> list[Revision]:
+    """The revisions chosen that begin then, ordered by scope as Python orders text."""
+    rows = connection.execute(select(appended).where(*conditions, appended.c.begin == begin))
+    return sorted((Revision(row.revision, row.scope, Period(row.begin, row.end)) for row in rows),
+                  key=lambda one: (one.scope, one.revision))
+
+
+def portion(waiting: list[Revision], take: int) -> tuple[list[Revision], list[Revision]]:
+    """The first ``take`` revisions, more where they end in the middle of a scope, and the rest."""
+    while take < len(waiting) and waiting[take].scope == waiting[take - 1].scope:
+        take += 1
+    return waiting[:take], waiting[take:]
+
+
+def points(bulk: Bulk, connection: Connection, numbers: Collection[int]) -> Sequence[Point]:
+    """All rows of these revisions, in no order."""
+    rows = connection.execute(select(*point.c).where(bulk.among(point.c.revision, numbers)))
+    return cast(Sequence[Point], rows.all())

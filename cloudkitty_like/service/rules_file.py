@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any
@@ -20,6 +20,7 @@ from cloudkitty_like.service import exact_yaml
 from cloudkitty_like.service.exact_yaml import Number, Table
 
 TEXTS = ("field", "value", "group", "scope", "name", "description")
+MAX_SIMPLE_KEY = 1000          # YAML wants longer keys marked
 KEYS = ("field", "value", "level", "cost", "type", "group", "scope", "start", "end", "name", "description")
 
 
@@ -154,21 +155,26 @@ def export(rules: Iterable[Rule], *, ended_by: datetime | None = None) -> str:
     Those that have ended at ``ended_by`` are left out.
     """
     by_service: dict[str, list[Rule]] = {}
-    for rule in sorted(rules, key=_place):
+    for rule in sorted(rules, key=place):
         if not rule.valid.is_over(ended_by):
             by_service.setdefault(rule.service, []).append(rule)
     lines = ["services:" if by_service else "services: {}"]
     for service, members in by_service.items():
-        lines.append(f"  {_scalar(service)}:")
+        name = _scalar(service)
+        lines += [f"  {name}:"] if len(name) < MAX_SIMPLE_KEY else [f"  ? {name}", "  :"]
         lines += [f"    - {{{', '.join(f'{key}: {value}' for key, value in _entry(rule).items())}}}"
                   for rule in members]
     return "\n".join(lines) + "\n"
 
 
-def _place(rule: Rule) -> tuple[Any, ...]:
+_BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
+
+
+def place(rule: Rule) -> tuple[Any, ...]:
+    """Where a rule stands in a file or a list."""
     begin = rule.valid.begin
     return (rule.service, rule.field or "", rule.level is not None, rule.value or "", rule.level or 0, rule.group,
-            rule.scope or "", rule.scope is not None, begin is not None, begin)
+            rule.scope or "", rule.scope is not None, begin or _BEFORE_ALL)
 
 
 def _entry(rule: Rule) -> Mapping[str, str]:

@@ -1,0 +1,136 @@
+"""``rules``: make the stored rules those of a file, write that file, look at them."""
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cloudkitty_like.cli import output
+from cloudkitty_like.cli.arguments import moment
+from cloudkitty_like.domain import money
+from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.domain.period import instant
+
+if TYPE_CHECKING:
+    from cloudkitty_like.app import App
+    from cloudkitty_like.domain.amendment import Amendment
+    from cloudkitty_like.domain.rule import Rule
+
+HELP = "apply, export and list hashmap rules"
+MAX_BYTES = 4_000_000
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    apply = actions.add_parser("apply", help="make the stored rules equal to a file; prints the difference first")
+    apply.add_argument("file", metavar="FILE", help="file of rules; - reads the standard input")
+    apply.add_argument("--dry-run", action="store_true", help="print the difference and record nothing")
+    when = apply.add_mutually_exclusive_group()
+    when.add_argument("--effective", type=moment, metavar="TIME",
+                      help="when changed costs start and removed rules end; now if not given")
+    when.add_argument("--retroactive", action="store_true",
+                      help="let changes hold over the whole validity of the rules that they change")
+    apply.add_argument("--reason", default="", help="why; kept with the change")
+    export = actions.add_parser("export", help="print the rules as a file for 'rules apply'")
+    listing = actions.add_parser("list", help="print the rules as a table")
+    for action in (export, listing):
+        action.add_argument("--all", action="store_true", help="also rules that have ended")
+        action.add_argument("--known-at", type=moment, metavar="TIME", help="as they were recorded at that instant")
+    listing.add_argument("--at", type=moment, metavar="TIME", help="only rules that hold at that instant")
+    listing.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace, app: App) -> int:
+    match args.action:
+        case "apply":
+            _apply(args, app)
+        case "export":
+            _export(args, app)
+        case "list":
+            _list(args, app)
+    return 0
+
+
+def _apply(args: argparse.Namespace, app: App) -> None:
+    from cloudkitty_like.db.rules import Change
+    from cloudkitty_like.service import rules
+    from cloudkitty_like.service.rules_file import parse
+
+    now = app.clock()
+    name = "standard input" if args.file == "-" else args.file
+    how = rules.Application(args.effective or now, args.retroactive, args.dry_run)
+    change = Change(now, app.author, "apply", args.reason)
+    amendment = rules.apply(app.database, parse(_read(args.file), name), how, change, _print)
+    if amendment:
+        print("Nothing was recorded: a dry run." if args.dry_run else "Recorded.")
+
+
+def _print(amendment: Amendment) -> None:
+    for line in amendment.lines():
+        print(line)
+    if amendment:
+        print(f"{len(amendment.added)} added, {len(amendment.changed)} changed, "
+              f"{len(amendment.withdrawn)} withdrawn, {amendment.unchanged} unchanged.")
+    else:
+        print(f"No change: {amendment.unchanged} rules are as they should be.")
+
+
+def _read(name: str) -> str:
+    try:
+        if name == "-":
+            content = sys.stdin.buffer.read(MAX_BYTES + 1)
+        else:
+            with Path(name).open("rb") as file:
+                content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise Invalid(f"{name}: it is larger than {MAX_BYTES} bytes")
+        return content.decode("utf-8-sig")
+    except OSError as error:
+        raise Invalid(f"{name}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise Invalid(f"{name}: it is not a text in UTF-8") from None
+
+
+def _export(args: argparse.Namespace, app: App) -> None:
+    from cloudkitty_like.service import rules
+    from cloudkitty_like.service.rules_file import export
+
+    found = rules.stored(app.database, known_at=args.known_at)
+    print(export(found, ended_by=None if args.all else args.known_at or app.clock()), end="")
+
+
+def _list(args: argparse.Namespace, app: App) -> None:
+    from cloudkitty_like.service import rules
+    from cloudkitty_like.service.rules_file import place
+
+    found = sorted(rules.stored(app.database, known_at=args.known_at), key=place)
+    now = args.known_at or app.clock()
+    if args.at is not None:
+        found = [rule for rule in found if args.at in rule.valid]
+    elif not args.all:
+        found = [rule for rule in found if not rule.valid.is_over(now)]
+    if args.json:
+        output.json([_entry(rule) for rule in found])
+        return
+    output.table(
+        ("metric", "field", "value or level", "type", "cost", "group", "scope", "from", "until", "name"),
+        [(rule.service, rule.field or "", _met_by(rule), rule.type, money.plain(rule.cost), rule.group,
+          "every scope" if rule.scope is None else rule.scope, instant(rule.valid.begin) if rule.valid.begin else "",
+          instant(rule.valid.end) if rule.valid.end else "", rule.name) for rule in found],
+        right={"cost"})
+
+
+def _met_by(rule: Rule) -> str:
+    return rule.value or "" if rule.level is None else f">= {money.plain(rule.level)}"
+
+
+def _entry(rule: Rule) -> dict[str, object]:
+    return {
+        "service": rule.service, "field": rule.field, "value": rule.value,
+        "level": None if rule.level is None else money.plain(rule.level),
+        "type": rule.type, "cost": money.plain(rule.cost), "group": rule.group or None, "scope": rule.scope,
+        "start": None if rule.valid.begin is None else instant(rule.valid.begin),
+        "end": None if rule.valid.end is None else instant(rule.valid.end),
+        "name": rule.name, "description": rule.description,
+    }

@@ -118,8 +118,9 @@ class Prometheus:
         return Vector(_rows([series.metric for series in result], len(labels)), [series.value.value for series in result])
 
     def label_values(self, label: str, match: str = "") -> list[str]:
-        """The values of a label, of the series that ``match`` selects."""
-        parameters = {"match[]": match} if match else {}
+        """The values of a label that the server keeps, of the series that ``match`` selects."""
+        # Without a start newer VictoriaMetrics answers for the current day only.
+        parameters = {"start": "0", **({"match[]": match} if match else {})}
         answer: list[str] = self._ask(f"label/{quote(label, safe='')}/values", parameters, _VALUES).data
         return answer
 

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from configparser import ConfigParser
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,32 @@ def test_no_text_is_run_as_code(path: Path) -> None:
 def test_tests_use_no_mocks(path: Path) -> None:
     forbidden = ("unittest.mock", "mock.", "mocker", "monkeypatch.setattr", "monkeypatch.setitem")
     assert [name for name in names_used(path) if name.startswith(forbidden)] == []
+
+
+# --- what is installed is used, and the other way round -----------------------------------------
+
+def requirements(section: str, option: str) -> set[str]:
+    """The distributions that an option of setup.cfg names, in their canonical form."""
+    parser = ConfigParser()
+    parser.read(ROOT / "setup.cfg")
+    return {canonical(re.split(r"[ \[<>=]", line)[0]) for line in parser[section][option].split("\n") if line}
+
+
+def canonical(distribution: str) -> str:
+    return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
+def test_what_is_imported_is_required_and_what_is_required_is_imported() -> None:
+    providers = packages_distributions()
+    imported = {name.partition(".")[0] for path in MODULES for node in ast.walk(tree(path))
+                if isinstance(node, ast.Import | ast.ImportFrom)
+                for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names])}
+    outside = imported - set(sys.stdlib_module_names) - {"cloudkitty_like"}
+    used = {canonical(provider) for name in outside for provider in providers.get(name, [name])[:1]}
+    required = requirements("options", "install_requires")
+    optional = requirements("options.extras_require", "postgresql") | requirements("options.extras_require", "mysql")
+    shipped_for_tests = {"pytest"}             # cloudkitty_like.testing is for people who have it
+    assert used - optional - shipped_for_tests == required
 
 
 # --- one name, five places ----------------------------------------------------------------------

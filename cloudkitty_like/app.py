@@ -157,8 +157,9 @@ class App:
         from cloudkitty_like.service import metrics
 
         collect = self.conf.collect
-        return metrics.load(metrics.read(Path(collect.metrics_conf)), self.collector, collect.scope_key,
-                            self.conf.orchestrator.skip_datapoints_expression)
+        path = Path(collect.metrics_conf)
+        return metrics.load(metrics.read(path), self.collector, collect.scope_key,
+                            self.conf.orchestrator.skip_datapoints_expression, path.name)
 
     def check(self, *names: str) -> None:
         """Make these parts now; Invalid with everything that is wrong with any of them, at once."""
@@ -229,9 +230,19 @@ class App:
         )
         return Worker(parts, tempo, progressed)
 
+    @cached_property
+    def tariffs(self) -> Any:
+        from cloudkitty_like.service.pricing import Tariffs
+
+        return Tariffs(self.database, lambda name: plugin.load("rating", name, self.conf, self.site))
+
     def rating(self) -> tuple[int, Any]:
-        """The rule-set version that holds now, and what rates by it."""
-        raise NotImplementedError
+        """The rule-set version that holds now, and what rates by it; whatever keeps a module from loading is raised."""
+        from cloudkitty_like.service import rulesets
+
+        version = rulesets.current(self.database, metrics=self.metrics.text, digest=self.metrics.digest,
+                                   software=__version__, now=self.clock())
+        return version.version, self.tariffs.at(version.change).rate
 
     def close(self) -> None:
         if "database" in self.__dict__:

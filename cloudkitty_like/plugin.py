@@ -36,6 +36,7 @@ def load(kind: str, name: str, conf: cfg.ConfigOpts, site: Site) -> Any:
     """The plugin, built from its own group of the configuration."""
     plugin = load_class(kind, name)
     group = f"{kind}_{name}"
+    conf.register_group(cfg.OptGroup(group))        # a plugin without options has a group all the same
     conf.register_opts(plugin.OPTS, group)
     return plugin.from_conf(conf[group], site)
 

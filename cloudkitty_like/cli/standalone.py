@@ -142,4 +142,8 @@ def _report(args: argparse.Namespace, app: App) -> None:
 
 
 def _apply(path: Path, app: App) -> None:
-    raise NotImplementedError
+    """What ``rules apply`` does; before the first period is rated new rules hold from always."""
+    from cloudkitty_like.cli import rules
+
+    rules.run(argparse.Namespace(action="apply", file=str(path), effective=None, retroactive=False, dry_run=False,
+                                 reason="standalone"), app)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, func
+from sqlalchemy import ColumnElement, FromClause, Integer, func, literal
 
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.query import Sum
@@ -29,7 +29,7 @@ def sum_columns(table: FromClause) -> list[ColumnElement[Any]]:
 
 def _pieces(table: FromClause, name: str) -> list[ColumnElement[Any]]:
     whole, part = table.c[f"{name}_whole"], table.c[f"{name}_part"]
-    return [func.sum(whole), func.sum(part.bitwise_rshift(LOW_BITS)), func.sum(part.bitwise_and(LOW_MASK))]
+    return [func.sum(whole), func.sum(part.bitwise_rshift(literal(LOW_BITS, Integer))), func.sum(part.bitwise_and(LOW_MASK))]
 
 
 def joined(whole: Any, high: Any, low: Any) -> Decimal:

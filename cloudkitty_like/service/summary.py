@@ -10,12 +10,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Select, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, select, type_coerce
 
 from cloudkitty_like.db import ledger as index
 from cloudkitty_like.db.amounts import sum_columns, sum_of
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.tables import day_total, frame, month_total, scope, total
+from cloudkitty_like.db.types import Second
 from cloudkitty_like.domain.errors import NotFound
 from cloudkitty_like.domain.period import Period, instant
 from cloudkitty_like.domain.query import DAY, METRIC, SCOPE, TIME, Query, Row, Sum
@@ -104,7 +105,7 @@ def _statement(source: FromClause, window: Period | None, query: Query) -> Selec
         where = source.join(scope, scope.c.id == source.c.scope_id)
         begin = source.c.begin
     columns: dict[str, ColumnElement[Any]] = {SCOPE: scope.c.identifier, METRIC: source.c.metric, TIME: begin,
-               DAY: begin - begin % 86400 if source is total else begin}
+               DAY: type_coerce(begin - begin % 86400, Second) if source is total else begin}
     keys = [columns[name].label(f"key_{number}") for number, name in enumerate(query.groupby)]
     if METRIC in query.groupby:
         keys.append(source.c.unit.label("key_unit"))

@@ -15,7 +15,6 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     SmallInteger,
@@ -24,7 +23,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from cloudkitty_like.db.types import Instant, Second, Serial, text
+from cloudkitty_like.db.types import Digest, Document, Instant, Second, Serial, text
 
 metadata = MetaData(naming_convention={
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -103,7 +102,7 @@ frame = Table(
     # 1 or null, and nulls are distinct in a unique key on all three databases: one current frame.
     Column("current", SmallInteger),
     Column("ruleset", BigInteger, nullable=False),
-    Column("digest", LargeBinary(16), nullable=False),
+    Column("digest", Digest, nullable=False),
     Column("points", BigInteger, nullable=False),
     UniqueConstraint("scope_id", "begin", "origin", "current"),
 )
@@ -159,7 +158,7 @@ series = Table(
     Column("unit", text(64), nullable=False),
     Column("groupby", Text, nullable=False),           # a JSON object
     Column("metadata", Text, nullable=False),          # a JSON object
-    Column("digest", LargeBinary(16), nullable=False, unique=True),
+    Column("digest", Digest, nullable=False, unique=True),
 )
 Index(None, series.c.scope, series.c.metric)
 
@@ -247,7 +246,7 @@ Index(None, rating_module.c.recorded_to)
 metrics_document = Table(
     "metrics_document", metadata,
     Column("digest", text(64), primary_key=True),      # SHA-256, in hex
-    Column("text", Text().with_variant(Text(2**24), "mysql", "mariadb"), nullable=False),
+    Column("text", Document, nullable=False),
     Column("at", Instant, nullable=False),
 )
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Integer, String
-from sqlalchemy.dialects.mysql import VARCHAR
+from sqlalchemy import BINARY, BigInteger, Integer, LargeBinary, String, Text
+from sqlalchemy.dialects.mysql import LONGTEXT, VARCHAR
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from cloudkitty_like.domain.period import EPOCH
@@ -14,6 +14,12 @@ MICROSECOND = timedelta(microseconds=1)
 
 # SQLite numbers rows by itself only where the key is declared INTEGER.
 Serial = BigInteger().with_variant(Integer, "sqlite")
+
+# 16 bytes.  MariaDB keeps a blob unique but cannot find it by its index.
+Digest = LargeBinary(16).with_variant(BINARY(16), "mysql", "mariadb")
+
+# Text longer than MariaDB's 64 kB.
+Document = Text().with_variant(LONGTEXT(), "mysql", "mariadb")
 
 
 def text(length: int) -> TypeEngine[str]:

@@ -1,0 +1,117 @@
+import threading
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect, text
+
+from cloudkitty_like.db import tables
+from cloudkitty_like.db.engine import Database
+from cloudkitty_like.domain.errors import Conflict, Invalid
+from cloudkitty_like.service import migration
+from tests.databases import KINDS, new_database
+
+
+@pytest.fixture(params=KINDS)
+def empty(request):
+    with new_database(request.param, create=False) as made:
+        yield made
+
+
+def described(database):
+    """Every table with its columns, keys and indexes, as the database itself tells them."""
+    look = inspect(database.engine)
+
+    def named(found):
+        return {one.get("name") or str(one): {key: str(value) for key, value in one.items()} for one in found}
+
+    return {
+        table: (named(look.get_columns(table)), str(look.get_pk_constraint(table)), named(look.get_indexes(table)),
+                named(look.get_unique_constraints(table)), named(look.get_foreign_keys(table)))
+        for table in look.get_table_names() if table != "alembic_version"}
+
+
+def wanted(thing, name, kind, reflected, other):
+    """Alembic does not know that an index may be for one database alone; what is there is compared as well."""
+    return name != "ix_point_revision"
+
+
+def test_the_history_makes_the_tables_that_the_code_uses_and_takes_them_away_again(empty):
+    assert migration.version(empty) is None
+    assert not migration.is_current(empty)
+    migration.upgrade(empty)
+    assert migration.version(empty) == migration.head()
+    assert migration.is_current(empty)
+    with empty.read() as tx:
+        assert compare_metadata(MigrationContext.configure(tx, opts={"include_object": wanted}), tables.metadata) == []
+    made = described(empty)
+    migration.downgrade(empty)
+    assert set(inspect(empty.engine).get_table_names()) == {"alembic_version"}
+    assert migration.version(empty) is None
+    migration.upgrade(empty)
+    assert described(empty) == made
+    migration.downgrade(empty)
+    tables.metadata.create_all(empty.engine)
+    assert described(empty) == made
+
+
+def test_points_are_kept_in_their_primary_key_on_sqlite():
+    with new_database("sqlite", create=False) as database:
+        migration.upgrade(database)
+        with database.read() as tx:
+            assert "WITHOUT ROWID" in tx.execute(text("SELECT sql FROM sqlite_master WHERE name = 'point'")).scalar()
+
+
+def test_upgrading_again_changes_nothing(empty):
+    migration.upgrade(empty)
+    with empty.write() as tx:
+        tx.execute(tables.ledger_setting.insert(), {"name": "period", "value": "3600"})
+    migration.upgrade(empty)
+    with empty.read() as tx:
+        assert tx.execute(tables.ledger_setting.select()).all() == [("period", "3600")]
+
+
+def test_a_migration_that_fails_leaves_the_schema_as_it_was():
+    with new_database("sqlite", create=False) as database:
+        with database.write() as tx:
+            tx.execute(text("CREATE TABLE worker (something integer)"))
+        with pytest.raises(Exception, match="worker"):
+            migration.upgrade(database)
+        assert inspect(database.engine).get_table_names() == ["worker"]
+
+
+def test_upgrading_in_several_places_at_once_is_upgrading_once(empty):
+    places = [Database(empty.url.render_as_string(hide_password=False)) for _ in range(3)]
+    failures = []
+
+    def run(place):
+        try:
+            migration.upgrade(place)
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=run, args=(place,)) for place in places]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for place in places:
+        place.close()
+    assert failures == []
+    assert migration.is_current(empty)
+
+
+def test_a_database_of_a_newer_release_is_refused(empty):
+    migration.upgrade(empty)
+    with empty.write() as tx:
+        tx.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    assert migration.version(empty) == "9999"
+    assert not migration.is_current(empty)
+    for change in (migration.upgrade, migration.downgrade):
+        with pytest.raises(Conflict, match="9999"):
+            change(empty)
+
+
+def test_a_revision_that_does_not_exist_is_refused():
+    with new_database("sqlite", create=False) as database, pytest.raises(Invalid, match="nowhere"):
+        migration.upgrade(database, "nowhere")

@@ -114,8 +114,8 @@ class Prometheus:
         answer = self._ask("query", parameters, _vector_decoder(tuple(labels)))
         if answer.data.resultType != "vector":
             raise Unavailable(f"{self} answered a {answer.data.resultType} where a vector was asked for")
-        result = answer.data.result
-        return Vector(_rows([series.metric for series in result], len(labels)), [series.value.value for series in result])
+        series = answer.data.result
+        return Vector(_rows([one.metric for one in series], len(labels)), [one.value.value for one in series])
 
     def label_values(self, label: str, match: str = "") -> list[str]:
         """The values of a label that the server keeps, of the series that ``match`` selects."""

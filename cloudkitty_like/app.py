@@ -203,7 +203,7 @@ class App:
         from cloudkitty_like.orchestrator.failures import Failures
         from cloudkitty_like.orchestrator.heartbeat import Pulse
         from cloudkitty_like.orchestrator.lease import ToozLease
-        from cloudkitty_like.orchestrator.newcomers import Newcomers
+        from cloudkitty_like.orchestrator.newcomers import Newcomers, Source
         from cloudkitty_like.orchestrator.process import Processor
         from cloudkitty_like.orchestrator.stages import Stages
 
@@ -213,11 +213,11 @@ class App:
         pulse = Pulse(self.database, self.clock, stages, lambda: getattr(self.collector, "requests_made", 0))
         failures = Failures(self.database, self.clock, timedelta(seconds=options.retry_first),
                             timedelta(seconds=options.retry_most))
-        names = self.conf.collect.scope_key, self.conf.fetcher.backend, self.conf.collect.collector
+        source = Source(self.fetcher, self.collector, metrics, self.conf.collect.scope_key, self.conf.fetcher.backend,
+                        self.conf.collect.collector)
         parts = Parts(
             database=self.database, ledger=self.ledger, failures=failures, pulse=pulse, clock=self.clock, stop=stop,
-            newcomers=Newcomers(self.database, self.scopes, self.fetcher, self.collector, metrics, names, failures,
-                                self.clock),
+            newcomers=Newcomers(self.database, self.scopes, source, failures, self.clock),
             gatherer=Gatherer(self.collector, metrics, threads=options.max_threads,
                               deadline_seconds=options.collector_request_timeout, stages=stages, stop=stop),
             processor=Processor(self.ledger, {m.alt_name: m.skip for m in metrics if m.skip}, stages),

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
 
@@ -20,16 +21,25 @@ from cloudkitty_like.service.scopes import Scopes
 LOG = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where scopes and their usage come from, and the names that every scope keeps of it."""
+
+    fetcher: Fetcher
+    collector: Collector
+    metrics: Sequence[Metric]
+    scope_key: str
+    fetcher_name: str
+    collector_name: str
+
+
 class Newcomers:
     """Registers scopes and gives each its first period."""
 
-    def __init__(self, database: Database, scopes: Scopes, fetcher: Fetcher, collector: Collector,
-                 metrics: Sequence[Metric], names: tuple[str, str, str], failures: Failures,
+    def __init__(self, database: Database, scopes: Scopes, source: Source, failures: Failures,
                  clock: Callable[[], datetime]) -> None:
-        """``names``: the scope key, the fetcher's and the collector's name, which every new scope is given."""
-        self._database, self._scopes, self._fetcher = database, scopes, fetcher
-        self._collector, self._metrics = collector, metrics
-        self._names, self._failures, self._clock = names, failures, clock
+        self._database, self._scopes, self._source = database, scopes, source
+        self._failures, self._clock = failures, clock
         self._looked: float | None = None
 
     def look(self, every: timedelta) -> bool:
@@ -40,9 +50,10 @@ class Newcomers:
         now = monotonic()
         if self._looked is not None and now - self._looked < every.total_seconds():
             return False
-        key, fetcher, collector = self._names
+        source = self._source
         try:
-            found = self._scopes.register(self._fetcher.scopes(), key=key, fetcher=fetcher, collector=collector)
+            found = self._scopes.register(source.fetcher.scopes(), key=source.scope_key,
+                                          fetcher=source.fetcher_name, collector=source.collector_name)
             if found:
                 LOG.info("%d new scopes: %s", len(found), ", ".join(map(repr, found[:10])))
         except Error as error:
@@ -75,7 +86,7 @@ class Newcomers:
     def _data_begins(self, month: datetime) -> datetime | Error:
         window = Period(month, max(self._clock(), month + timedelta(seconds=1)))
         try:
-            found = self._collector.begins(self._metrics, window)
+            found = self._source.collector.begins(self._source.metrics, window)
         except Error as error:
             return error
         return found or Unavailable(f"the source has no data since {instant(month)}")

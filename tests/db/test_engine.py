@@ -1,0 +1,125 @@
+"""One way of using three databases: waiting instead of failing, one view for one reader, no passwords shown."""
+from __future__ import annotations
+
+import threading
+from time import monotonic
+
+import pytest
+from sqlalchemy import insert, select, text
+
+from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.tables import ledger_setting
+from cloudkitty_like.domain.errors import Invalid, Unavailable
+from tests.databases import KINDS, new_database
+
+
+@pytest.fixture(params=KINDS)
+def database(request):
+    with new_database(request.param) as made:
+        yield made
+
+
+def names(tx):
+    return set(tx.execute(select(ledger_setting.c.name)).scalars())
+
+
+def test_what_is_written_stays_and_what_fails_does_not(database):
+    with database.write() as tx:
+        tx.execute(insert(ledger_setting).values(name="kept", value="1"))
+    with pytest.raises(ZeroDivisionError), database.write() as tx:
+        tx.execute(insert(ledger_setting).values(name="lost", value=str(1 // 0)))
+    with database.read() as tx:
+        assert names(tx) == {"kept"}
+
+
+def test_a_reader_keeps_its_view_while_others_write(database):
+    with database.read() as tx:
+        assert names(tx) == set()
+        with database.write() as other:
+            other.execute(insert(ledger_setting).values(name="new", value="1"))
+        assert names(tx) == set()
+    with database.read() as tx:
+        assert names(tx) == {"new"}
+
+
+def test_nothing_written_in_a_reading_transaction_stays(database):
+    with database.read() as tx:
+        tx.execute(insert(ledger_setting).values(name="lost", value="1"))
+    with database.read() as tx:
+        assert names(tx) == set()
+
+
+def test_names_are_compared_letter_by_letter(database):
+    different = ["a", "A", "a ", "á", "ａ"]
+    with database.write() as tx:
+        tx.execute(insert(ledger_setting), [{"name": name, "value": "1"} for name in different])
+    with database.read() as tx:
+        assert names(tx) == set(different)
+        for name in different:
+            assert tx.execute(select(ledger_setting).where(ledger_setting.c.name == name)).one().name == name
+
+
+def test_on_sqlite_nobody_is_told_that_the_database_is_locked():
+    """Three busy writers and three readers, each with connections of its own, for two seconds."""
+    with new_database("sqlite") as first:
+        url = first.url.render_as_string(hide_password=False)
+        ends, failures, writes, reads = monotonic() + 2, [], [], []
+
+        def write(number):
+            own = Database(url)
+            try:
+                for turn in range(10**6):
+                    with own.write() as tx:
+                        rows = [{"name": f"{number}-{turn}-{n}", "value": "x" * 200} for n in range(500)]
+                        tx.execute(insert(ledger_setting), rows)
+                    writes.append(turn)
+                    if monotonic() > ends:
+                        return
+            except Exception as error:
+                failures.append(error)
+            finally:
+                own.close()
+
+        def read():
+            own = Database(url)
+            try:
+                while monotonic() < ends:
+                    began = monotonic()
+                    with own.read() as tx:
+                        assert len(names(tx)) % 500 == 0
+                    reads.append(monotonic() - began)
+            except Exception as error:
+                failures.append(error)
+            finally:
+                own.close()
+
+        threads = [threading.Thread(target=write, args=(n,)) for n in range(3)]
+        threads += [threading.Thread(target=read) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert failures == []
+        assert len(writes) >= 6
+        assert len(reads) >= 6
+
+
+def test_a_database_that_does_not_answer_is_unavailable_and_its_password_is_not_shown():
+    database = Database("postgresql://someone:secret@127.0.0.1:1/nothing")
+    with pytest.raises(Unavailable) as caught, database.read():
+        pass
+    assert "127.0.0.1:1" in str(caught.value)
+    assert "secret" not in str(caught.value) + str(database)
+
+
+@pytest.mark.parametrize(("url", "reason"), [
+    ("nonsense", "not a database URL"), ("oracle://host/name", "oracle is not supported"), ("", "not a database URL"),
+])
+def test_an_impossible_url_is_refused_at_once(url, reason):
+    with pytest.raises(Invalid, match=reason):
+        Database(url)
+
+
+def test_sqlite_keeps_its_journal_beside_the_file():
+    with new_database("sqlite") as database, database.read() as tx:
+        assert tx.execute(text("PRAGMA journal_mode")).scalar() == "wal"

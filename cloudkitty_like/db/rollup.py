@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, case, select
+from sqlalchemy import BigInteger, Connection, Table, case, literal_column, select
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from cloudkitty_like.db.tables import day_total, month_total, total
@@ -21,6 +21,9 @@ from cloudkitty_like.domain.period import Period
 
 INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert, "mysql": mysql.insert}
 CHUNK = 500
+
+# Written out in the statement: a parameter after the values keeps PyMySQL from sending many rows at once.
+_SCALE, _ONE, _ZERO = (literal_column(str(number), BigInteger) for number in (money.SCALE, 1, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +109,9 @@ def _upsert(dialect: str, table: Table) -> Any:
     for name in ("qty", "price"):
         # The whole comes first: MariaDB assigns from left to right and reads what it has assigned.
         part = table.c[f"{name}_part"] + new[f"{name}_part"]
-        full = part >= money.SCALE
-        values[f"{name}_whole"] = table.c[f"{name}_whole"] + new[f"{name}_whole"] + case((full, 1), else_=0)
-        values[f"{name}_part"] = part - case((full, money.SCALE), else_=0)
+        full = part >= _SCALE
+        values[f"{name}_whole"] = table.c[f"{name}_whole"] + new[f"{name}_whole"] + case((full, _ONE), else_=_ZERO)
+        values[f"{name}_part"] = part - case((full, _SCALE), else_=_ZERO)
     values |= {name: table.c[name] + new[name] for name in ("points", "unpriced")}
     if dialect == "mysql":
         return statement.on_duplicate_key_update(list(values.items()))

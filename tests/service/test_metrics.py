@@ -5,15 +5,17 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloudkitty_like.collector.prometheus import PrometheusCollector
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.metric import Metric
-from cloudkitty_like.service.metrics import load, read
+from cloudkitty_like.service.metrics import KEYS, load, read
 
 
 class Words:
@@ -314,3 +316,12 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, content, reason):
 def test_a_directory_is_no_file(tmp_path):
     with pytest.raises(Invalid, match="no such file"):
         read(tmp_path)
+
+
+def test_the_example_that_ships_is_right_and_shows_every_key():
+    text = read(Path(__file__).parents[2] / "etc" / "cloudkitty_like" / "metrics.yml")
+    collector = object.__new__(PrometheusCollector)         # what it reads of metrics.yml needs no server
+    metrics = load(text, collector, "project_id").metrics
+    assert {"cpu", "memory", "instance_present", "traffic", "volume", "reserved_server"} == {
+        metric.alt_name for metric in metrics}
+    assert [key for key in KEYS if not re.search(rf"^[ -]*{key}:", text, re.MULTILINE)] == []

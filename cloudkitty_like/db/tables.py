@@ -160,7 +160,6 @@ series = Table(
     Column("metadata", Text, nullable=False),          # a JSON object
     Column("digest", Digest, nullable=False, unique=True),
 )
-Index(None, series.c.scope, series.c.metric)
 
 # Which scope and period a revision's points are of.
 appended = Table(

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Sequence
+from json.encoder import encode_basestring_ascii as quoted
+from operator import itemgetter
 from struct import Struct
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, String, cast, func, literal, literal_column, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.dialects.postgresql import insert as insert_or_not
 
-from cloudkitty_like.db.tables import point, series
+from cloudkitty_like.db.tables import point
 from cloudkitty_like.domain.errors import Unavailable
 
 Point = tuple[int, int, int, int, int | None, int | None]
@@ -34,8 +35,11 @@ class Bulk(Protocol):
     def add_points(self, connection: Connection, rows: Sequence[Point]) -> None:
         """Insert these rows; IntegrityError where one exists already (PostgreSQL has no key to tell by)."""
 
-    def add_series(self, connection: Connection, rows: Sequence[Series]) -> None:
-        """Insert these rows but for those whose digest exists, or is being inserted by somebody else."""
+    def add_series(self, connection: Connection, rows: Sequence[Series]) -> dict[bytes, int]:
+        """Insert these rows but for those that somebody else has just inserted; the ids of at least all others.
+
+        It was asked before, in this transaction, and none of them existed.
+        """
 
     def ids(self, connection: Connection, digests: Sequence[bytes]) -> dict[bytes, int]:
         """The ids of those of these series that exist."""
@@ -68,14 +72,17 @@ class SqliteBulk:
     """Straight to the driver's executemany.  Integers are 64 bits wide, sums too."""
 
     _points = f"INSERT INTO point ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608 - names of our own
-    _series = f"INSERT INTO series ({_SERIES}) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"  # noqa: S608
+    _series = f"INSERT INTO series ({_SERIES}, id) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
 
     def add_points(self, connection: Connection, rows: Sequence[Point]) -> None:
         for chunk in chunks(rows, POINTS):
             connection.exec_driver_sql(self._points, list(chunk))
 
-    def add_series(self, connection: Connection, rows: Sequence[Series]) -> None:
-        connection.exec_driver_sql(self._series, list(rows))
+    def add_series(self, connection: Connection, rows: Sequence[Series]) -> dict[bytes, int]:
+        # Whoever writes is alone, so that the numbers can be given here.
+        first = 1 + int(connection.exec_driver_sql("SELECT coalesce(max(id), 0) FROM series").scalar_one())
+        connection.exec_driver_sql(self._series, [(*row, number) for number, row in enumerate(rows, first)])
+        return {row[-1]: number for number, row in enumerate(rows, first)}
 
     def ids(self, connection: Connection, digests: Sequence[bytes]) -> dict[bytes, int]:
         found: dict[bytes, int] = {}
@@ -101,6 +108,9 @@ class PostgresqlBulk:
     _unpriced = Struct("!hiqiqiqiqii")
     _head = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
     _tail = b"\xff\xff"
+    _series = text(f"INSERT INTO series ({_SERIES}) "  # noqa: S608 - names of our own
+                   "SELECT one->>0, one->>1, one->>2, one->>3, one->>4, decode(one->>5, 'hex') "
+                   "FROM json_array_elements(CAST(:rows AS json)) AS one ON CONFLICT DO NOTHING RETURNING digest, id")
 
     def add_points(self, connection: Connection, rows: Sequence[Point]) -> None:
         driver: Any = connection.connection.driver_connection
@@ -122,11 +132,16 @@ class PostgresqlBulk:
             for a, b, c, d, e, f in rows
         ]
 
-    def add_series(self, connection: Connection, rows: Sequence[Series]) -> None:
-        # In one order everywhere: two workers that intern the same series wait for each other, not in a circle.
-        names = _SERIES.split(", ")
-        values = [dict(zip(names, row, strict=True)) for row in sorted(rows, key=lambda row: row[-1])]
-        connection.execute(insert_or_not(series).on_conflict_do_nothing(), values)
+    def add_series(self, connection: Connection, rows: Sequence[Series]) -> dict[bytes, int]:
+        # One JSON text costs the client a tenth of what as many parameters do.  In one order everywhere: two
+        # workers that insert the same series wait for each other, not in a circle.
+        found: dict[bytes, int] = {}
+        for chunk in chunks(sorted(rows, key=itemgetter(-1)), POINTS):
+            listed = ", ".join([
+                f"[{quoted(a)}, {quoted(b)}, {quoted(c)}, {quoted(d)}, {quoted(e)}, \"{digest.hex()}\"]"
+                for a, b, c, d, e, digest in chunk])
+            found.update((bytes(row[0]), row[1]) for row in connection.execute(self._series, {"rows": f"[{listed}]"}))
+        return found
 
     def ids(self, connection: Connection, digests: Sequence[bytes]) -> dict[bytes, int]:
         sql = text("SELECT digest, id FROM series WHERE digest = ANY(:digests)")
@@ -149,11 +164,12 @@ class MysqlBulk:
             values = repr(list(chunk))[1:-1].replace("None", "NULL")
             connection.exec_driver_sql(f"INSERT INTO point ({_COLUMNS}) VALUES {values}")  # noqa: S608 - integers
 
-    def add_series(self, connection: Connection, rows: Sequence[Series]) -> None:
+    def add_series(self, connection: Connection, rows: Sequence[Series]) -> dict[bytes, int]:
         # IGNORE would hide that a text is too long.
         sql = (f"INSERT INTO series ({_SERIES}) VALUES (%s, %s, %s, %s, %s, %s) "  # noqa: S608 - names of our own
                "ON DUPLICATE KEY UPDATE id = id")
-        connection.exec_driver_sql(sql, sorted(rows, key=lambda row: row[-1]))
+        connection.exec_driver_sql(sql, sorted(rows, key=itemgetter(-1)))
+        return {}
 
     def ids(self, connection: Connection, digests: Sequence[bytes]) -> dict[bytes, int]:
         found: dict[bytes, int] = {}

@@ -73,8 +73,7 @@ class _Missing:
         self.answer[:] = [next(following) if number is None else number for number in self.answer]
 
 
-@dataclass(frozen=True, slots=True)
-class _Unconfirmed:
+class _Unconfirmed(NamedTuple):
     """A number given in a transaction of which nobody knows yet whether it will be committed."""
 
     transaction: Transaction | None
@@ -147,8 +146,8 @@ class Interner:
             absent = [pair for pair in zip(one.rows, digests, strict=True) if pair[1] not in numbers]
             new.update({row[-1]: row for row in one.table.series(absent)})
         if new:
-            self._bulk.add_series(connection, list(new.values()))
-            numbers.update(self._bulk.ids(connection, list(new)))
+            numbers.update(self._bulk.add_series(connection, list(new.values())))
+            numbers.update(self._bulk.ids(connection, [digest for digest in new if digest not in numbers]))
         return numbers, unsure | new.keys()
 
     def _settle(self, connection: Connection) -> None:

@@ -156,7 +156,6 @@ def _points() -> None:
         sa.Column("digest", Digest, nullable=False),
         sa.UniqueConstraint("digest"),
     )
-    op.create_index(None, "series", ["scope", "metric"])
     op.create_table(
         "appended",
         sa.Column("revision", sa.BigInteger, primary_key=True, autoincrement=False),

@@ -16,7 +16,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from cloudkitty_like.client import usage_file, usage_index
 from cloudkitty_like.collector.file import FileCollector
 from cloudkitty_like.domain.errors import Invalid, Unavailable
 from cloudkitty_like.domain.metric import Metric
@@ -259,14 +258,6 @@ def test_a_file_that_changes_is_read_and_checked_again(tmp_path):
     assert amounts(collector, hour(0)) == {"p": ["3"]}
 
 
-def test_a_file_that_jumps_between_hours_too_often_is_refused_rather_than_held_in_memory(tmp_path):
-    path = tmp_path / "usage.csv"
-    path.write_text("\n".join([HEADER, *(f"2026-03-01T0{number % 2}:00,cpu,1,p,a," for number in range(20))]))
-    with pytest.raises(Invalid, match="jumps between hours too often") as refused:
-        usage_index.UsageIndex(path, "project_id", most_stretches=10)
-    assert "sort" in refused.value.hint
-
-
 def test_metrics_of_a_period_may_be_collected_side_by_side(tmp_path):
     lines = [f"{instant(BEGIN + number % 24 * LENGTH)},m{number % 5},{number},p,f{number}," for number in range(2400)]
     collector = written(tmp_path, *lines)
@@ -333,9 +324,3 @@ def test_the_temporary_text_of_a_packed_file_goes_with_the_collector(tmp_path):
     assert len(os.listdir("/proc/self/fd")) == before + 1
     del collector
     assert len(os.listdir("/proc/self/fd")) == before
-
-
-def test_records_say_where_they_are(tmp_path):
-    path = tmp_path / "usage.csv"
-    path.write_bytes(b'a,b\n\n"c\nd",e\nlast')
-    assert list(usage_file.records(path)) == [(1, 0, b"a,b\n"), (2, 4, b"\n"), (3, 5, b'"c\nd",e\n'), (5, 13, b"last")]

@@ -24,6 +24,7 @@ from cloudkitty_like.db import workers
 from cloudkitty_like.db.rules import Change
 from cloudkitty_like.domain.query import METRIC, SCOPE, Query
 from cloudkitty_like.service import rules, rules_file
+from cloudkitty_like.service.migration import upgrade
 
 HERE = Path(__file__).parent
 
@@ -59,6 +60,7 @@ def run(shape: Shape, source: str, connection: str, directory: Path) -> dict[str
     catalogue = shape.catalogue
     clock = Clock(catalogue.begin)
     app = App(configuration(source, connection, directory), clock)
+    upgrade(app.database)
     apply_rules(app)
     worker = app.worker(threading.Event())
     periods = []

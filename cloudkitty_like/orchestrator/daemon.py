@@ -19,6 +19,7 @@ from cloudkitty_like.domain.period import Period, instant
 from cloudkitty_like.domain.schedule import is_over
 from cloudkitty_like.orchestrator.collect import Gatherer, Stopped
 from cloudkitty_like.orchestrator.failures import Failures
+from cloudkitty_like.orchestrator.garbage import seldom_collected
 from cloudkitty_like.orchestrator.heartbeat import Pulse
 from cloudkitty_like.orchestrator.newcomers import Newcomers
 from cloudkitty_like.orchestrator.process import Processor, Rate
@@ -108,7 +109,7 @@ class Worker:
     def cycle(self) -> bool:
         """One look at all that is due in the shards that are ours; whether anything was done."""
         try:
-            with self._parts.lease.hold(self._share()) as shards:
+            with seldom_collected(), self._parts.lease.hold(self._share()) as shards:
                 if 0 in shards and self._parts.newcomers.look(self._tempo.discovery):
                     self._parts.ledger.sweep()
                 return self._work(shards)

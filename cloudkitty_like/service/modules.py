@@ -1,8 +1,8 @@
 """Rating modules: which are on, in which order they run, and the ones that rate."""
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -58,7 +58,8 @@ def decide(database: Database, change: Change, name: str, *,
         before = modules.stored(tx).get(name)
         now = before or ModuleState(there[name].enabled, there[name].priority)
         after = ModuleState(now.enabled if enabled is None else enabled, now.priority if priority is None else priority)
-        if after == now:
+        # Of a module that cannot be loaded nobody knows what it is by default: record what was decided.
+        if after == before or (after == now and not there[name].problem):
             raise Unneeded
         modules.record(tx, number, name, after)
 
@@ -77,10 +78,24 @@ def active(database: Database, change: int, load: Callable[[str], RatingModule])
         states = modules.stored(tx, change)
     for name in plugin.names(KIND):
         if name not in states:
-            on = bool(plugin.load_class(KIND, name).enabled_by_default)
+            with _hint(name):
+                on = bool(plugin.load_class(KIND, name).enabled_by_default)
             states[name] = ModuleState(on, DEFAULT_PRIORITY)
-    order = sorted(states, key=lambda name: _order(name, states[name].priority))
-    return [(name, load(name)) for name in order if states[name].enabled]
+    found = []
+    for name in sorted(states, key=lambda name: _order(name, states[name].priority)):
+        if states[name].enabled:
+            with _hint(name):
+                found.append((name, load(name)))
+    return found
+
+
+@contextmanager
+def _hint(name: str) -> Iterator[None]:
+    """Adds to what is wrong with a module how to rate without it."""
+    try:
+        yield
+    except Invalid as error:
+        raise Invalid(*error.problems, hint=f"correct it, or rate without it: modules disable {name}") from error
 
 
 def _order(name: str, priority: int) -> tuple[int, str]:

@@ -40,7 +40,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Context, Decimal, localcontext
-from functools import reduce
+from functools import partial, reduce
 from math import prod
 from operator import add, attrgetter
 from typing import NamedTuple
@@ -205,19 +205,16 @@ class _Plan:
         return frame.with_price(prices)
 
     def _prices(self, frame: Frame) -> list[Decimal | None]:
-        base, parts = self._parts(frame)
-        # Without parts every row has the number ``base``; otherwise one of the parts carries it.
-        numbers: list[int] = list(reduce(_added, parts)) if parts else [base] * len(frame)
+        numbers = self._numbers(frame)
         while True:
             try:
                 return self._along(frame.qty, numbers)
             except KeyError:
                 self._learn(numbers)
 
-    def _parts(self, frame: Frame) -> tuple[int, list[Iterable[int]]]:
-        """What is to be added up, row by row, to each row's number; and the sum of what all rows share."""
-        base = 0
-        parts: list[Iterable[int]] = []
+    def _numbers(self, frame: Frame) -> list[int]:
+        """Each row's classes as one number: the sum of theirs times their strides."""
+        base = 0                                       # what all rows have in common
         columns: list[tuple[Sequence[int], list[int]]] = []
         for label, stride in self._labels:
             column = frame.groupby.get(label.name, frame.metadata.get(label.name))
@@ -228,14 +225,14 @@ class _Plan:
                 base += classes[0]
             elif classes:
                 columns.append((column.codes, classes))
-        if columns and base:
-            codes, classes = columns[0]
-            columns[0] = codes, [base + number for number in classes]
-        parts = [map(classes.__getitem__, codes) for codes, classes in columns]
+        parts: list[Iterable[int]] = [map(classes.__getitem__, codes) for codes, classes in columns]
         if levels := self._levels:
-            start = 0 if columns else base
-            parts.append([start + bisect_right(levels, qty) for qty in frame.qty])
-        return base, parts
+            parts.append([bisect_right(levels, qty) for qty in frame.qty])
+        if not parts:
+            return [base] * len(frame)
+        if base:
+            parts[0] = map(base.__add__, parts[0])
+        return list(reduce(partial(map, add), parts))
 
     def _along(self, qty: Sequence[Decimal], numbers: Sequence[int]) -> list[Decimal | None]:
         """The price of each row; KeyError where a row's number has not been learnt."""
@@ -251,7 +248,7 @@ class _Plan:
         if len(self._lines) >= MAX_CACHED:
             self._lines, self._slopes = {}, {}      # new ones: another thread keeps those it is reading
         lines, slopes = self._lines, self._slopes
-        for number in set(numbers).difference(lines):
+        for number in [number for number in set(numbers) if number not in lines]:
             line = _line(self._met(number))
             slopes[number] = None if line is None else line.slope
             lines[number] = line
@@ -264,10 +261,6 @@ class _Plan:
             number, of_label = divmod(number, label.size)
             met += label.rules(of_label)
         return met
-
-
-def _added(left: Iterable[int], right: Iterable[int]) -> Iterable[int]:
-    return map(add, left, right)
 
 
 def _thresholds(rules: Iterable[Rule]) -> list[Rule]:

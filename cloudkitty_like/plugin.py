@@ -1,7 +1,7 @@
 """Plugins by name: the entry point says where one is, its OPTS say what it needs."""
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -23,7 +23,7 @@ def names(kind: str) -> list[str]:
 def load_class(kind: str, name: str) -> Any:
     """The plugin's class.  Invalid where there is none of that name or it cannot be imported."""
     try:
-        return DriverManager(f"cloudkitty_like.{kind}", name, warn_on_missing_entrypoint=False).driver
+        return DriverManager(f"cloudkitty_like.{kind}", name, on_missing_entrypoints_callback=None).driver
     except NoMatches as error:
         raise Invalid(f"no {kind} is called {name!r}: {error}",
                       hint=f"installed: {', '.join(names(kind)) or 'none'}") from error
@@ -38,7 +38,35 @@ def load(kind: str, name: str, conf: cfg.ConfigOpts, site: Site) -> Any:
     group = f"{kind}_{name}"
     conf.register_group(cfg.OptGroup(group))        # a plugin without options has a group all the same
     conf.register_opts(plugin.OPTS, group)
-    return plugin.from_conf(conf[group], site)
+    if problems := unreadable(conf, {group: plugin.OPTS}):
+        raise Invalid(*problems)
+    try:
+        return plugin.from_conf(conf[group], site)
+    except Invalid as error:
+        # A plugin need not know what its group is called; who reads the message must.
+        raise Invalid(*(problem if problem.startswith("[") else f"[{group}] {problem}" for problem in error.problems),
+                      hint=error.hint) from error
+
+
+def unreadable(conf: cfg.ConfigOpts, groups: Mapping[str, Iterable[cfg.Opt]]) -> list[str]:
+    """One line for each option whose value is not of its type or out of its range."""
+    problems = []
+    for group, opts in groups.items():
+        for opt in opts:
+            try:
+                conf[group][opt.dest]
+            except (cfg.Error, ValueError) as error:
+                problems.append(f"[{group}] {opt.dest}: {_reason(str(error))}")
+    return problems
+
+
+def _reason(text: str) -> str:
+    """What oslo.config says is wrong with a value, without where it stands, which the caller says better."""
+    reason = text.rpartition(" is not valid: ")[2]
+    for python, plain in (("invalid literal for int() with base 10: ", "not a whole number: "),
+                          ("could not convert string to float: ", "not a number: ")):
+        reason = reason.replace(python, plain)
+    return reason.replace("\n", " ")
 
 
 def list_opts() -> Iterator[tuple[str, list[cfg.Opt]]]:

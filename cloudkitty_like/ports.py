@@ -17,7 +17,6 @@ from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import Query, Row
-from cloudkitty_like.domain.scope import Scope
 
 
 class Plugin(Protocol):

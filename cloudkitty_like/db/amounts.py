@@ -29,7 +29,8 @@ def sum_columns(table: FromClause) -> list[ColumnElement[Any]]:
 
 def _pieces(table: FromClause, name: str) -> list[ColumnElement[Any]]:
     whole, part = table.c[f"{name}_whole"], table.c[f"{name}_part"]
-    return [func.sum(whole), func.sum(part.bitwise_rshift(literal(LOW_BITS, Integer))), func.sum(part.bitwise_and(LOW_MASK))]
+    bits = literal(LOW_BITS, Integer)          # PostgreSQL shifts a bigint by an integer only
+    return [func.sum(whole), func.sum(part.bitwise_rshift(bits)), func.sum(part.bitwise_and(LOW_MASK))]
 
 
 def joined(whole: Any, high: Any, low: Any) -> Decimal:

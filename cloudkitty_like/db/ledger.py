@@ -16,6 +16,7 @@ from sqlalchemy.sql import ColumnElement
 
 from cloudkitty_like.db.engine import conflict
 from cloudkitty_like.db.rollup import Amounts, add_to_rollups, read_totals
+from cloudkitty_like.db.scopes import WELL
 from cloudkitty_like.db.tables import accepted_gap, frame, ledger_setting, ledger_tx, revision_block, scope, total
 from cloudkitty_like.db.types import seconds
 from cloudkitty_like.domain.errors import Conflict
@@ -214,8 +215,7 @@ def advance(tx: Connection, steps: Sequence[Step]) -> None:
     """Move the scopes' progress and clear what was wrong with them; Conflict where one is elsewhere."""
     statement = update(scope).where(scope.c.id == bindparam("scope_id"), scope.c.due == bindparam("from_due"))
     done = tx.execute(
-        statement.values(due=bindparam("to_due"), failures=0, error=None, error_kind=None, error_at=None,
-                         retry_at=None, parked_ruleset=None),
+        statement.values(due=bindparam("to_due"), **WELL),
         [{"scope_id": s.scope_id, "from_due": seconds(s.begin), "to_due": seconds(s.end)} for s in steps],
     )
     if done.rowcount != len(steps):

@@ -1,9 +1,11 @@
 """The scopes and their state: how far each is rated, and what is wrong with it."""
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any
 from zlib import crc32
 
 from sqlalchemy import Connection, Row, bindparam, case, insert, or_, select, update
@@ -16,6 +18,8 @@ from cloudkitty_like.domain.errors import NotFound
 from cloudkitty_like.domain.scope import Scope
 
 SOURCE, RATING = "source", "rating"
+WELL: Mapping[str, Any] = MappingProxyType({
+    "failures": 0, "error": None, "error_kind": None, "error_at": None, "retry_at": None, "parked_ruleset": None})
 CHUNK = 500
 
 
@@ -51,9 +55,9 @@ class ScopeState:
 def _state(row: Row[tuple[object, ...]]) -> ScopeState:
     return ScopeState(
         id=row.id, scope=Scope(row.identifier, row.scope_key, row.fetcher, row.collector), active=bool(row.active),
-        starts_at=row.starts_at, first=row.first, due=row.due, failures=row.failures, error=row.error, error_kind=row.error_kind,
-        error_at=row.error_at, retry_at=row.retry_at, parked_ruleset=row.parked_ruleset, shard_hash=row.shard_hash,
-        seen_at=row.seen_at,
+        starts_at=row.starts_at, first=row.first, due=row.due, failures=row.failures, error=row.error,
+        error_kind=row.error_kind, error_at=row.error_at, retry_at=row.retry_at, parked_ruleset=row.parked_ruleset,
+        shard_hash=row.shard_hash, seen_at=row.seen_at,
     )
 
 
@@ -118,8 +122,8 @@ def due(tx: Connection, now: datetime, *, length: timedelta, wait_periods: int, 
 def start(tx: Connection, ids: Collection[int], begin: datetime) -> None:
     """Rating of these scopes starts with the period that begins then; those already started stay as they are."""
     statement = update(scope).where(scope.c.id == bindparam("scope_id"), scope.c.due.is_(None))
-    tx.execute(statement.values(first=seconds(begin), due=seconds(begin), failures=0, error=None, error_kind=None, error_at=None,
-                                retry_at=None), [{"scope_id": n} for n in ids])
+    values = {"first": seconds(begin), "due": seconds(begin), **WELL}
+    tx.execute(statement.values(**values), [{"scope_id": n} for n in ids])
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,15 +148,14 @@ def fail(tx: Connection, failures: Sequence[Failure], at: datetime) -> None:
     )
 
 
-def _change(tx: Connection, ids: Sequence[int], values: dict[str, object]) -> None:
+def _change(tx: Connection, ids: Sequence[int], values: Mapping[str, object]) -> None:
     for at in range(0, len(ids), CHUNK):
         tx.execute(update(scope).where(scope.c.id.in_(ids[at:at + CHUNK])).values(**values))
 
 
 def clear(tx: Connection, ids: Sequence[int]) -> None:
     """Forget what was wrong: the scopes are tried again at once."""
-    _change(tx, ids, {"failures": 0, "error": None, "error_kind": None, "error_at": None, "retry_at": None,
-                      "parked_ruleset": None})
+    _change(tx, ids, WELL)
 
 
 def set_active(tx: Connection, ids: Sequence[int], active: bool) -> None:

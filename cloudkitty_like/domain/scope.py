@@ -28,6 +28,6 @@ def check_identifier(text: str) -> str:
         raise Invalid("a scope id is empty")
     if len(text) > LONGEST:
         raise Invalid(f"scope id {text[:40]!r}... has {len(text)} characters; {LONGEST} are possible")
-    if "\0" in text or not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
         raise Invalid(f"scope id {text!r} holds a character that cannot be stored")
     return text

@@ -102,7 +102,8 @@ class SlowCollector:
         return Collected({scope: frame() for scope in scopes})
 
 
-def gatherer(collector, stop, metrics=(Metric("cpu", "h"), Metric("ram", "MB"))):
+def gatherer(collector, stop):
+    metrics = Metric("cpu", "h"), Metric("ram", "MB")
     return Gatherer(collector, metrics, threads=2, deadline_seconds=60, stages=Stages(), stop=stop)
 
 

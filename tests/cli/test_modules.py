@@ -1,0 +1,62 @@
+import json
+
+import pytest
+
+from cloudkitty_like.cli.main import main
+from cloudkitty_like.service.migration import upgrade
+from tests.databases import new_database
+
+
+@pytest.fixture
+def command(tmp_path, capsys):
+    """Runs a sub-command on a new database: its exit code, its output, its errors."""
+    with new_database("sqlite", create=False) as database:
+        upgrade(database)
+        configuration = tmp_path / "cloudkitty_like.conf"
+        configuration.write_text(f"[database]\nconnection = {database.url.render_as_string()}\n")
+
+        def run(*argv):
+            code = main(["--config-file", str(configuration), "modules", *argv])
+            captured = capsys.readouterr()
+            return code, captured.out, captured.err
+
+        yield run
+
+
+def listed(command):
+    return [(one["name"], one["enabled"], one["priority"]) for one in json.loads(command("list", "--json")[1])]
+
+
+def test_modules_are_listed_in_the_order_in_which_they_run(command):
+    code, out, err = command("list")
+    assert (code, err) == (0, "")
+    assert [line.split()[:3] for line in out.splitlines()[2:]] == [["hashmap", "yes", "1"], ["noop", "no", "1"]]
+    assert listed(command) == [("hashmap", True, 1), ("noop", False, 1)]
+
+
+def test_modules_are_switched_and_ordered(command):
+    assert command("enable", "noop")[0] == 0
+    assert command("disable", "hashmap", "--reason", "quiet")[0] == 0
+    assert command("priority", "noop", "5")[0] == 0
+    assert listed(command) == [("noop", True, 5), ("hashmap", False, 1)]
+
+
+def test_a_priority_may_be_negative(command):
+    assert command("priority", "hashmap", "-5")[0] == 0
+    assert listed(command)[-1] == ("hashmap", True, -5)
+
+
+@pytest.mark.parametrize("argv", [
+    ["enable", "hashmop"], ["priority", "hashmop", "1"], ["priority", "noop", "99999999999"]])
+def test_wrong_input_is_one_line_and_exit_1(command, argv):
+    code, out, err = command(*argv)
+    assert (code, out) == (1, "")
+    assert err.startswith("cloudkitty-like: error: ")
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("argv", [[], ["enable"], ["priority", "noop"], ["priority", "noop", "high"]])
+def test_wrong_arguments_exit_1(command, argv):
+    with pytest.raises(SystemExit) as ended:
+        command(*argv)
+    assert ended.value.code == 1

@@ -36,7 +36,7 @@ class Pricing:
             for name, tariff in self._tariffs:
                 frames = tariff.rate(scope, period, frames)
                 for frame in frames:
-                    if not isinstance(frame, Frame) or frame.period != period:
+                    if not isinstance(frame, Frame) or (frame.period is not period and frame.period != period):
                         raise Invalid(f"the rating module {name} answered {frame!r:.80}, which is no frame of {period}")
         with localcontext(PRICE):
             return [rounded(frame) for frame in frames]

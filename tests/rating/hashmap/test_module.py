@@ -1,6 +1,7 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import pytest
 from sqlalchemy import event
 
 from cloudkitty_like.db import rules
@@ -12,6 +13,7 @@ from cloudkitty_like.plugin import load_class
 from cloudkitty_like.ports import Site
 from cloudkitty_like.rating.hashmap.module import HashmapModule
 from cloudkitty_like.service.rules import Application, apply
+from cloudkitty_like.testing.rating import METRIC, RatingModuleContract
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 HOUR = Period.starting(NOW - timedelta(days=1), timedelta(hours=1))
@@ -62,3 +64,11 @@ def test_p3_p4_the_rules_are_read_by_one_query_for_all_scopes_and_periods(sqlite
     for number in range(20):
         tariff.rate(f"s{number}", HOUR, USAGE)
     assert len([text for text in statements if text.startswith("SELECT")]) == 1
+
+
+class TestHashmap(RatingModuleContract):
+    @pytest.fixture
+    def rated(self, sqlite):
+        change = put(sqlite, Rule(service=METRIC, field="flavor", value="m1", cost=Decimal("0.123456789")),
+                     Rule(service=METRIC, level=Decimal(0), cost=Decimal(3), group="g"))
+        return HashmapModule(sqlite), change

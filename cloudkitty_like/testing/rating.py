@@ -1,0 +1,91 @@
+"""What every rating module is held to: a module's test file is a fixture under this class.
+
+::
+
+    class TestMine(RatingModuleContract):
+        @pytest.fixture
+        def rated(self):
+            module = MyModule.from_conf(group, Site(database=database))
+            ...                               # rules for the metric ``contract_usage``, if it has any
+            return module, change             # and the rule change at which they are there
+"""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, localcontext
+
+import pytest
+
+from cloudkitty_like.domain.frame import Frame
+from cloudkitty_like.domain.period import Period
+from cloudkitty_like.ports import RatingModule
+
+METRIC = "contract_usage"
+OTHER = "contract_other_usage"
+HOUR = Period.starting(datetime(2026, 3, 1, 10, tzinfo=UTC), timedelta(hours=1))
+Rated = tuple[RatingModule, int]
+
+
+def usage() -> list[Frame]:
+    """Three metrics of one scope and period: one with labels, one with none but the scope, one without rows."""
+    quantities = [Decimal(text) for text in ("0", "1", "0.000000000001", "-2.5", "999999999999999")]
+    return [
+        Frame.of_usage(METRIC, "piece", HOUR, quantities, {"project_id": ["p"] * 5, "id": list("abcde")},
+                       {"flavor": ["m1", "m1", "m2", "", "東京"]}),
+        Frame.of_usage(OTHER, "GiB", HOUR, [Decimal(7)], {"project_id": ["p"]}),
+        Frame.of_usage("contract_nothing", "GiB", HOUR, [], {"project_id": []}),
+    ]
+
+
+class RatingModuleContract:
+    """Subclass it, name it ``Test...``, and give it the fixture ``rated``."""
+
+    @pytest.fixture
+    def rated(self) -> Rated:
+        """The module, and a rule change at which it has rules."""
+        raise NotImplementedError
+
+    def test_it_says_what_it_is(self, rated: Rated) -> None:
+        module, _ = rated
+        assert isinstance(module.description, str)
+        assert module.description
+        assert isinstance(module.enabled_by_default, bool)
+
+    def test_it_answers_frames_of_the_period_with_decimal_prices_or_none(self, rated: Rated) -> None:
+        module, change = rated
+        for known in (0, change):
+            answer = module.tariff(known).rate("p", HOUR, usage())
+            assert all(isinstance(frame, Frame) and frame.period == HOUR for frame in answer)
+            prices = [price for frame in answer for price in frame.price]
+            assert all(price is None or (isinstance(price, Decimal) and price.is_finite()) for price in prices)
+
+    def test_without_usage_it_answers_none(self, rated: Rated) -> None:
+        module, change = rated
+        assert list(module.tariff(change).rate("p", HOUR, [])) == []
+
+    def test_it_leaves_what_it_is_given_as_it_is(self, rated: Rated) -> None:
+        module, change = rated
+        given = usage()
+        before = contents(given)
+        module.tariff(change).rate("p", HOUR, given)
+        assert contents(given) == before
+
+    def test_one_tariff_prices_alike_again_and_another_of_the_same_change_too(self, rated: Rated) -> None:
+        module, change = rated
+        tariff = module.tariff(change)
+        first = contents(tariff.rate("p", HOUR, usage()))
+        assert contents(tariff.rate("p", HOUR, usage())) == first
+        assert contents(module.tariff(change).rate("p", HOUR, usage())) == first
+
+    def test_the_context_of_the_caller_does_not_matter(self, rated: Rated) -> None:
+        module, change = rated
+        expected = contents(module.tariff(change).rate("p", HOUR, usage()))
+        with localcontext() as context:
+            context.prec = 3
+            assert contents(module.tariff(change).rate("p", HOUR, usage())) == expected
+
+
+def contents(frames: Sequence[Frame]) -> list[tuple[object, ...]]:
+    """All that a set of frames says, to be compared."""
+    return [(frame.metric, frame.unit, frame.period, sorted(map(repr, frame.rows()))) for frame in frames]

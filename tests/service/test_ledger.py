@@ -5,7 +5,7 @@ import itertools
 import threading
 from collections import defaultdict
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -13,79 +13,25 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloudkitty_like.db import ledger as index
-from cloudkitty_like.db import scopes as rows
 from cloudkitty_like.db.tables import frame as frame_table
 from cloudkitty_like.db.tables import revision_block
 from cloudkitty_like.domain.errors import Conflict, Invalid
-from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import Query
-from cloudkitty_like.domain.scope import Scope
 from cloudkitty_like.service.ledger import ABANDONED_AFTER, Ledger, Rated, establish
 from cloudkitty_like.service.summary import Summary
 from cloudkitty_like.service.verification import differences
 from cloudkitty_like.storage.sqlalchemy import SqlalchemyStorage
+from tests.books import BEGIN, Books, answer, at, usage
 from tests.databases import KINDS, new_database
 
-HOUR = timedelta(hours=1)
-BEGIN = datetime(2026, 10, 30, 22, tzinfo=UTC)     # the end of a day, two hours before the end of a month's last day
-NOW = datetime(2026, 11, 20, tzinfo=UTC)
 COUNTER = itertools.count()
-
-
-class Books:
-    """A ledger with all that is needed to fill and question it."""
-
-    def __init__(self, database):
-        self.database = database
-        self.now = NOW
-        self.storage = SqlalchemyStorage(database, within=True)
-        establish(database, period_seconds=3600, scope_key="project_id")
-        self.ledger = Ledger(database, self.storage, lambda: self.now, "tester")
-        self.summary = Summary(database, self.storage)
-
-    def scope(self, name="alice", due=BEGIN):
-        with self.database.write() as tx:
-            rows.register(tx, [Scope(name)], NOW)
-            state = rows.named(tx, [name])[0]
-            rows.start(tx, [state.id], due)
-        return self.state(name)
-
-    def state(self, name):
-        with self.database.read() as tx:
-            return rows.named(tx, [name])[0]
-
-    def back_to(self, state, due):
-        with self.database.write() as tx:
-            rows.set_due(tx, [state.id], due)
-
-    def changes(self):
-        with self.database.read() as tx:
-            return index.last_tx(tx)
 
 
 @pytest.fixture(params=KINDS)
 def books(request):
     with new_database(request.param) as database:
         yield Books(database)
-
-
-def usage(period, *points, metric="vcpu", unit="h"):
-    """A rated frame of (flavor, quantity, price) rows."""
-    frame = Frame.of_usage(metric, unit, period, [Decimal(qty) for _, qty, _ in points],
-                           {"flavor": [flavor for flavor, _, _ in points]})
-    prices = {flavor: None if price is None else Decimal(price).quantize(Decimal("1e-12"))
-              for flavor, _, price in points}
-    return frame.with_price([prices[flavor] for flavor in frame.groupby["flavor"]])
-
-
-def at(number):
-    return Period.starting(BEGIN + number * HOUR, HOUR)
-
-
-def answer(books, *groupby, **query):
-    return {row.key: (row.sum.price, row.sum.points, row.sum.unpriced)
-            for row in books.summary.rows(Query(groupby=groupby, **query))}
 
 
 def test_what_is_recorded_is_reported_and_progress_moves(books):
@@ -137,6 +83,19 @@ def test_c1_rating_again_supersedes_and_the_old_answer_can_be_repeated(books):
     assert answer(books, "flavor") == {("s",): (Decimal("0.2"), 1, 0)}
     assert answer(books, "flavor", as_of=first) == {("l",): (Decimal(5), 1, 0), ("s",): (Decimal("0.1"), 1, 0)}
     assert differences(books.database, books.summary) == []
+
+
+def test_c3_rating_one_scope_again_leaves_all_others_alone(books):
+    states = {name: books.scope(name) for name in ("alice", "bob", "carol")}
+    frames = (usage(at(0), ("s", "1", "1"), ("l", "2", "3")),)
+    books.ledger.record([Rated(state, at(0), frames) for state in states.values()], 1)
+    books.back_to(states["bob"], at(0).begin)
+    books.ledger.record([Rated(states["bob"], at(0), ())], 1)
+    for groupby in (("scope",), ("scope", "flavor"), ("scope", "day"), ("scope", "time")):
+        found = answer(books, *groupby)
+        assert {key[0] for key in found} == {"alice", "carol"}, groupby
+        assert sum(price for price, _, _ in found.values()) == 8, groupby
+    assert books.state("alice").due == books.state("carol").due == at(0).end
 
 
 def test_c4_a_stale_writer_gets_a_conflict_and_changes_nothing(books):

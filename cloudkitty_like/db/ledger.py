@@ -10,11 +10,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, UpdateBase, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql import ColumnElement
 
 from cloudkitty_like.db.engine import conflict
+from cloudkitty_like.db.many import Many
 from cloudkitty_like.db.rollup import Amounts, add_to_rollups, read_totals
 from cloudkitty_like.db.scopes import WELL
 from cloudkitty_like.db.tables import accepted_gap, frame, ledger_setting, ledger_tx, revision_block, scope, total
@@ -172,12 +173,9 @@ def publish(tx: Connection, change: int, publications: Sequence[Publication]) ->
     if replaced:
         _supersede(tx, change, [revision for revision, _ in replaced])
     _insert_frames(tx, change, publications)
-    rows = [
-        {"revision": p.revision, "metric": metric, "unit": unit, **amounts.columns()}
-        for p in publications for (metric, unit), amounts in p.totals.items()
-    ]
-    if rows:
-        tx.execute(insert(total), rows)
+    NEW_TOTALS.run(tx, [
+        (p.revision, *kind, *amounts) for p in publications for kind, amounts in p.totals.items()
+    ])
     before = read_totals(tx, [revision for revision, _ in replaced])
     add_to_rollups(tx, _differences(publications, before))
 
@@ -191,11 +189,9 @@ def _supersede(tx: Connection, change: int, revisions: Sequence[int]) -> None:
 
 def _insert_frames(tx: Connection, change: int, publications: Sequence[Publication]) -> None:
     try:
-        tx.execute(insert(frame), [
-            {"revision": p.revision, "scope_id": p.scope_id, "begin": p.period.begin, "end": p.period.end,
-             "origin": p.origin, "published": change, "superseded": None, "current": 1, "ruleset": p.ruleset,
-             "digest": p.digest, "points": p.points}
-            for p in publications
+        NEW_FRAMES.run(tx, [
+            (p.revision, p.scope_id, seconds(p.period.begin), seconds(p.period.end), p.origin, change, None, 1,
+             p.ruleset, p.digest, p.points) for p in publications
         ])
     except IntegrityError as error:
         raise conflict(error) from error
@@ -207,7 +203,7 @@ def _differences(
     for p in publications:
         old = before.get(p.expected, {}) if p.expected is not None else {}
         for kind in {**p.totals, **old}:
-            amounts = p.totals.get(kind, Amounts()) - old.get(kind, Amounts()) if old else p.totals[kind]
+            amounts = p.totals.get(kind, Amounts()).minus(old.get(kind, Amounts())) if old else p.totals[kind]
             yield p.scope_id, p.period.begin, kind, amounts
 
 
@@ -220,6 +216,17 @@ def advance(tx: Connection, steps: Sequence[Step]) -> None:
     )
     if done.rowcount != len(steps):
         raise Conflict("the progress of a scope was moved by somebody else meanwhile")
+
+
+def _step(dialect: str) -> UpdateBase:
+    return update(scope).where(scope.c.id == bindparam("scope_id"), scope.c.due == bindparam("from_due")).values(
+        due=bindparam("to_due"), failures=0, error=None, error_kind=None, error_at=None, retry_at=None,
+        parked_ruleset=None)
+
+
+STEPS = Many(("scope_id", "from_due", "to_due"), _step)
+NEW_FRAMES = Many(frame.c.keys(), lambda dialect: insert(frame))
+NEW_TOTALS = Many(total.c.keys(), lambda dialect: insert(total))
 
 
 # --- gaps that an operator has accepted ----------------------------------------------------------

@@ -6,14 +6,17 @@ publishes, by the difference between the new frame and the one it supersedes.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import partial
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Connection, Table, case, literal_column, select
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
+from cloudkitty_like.db.many import Many
 from cloudkitty_like.db.tables import day_total, month_total, total
+from cloudkitty_like.db.types import seconds
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.frame import Frame
@@ -26,9 +29,8 @@ CHUNK = 500
 _SCALE, _ONE, _ZERO = (literal_column(str(number), BigInteger) for number in (money.SCALE, 1, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class Amounts:
-    """A total in its stored form."""
+class Amounts(NamedTuple):
+    """A total in its stored form; the fields are columns."""
 
     qty_whole: int = 0
     qty_part: int = 0
@@ -47,10 +49,10 @@ class Amounts:
                 raise Invalid(f"{frame.metric}: the total {name} {whole} is out of range")
         return cls(*qty, *price, len(frame), frame.unpriced)
 
-    def __add__(self, other: Amounts) -> Amounts:
+    def plus(self, other: Amounts) -> Amounts:
         return self._with(other, 1)
 
-    def __sub__(self, other: Amounts) -> Amounts:
+    def minus(self, other: Amounts) -> Amounts:
         return self._with(other, -1)
 
     def _with(self, other: Amounts, sign: int) -> Amounts:
@@ -58,12 +60,6 @@ class Amounts:
         price = money.exact_sum(self.price_whole + sign * other.price_whole, self.price_part + sign * other.price_part)
         return Amounts(*qty, *price, self.points + sign * other.points, self.unpriced + sign * other.unpriced)
 
-    def columns(self) -> dict[str, int]:
-        return {
-            "qty_whole": self.qty_whole, "qty_part": self.qty_part,
-            "price_whole": self.price_whole, "price_part": self.price_part,
-            "points": self.points, "unpriced": self.unpriced,
-        }
 
 
 def read_totals(tx: Connection, revisions: Collection[int]) -> dict[int, dict[tuple[str, str], Amounts]]:
@@ -89,20 +85,16 @@ def add_to_rollups(tx: Connection, changes: Iterable[tuple[int, datetime, tuple[
         for sums, start in zip((days, months), starts[begin], strict=True):
             key = (start, scope_id, metric, unit)
             known = sums.get(key)
-            sums[key] = amounts if known is None else known + amounts
+            sums[key] = amounts if known is None else known.plus(amounts)
     for table, sums in ((day_total, days), (month_total, months)):
         # In the order of the key, so that two writers can never wait for each other in a ring.
-        rows = [
-            {"begin": start, "scope_id": scope_id, "metric": metric, "unit": unit, **amounts.columns()}
-            for (start, scope_id, metric, unit), amounts in sorted(sums.items(), key=lambda item: item[0])
-        ]
-        if rows:
-            tx.execute(_upsert(tx.dialect.name, table), rows)
+        UPSERTS[table].run(tx, [
+            (seconds(start), *key, *amounts) for (start, *key), amounts in sorted(sums.items(), key=itemgetter(0))
+        ])
 
 
-def _upsert(dialect: str, table: Table) -> Any:
+def _upsert(table: Table, dialect: str) -> Any:
     """INSERT, or add to what is there: both parts are below 10^12, so the carry is 0 or 1."""
-    dialect = "mysql" if dialect == "mariadb" else dialect
     statement = INSERT[dialect](table)
     new = statement.inserted if dialect == "mysql" else statement.excluded
     values: dict[str, Any] = {}
@@ -116,3 +108,7 @@ def _upsert(dialect: str, table: Table) -> Any:
     if dialect == "mysql":
         return statement.on_duplicate_key_update(list(values.items()))
     return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=values)
+
+
+_KEY = ("begin", "scope_id", "metric", "unit")
+UPSERTS = {table: Many((*_KEY, *Amounts._fields), partial(_upsert, table)) for table in (day_total, month_total)}

@@ -13,6 +13,7 @@ from decimal import Decimal
 from functools import cached_property
 from hashlib import blake2b
 from itertools import compress
+from operator import attrgetter
 from types import MappingProxyType
 
 from cloudkitty_like.domain import money
@@ -135,7 +136,7 @@ class Frame:
     @cached_property
     def unpriced(self) -> int:
         """The number of rows without a price."""
-        return self.price.count(None)
+        return sum([value is None for value in self.price])     # count() would compare each Decimal with None
 
     def __len__(self) -> int:
         return len(self.qty)
@@ -152,28 +153,26 @@ def _added_up(rows: Sequence[tuple[str, ...]], amounts: Sequence[Decimal]) -> di
 def digest(frames: Iterable[Frame]) -> bytes:
     """16 bytes that two sets of frames share if and only if they hold the same points.
 
-    BLAKE2b over names, labels and numbers in their stored form, each preceded
-    by its length, frames in the order of their metric and unit.
+    BLAKE2b over names, labels and numbers in their stored form, every text and
+    every frame preceded by its length, frames in the order of their metric and unit.
     """
     state = blake2b(digest_size=16)
-
-    def feed(part: bytes) -> None:
-        state.update(len(part).to_bytes(8, "little"))
-        state.update(part)
-
-    for frame in sorted(frames, key=lambda frame: (frame.metric, frame.unit)):
-        for text in (frame.metric, frame.unit, str(len(frame))):
-            feed(text.encode())
+    for frame in sorted(frames, key=attrgetter("metric", "unit")):
+        texts = [frame.metric, frame.unit, str(len(frame))]
+        numbers: list[bytes] = []
         for labels in (frame.groupby, frame.metadata):
-            feed(str(len(labels)).encode())
+            texts.append(str(len(labels)))
             for name in sorted(labels):
                 column = labels[name]
-                feed(name.encode())
-                feed("".join(f"{len(value)}:{value}" for value in column.values).encode("utf-8", "surrogatepass"))
-                feed(column.codes.tobytes())
-        for numbers in (*frame.fixed_qty, *frame.fixed_price):
-            feed(numbers.tobytes())
-        feed(bytes(value is None for value in frame.price) if frame.unpriced else b"")
+                texts += (name, str(len(column.values)), *column.values)
+                numbers.append(column.codes.tobytes())
+        numbers += [column.tobytes() for column in (*frame.fixed_qty, *frame.fixed_price)]
+        if frame.unpriced:
+            numbers.append(bytes([value is None for value in frame.price]))
+        # The lengths of the columns of numbers follow from the texts, but for the last, which is the rest.
+        head = "".join([f"{len(text)}:{text}" for text in texts]).encode("utf-8", "surrogatepass")
+        body = b"".join(numbers)
+        state.update(b"%d,%d;%b%b" % (len(head), len(body), head, body))
     return state.digest()
 
 

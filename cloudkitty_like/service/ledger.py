@@ -144,7 +144,8 @@ def _totals(frames: Sequence[Frame]) -> dict[tuple[str, str], Amounts]:
         if not len(frame):
             continue
         kind = (frame.metric, frame.unit)
-        totals[kind] = totals[kind] + Amounts.of(frame) if kind in totals else Amounts.of(frame)
+        amounts = Amounts.of(frame)
+        totals[kind] = totals[kind].plus(amounts) if kind in totals else amounts
     return totals
 
 

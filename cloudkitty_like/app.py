@@ -6,7 +6,6 @@ command pays for what it needs only.
 """
 from __future__ import annotations
 
-import configparser
 import getpass
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -19,12 +18,15 @@ from oslo_config import cfg
 
 from cloudkitty_like import __version__, plugin
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.domain.errors import Error, Invalid
+from cloudkitty_like.domain.errors import Error, Invalid, NotFound
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.ports import Site
 
 DAY_SECONDS = 86400
 DEFAULT_CONFIG = Path("/etc/cloudkitty_like/cloudkitty_like.conf")
+WORKING = ("database", "fetcher", "collector", "metrics", "storage", "schema", "ledger")
+"""What has to be right before anything is rated, in the order in which it is named."""
+
 DEFAULT_DATABASE = "sqlite:////var/lib/cloudkitty_like/cloudkitty_like.sqlite"
 
 OPTS: dict[str, list[cfg.Opt]] = {
@@ -72,11 +74,18 @@ def list_opts() -> Iterator[tuple[str, list[cfg.Opt]]]:
     yield from plugin.list_opts()
 
 
-def read_configuration(files: Sequence[str], directories: Sequence[str] = ()) -> cfg.ConfigOpts:
-    """The configuration, with the options of this module registered; Invalid where it cannot be read."""
+def read_configuration(files: Sequence[str], directories: Sequence[str] = (), *, logs: bool = False) -> cfg.ConfigOpts:
+    """The configuration, with the options of this module registered; Invalid where it cannot be read.
+
+    ``logs``: with the options of oslo.log, which a daemon has in [DEFAULT].
+    """
     from oslo_db import options as oslo_db_options
 
     conf = cfg.ConfigOpts()
+    if logs:
+        from oslo_log import log
+
+        log.register_options(conf)
     for group, opts in OPTS.items():
         conf.register_opts(opts, group)
     conf.register_opts(oslo_db_options.database_opts, "database")
@@ -86,11 +95,30 @@ def read_configuration(files: Sequence[str], directories: Sequence[str] = ()) ->
     try:
         conf(args, project="cloudkitty_like", version=__version__, default_config_files=default,
              default_config_dirs=[])
+    except cfg.ConfigFileParseError as error:
+        raise Invalid(str(error).replace("\n", " ")) from None
     except cfg.Error as error:
         raise Invalid(str(error)) from None
-    except (configparser.Error, UnicodeDecodeError) as error:
-        raise Invalid(f"{', '.join(files)}: {error}") from None
+    except OSError as error:
+        raise Invalid(f"{error.filename}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise Invalid(f"{', '.join([*files, *directories])}: it is not a text in UTF-8: {error}") from None
     return conf
+
+
+def groups() -> list[str]:
+    """The groups of a configuration file that are ours."""
+    return [*OPTS, "database", *(f"{kind}_{name}" for kind in plugin.KINDS for name in plugin.names(kind))]
+
+
+def options_of(group: str) -> set[str]:
+    """The names that options may have in one of our groups."""
+    from oslo_db import options as oslo_db_options
+
+    kind, _, name = group.partition("_")
+    opts = {**OPTS, "database": oslo_db_options.database_opts}.get(group) or plugin.load_class(kind, name).OPTS
+    names = {name for opt in opts for name in (opt.name, opt.dest, *(old.name for old in opt.deprecated_opts))}
+    return {name.replace("-", "_") for name in names if name}
 
 
 class App:
@@ -104,13 +132,9 @@ class App:
     # --- values ----------------------------------------------------------------------------------
 
     def _check_values(self) -> None:
-        problems = []
-        for group, opts in OPTS.items():
-            for opt in opts:
-                try:
-                    getattr(self.conf[group], opt.dest)
-                except (cfg.Error, ValueError) as error:
-                    problems.append(f"[{group}] {opt.dest}: {error}")
+        from oslo_db import options as oslo_db_options
+
+        problems = plugin.unreadable(self.conf, {**OPTS, "database": oslo_db_options.database_opts})
         if not problems:
             if DAY_SECONDS % self.conf.collect.period:
                 problems.append(f"[collect] period: {self.conf.collect.period} seconds do not divide a day")
@@ -161,17 +185,32 @@ class App:
         return metrics.load(metrics.read(path), self.collector, collect.scope_key,
                             self.conf.orchestrator.skip_datapoints_expression, path.name)
 
+    @cached_property
+    def schema(self) -> str:
+        """The schema of the database; Conflict where it is not the one that this release needs."""
+        from cloudkitty_like.service import migration
+
+        if not self.database.exists:
+            raise NotFound(f"there is no database at {self.database}",
+                           hint="name another with --state DIR or --config-file FILE; or make this one: "
+                                "cloudkitty-like dbsync upgrade")
+        return migration.required(self.database)
+
     def check(self, *names: str) -> None:
-        """Make these parts now; Invalid with everything that is wrong with any of them, at once."""
-        problems: list[str] = []
-        hints: list[str] = []
+        """Make these parts now; raises everything that is wrong with any of them, at once."""
+        problems: dict[str, None] = {}
+        hints: dict[str, None] = {}
+        errors: list[Error] = []
         for name in names:
             try:
                 getattr(self, name)
-            except Invalid as error:
-                problems.extend(problem for problem in error.problems if problem not in problems)
-                hints.extend([error.hint] if error.hint and error.hint not in hints else [])
-        if problems:
+            except Error as error:
+                errors.append(error)
+                problems.update(dict.fromkeys(str(error).splitlines()))
+                hints.update(dict.fromkeys(filter(None, [error.hint])))
+        if len(errors) == 1:
+            raise errors[0]
+        if errors:
             raise Invalid(*problems, hint="; ".join(hints))
 
     # --- use cases -------------------------------------------------------------------------------
@@ -207,12 +246,16 @@ class App:
         from cloudkitty_like.orchestrator.process import Processor
         from cloudkitty_like.orchestrator.stages import Stages
 
-        self.check("database", "fetcher", "collector", "metrics", "storage", "ledger")
+        self.check(*WORKING)
         options, metrics = self.conf.orchestrator, self.metrics.metrics
         stages = Stages()
         pulse = Pulse(self.database, self.clock, stages, lambda: getattr(self.collector, "requests_made", 0))
         failures = Failures(self.database, self.clock, timedelta(seconds=options.retry_first),
                             timedelta(seconds=options.retry_most))
+        try:
+            lease = ToozLease(options.coordination_url, pulse.id, options.shards, pulse.pid)
+        except OSError as error:
+            raise Invalid(f"[orchestrator] coordination_url: {error.filename}: {error.strerror}") from None
         source = Source(self.fetcher, self.collector, metrics, self.conf.collect.scope_key, self.conf.fetcher.backend,
                         self.conf.collect.collector)
         parts = Parts(
@@ -221,7 +264,7 @@ class App:
             gatherer=Gatherer(self.collector, metrics, threads=options.max_threads,
                               deadline_seconds=options.collector_request_timeout, stages=stages, stop=stop),
             processor=Processor(self.ledger, {m.alt_name: m.skip for m in metrics if m.skip}, stages),
-            rating=self.rating, lease=ToozLease(options.coordination_url, pulse.id, options.shards, pulse.pid),
+            rating=self.rating, lease=lease,
         )
         tempo = Tempo(
             period=self.period, wait_periods=self.conf.collect.wait_periods, shards=options.shards,
@@ -254,8 +297,3 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return "unknown"
-
-
-def problem(error: Error) -> list[str]:
-    """What to tell a user about an error, one line each."""
-    return [line for line in str(error).splitlines() if line]

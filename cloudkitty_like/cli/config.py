@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
 
+NAMESPACES = ("oslo.log", "cloudkitty_like")
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
@@ -22,6 +24,8 @@ def run(args: argparse.Namespace, app: App) -> int:
     logging.disable(logging.WARNING)
     conf = cfg.ConfigOpts()
     generator.register_cli_opts(conf)
-    conf(["--namespace", "cloudkitty_like", "--wrap-width", "100"], default_config_files=[], default_config_dirs=[])
+    wanted = [f"--namespace={name}" for name in NAMESPACES]
+    conf([*wanted, "--wrap-width", "100"], default_config_files=[], default_config_dirs=[])
     generator.generate(conf, sys.stdout)
+    logging.disable(logging.NOTSET)
     return 0

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from cloudkitty_like import __version__
-from cloudkitty_like.domain.errors import Error
+from cloudkitty_like.domain.errors import Error, Invalid, NotFound
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 PROGRAM = "cloudkitty-like"
 STATE = Path("cloudkitty-like-state")
 STATE_CONFIG = "cloudkitty-like.conf"
+NEEDS = {
+    "report": ("schema",), "rules": ("schema",), "modules": ("schema",),
+    "scopes": ("schema", "ledger"),        # its periods have to be those of the ledger
+}
+"""What has to be right before a command can do anything; those that rate look at more."""
+
+WORKING = ("standalone", "processor", "rate", "status")
+"""Those that say what in a configuration nobody reads."""
+
 COMMANDS = {
     "standalone": "rate a Prometheus, or a sample month, all in one process with its state in one directory",
     "processor": "rate what is due, for ever: the daemon",
@@ -96,8 +105,8 @@ def _parsed(argv: list[str]) -> argparse.Namespace:
     first = top.parse_args(argv)
     module = importlib.import_module(f"cloudkitty_like.cli.{first.command}")
     parser = Parser(prog=f"{PROGRAM} {first.command}", description=COMMANDS[first.command])
-    _shared(parser, default=argparse.SUPPRESS)
     module.arguments(parser)
+    _shared(parser.add_argument_group("options of every command"), default=argparse.SUPPRESS)
     del first.__dict__["rest"]
     args = parser.parse_args(first_rest(argv, first.command), namespace=first)
     args.module = module
@@ -109,7 +118,7 @@ def first_rest(argv: Sequence[str], command: str) -> list[str]:
     return list(argv[list(argv).index(command) + 1:])
 
 
-def _shared(parser: argparse.ArgumentParser, default: Any) -> None:
+def _shared(parser: argparse._ActionsContainer, default: Any) -> None:
     many: Any = [] if default is None else default
     parser.add_argument("--config-file", action="append", metavar="FILE", default=many,
                         help="configuration file; may be given several times")
@@ -122,14 +131,35 @@ def _shared(parser: argparse.ArgumentParser, default: Any) -> None:
 
 
 def _app(args: argparse.Namespace) -> App:
-    from cloudkitty_like.app import DEFAULT_CONFIG, App, read_configuration
+    """The installation that the arguments name, or else the one of this host or of this directory."""
+    from cloudkitty_like.app import App, read_configuration
 
-    files = list(args.config_file)
-    if not files and not args.config_dir:
-        state = args.state or (STATE if not DEFAULT_CONFIG.exists() else None)
-        if state is not None and (args.state or (state / STATE_CONFIG).exists()):
-            files.append(str(state / STATE_CONFIG))
-    return App(read_configuration(files, args.config_dir))
+    needs = NEEDS.get(args.command, ())
+    conf = read_configuration(_files(args), args.config_dir, logs=args.command == "processor")
+    if args.command in WORKING:
+        from cloudkitty_like.cli.spelling import doubts
+
+        for doubt in doubts(conf):
+            print(f"{PROGRAM}: warning: {doubt}", file=sys.stderr)
+    app = App(conf)
+    app.check(*needs)
+    return app
+
+
+def _files(args: argparse.Namespace) -> list[str]:
+    from cloudkitty_like.app import DEFAULT_CONFIG
+
+    if args.state and (args.config_file or args.config_dir):
+        raise Invalid("--state: a state directory has its own configuration; give either it or --config-file")
+    if args.config_file or args.config_dir:
+        return list(args.config_file)
+    found = (args.state or STATE) / STATE_CONFIG
+    if args.state and not found.exists():
+        raise NotFound(f"--state: {args.state} is no state directory: it holds no {STATE_CONFIG}",
+                       hint=f"make it so: {PROGRAM} standalone --state {args.state} ...")
+    if found.exists() and (args.state or not DEFAULT_CONFIG.exists()):
+        return [str(found)]
+    return []
 
 
 if __name__ == "__main__":

@@ -9,9 +9,6 @@ from cloudkitty_like.cli import output
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
 
-HELP = "list, enable, disable and order rating modules"
-
-
 def arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="every module, in the order in which they run")

@@ -4,7 +4,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from cloudkitty_like.cli.working import leave, log_to_stderr, stopping
+from cloudkitty_like.cli.working import leave, log_as_configured, stopping
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
@@ -19,7 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, app: App) -> int:
     from cloudkitty_like.domain.errors import Invalid
 
-    log_to_stderr(args.debug)
+    log_as_configured(app.conf, args.debug)
     workers = app.conf.orchestrator.max_workers if args.workers is None else args.workers
     if workers < 1:
         raise Invalid(f"--workers: {workers} is not a number of processes")
@@ -40,7 +40,9 @@ def _supervise(args: argparse.Namespace, app: App, workers: int) -> int:
     import sys
     import time
 
-    app.check("database", "fetcher", "collector", "metrics", "storage", "ledger")
+    from cloudkitty_like.app import WORKING
+
+    app.check(*WORKING)
     app.close()
     command = [sys.executable, "-m", "cloudkitty_like", *_configuration(args), "processor", "--workers", "1",
                *(["--once"] if args.once else []), *(["--debug"] if args.debug else [])]

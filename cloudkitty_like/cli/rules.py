@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from cloudkitty_like.domain.amendment import Amendment
     from cloudkitty_like.domain.rule import Rule
 
-HELP = "apply, export and list hashmap rules"
 MAX_BYTES = 4_000_000
 
 

@@ -13,9 +13,13 @@ from time import monotonic
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from cloudkitty_like import __version__
+from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.period import Period, instant
 
 if TYPE_CHECKING:
+    from oslo_config import cfg
+
     from cloudkitty_like.app import App
 
 BAR = 30
@@ -26,6 +30,25 @@ def log_to_stderr(debug: bool, level: int = logging.INFO) -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING,
                         format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("cloudkitty_like").setLevel(logging.DEBUG if debug else level)
+
+
+def log_as_configured(conf: cfg.ConfigOpts, debug: bool) -> None:
+    """As a daemon of OpenStack: by oslo.log's options in [DEFAULT]; without any of them to standard error."""
+    from oslo_config.cfg import Error
+    from oslo_log import log
+
+    try:
+        if debug:
+            conf.set_override("debug", True)
+        if not (conf.log_file or conf.log_dir or conf.use_journal):
+            conf.set_override("use_stderr", True)
+        conf.set_default("default_log_levels", [*log.get_default_log_levels(), "alembic=WARN"])
+        log.setup(conf, "cloudkitty_like", __version__)
+    except OSError as error:
+        raise Invalid(f"[DEFAULT] log_file, log_dir: {error.filename}: {error.strerror}") from None
+    except (Error, log.LogConfigError) as error:
+        raise Invalid(f"[DEFAULT] {error}".replace("\n", " ")) from None
+    conf.log_opt_values(logging.getLogger(__name__), logging.DEBUG)      # secrets among them as ***
 
 
 @contextmanager

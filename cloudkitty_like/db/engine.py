@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
 
 from cloudkitty_like.domain.errors import Conflict, Invalid, Unavailable
 
@@ -48,6 +48,15 @@ class Database:
 
     def __str__(self) -> str:
         return self.url.render_as_string(hide_password=True)
+
+    @property
+    def exists(self) -> bool:
+        """False where it is a file that is not there; to open that would make it."""
+        return self.dialect != "sqlite" or self._in_memory or Path(str(self.url.database)).exists()
+
+    @property
+    def _in_memory(self) -> bool:
+        return not self.url.database or self.url.database == ":memory:" or self.url.database.startswith("file:")
 
     @property
     def engine(self) -> Engine:
@@ -86,8 +95,8 @@ class Database:
     def _made(self) -> Engine:
         options = dict(self._options)
         if self.dialect == "sqlite":
-            if self.url.database and self.url.database != ":memory:":
-                Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+            if not self._in_memory:
+                self._make_room()
             options = {"connect_args": {"timeout": SQLITE_BUSY_SECONDS, "check_same_thread": False}}
         else:
             options.setdefault("pool_pre_ping", True)
@@ -103,6 +112,13 @@ class Database:
             event.listen(engine, "connect", _prepare_mysql)
         return engine
 
+    def _make_room(self) -> None:
+        directory = Path(str(self.url.database)).parent
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Invalid(f"[database] connection: {directory} cannot be made: {error.strerror}") from None
+
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
@@ -112,6 +128,8 @@ class Database:
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise Unavailable(f"the database {self} was lost: {error.orig}") from error
+            if type(error) is DatabaseError:       # SQLite's for a file that is none of its own, or is damaged
+                raise Unavailable(f"the database {self} cannot be read: {error.orig}") from error
             raise
 
 

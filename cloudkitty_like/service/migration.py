@@ -43,6 +43,16 @@ def is_current(database: Database) -> bool:
     return version(database) == head()
 
 
+def required(database: Database) -> str:
+    """The schema that the database has; Conflict where it is not the one that this release needs."""
+    found = version(database)
+    if found == head():
+        return found
+    _refuse_newer(database, found)
+    raise Conflict(f"the database {database} has {f'the schema {found}' if found else 'no schema yet'}, "
+                   f"this release needs {head()}", hint="bring it up to date: cloudkitty-like dbsync upgrade")
+
+
 def upgrade(database: Database, revision: str = "head") -> None:
     """Bring the database to a revision; nothing happens where it is there already.
 

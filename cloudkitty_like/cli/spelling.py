@@ -1,0 +1,55 @@
+"""Options and groups of configuration files that nobody reads: a typo must not be silently the default.
+
+They are warned of, not refused: a file may be shared with another program.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import Path
+
+from oslo_config import cfg
+
+from cloudkitty_like import app
+from cloudkitty_like.domain.errors import Invalid
+
+ALIKE = 0.8         # a group that resembles one of ours less than this belongs to somebody else
+
+Sections = dict[str, dict[str, list[str]]]
+
+
+def doubts(conf: cfg.ConfigOpts) -> list[str]:
+    """One line for each option of our groups, and each group with a name like ours, that is not known."""
+    known = app.groups()
+    found = []
+    for path in _files(conf):
+        for group, options in _sections(path).items():
+            if group in known:
+                found += [f"{path}: {doubt}" for doubt in _unknown(group, options)]
+            elif close := get_close_matches(group, known, 1, ALIKE):
+                found.append(f"{path}: there is no group [{group}]; did you mean [{close[0]}]?")
+    return found
+
+
+def _unknown(group: str, options: dict[str, list[str]]) -> Iterator[str]:
+    try:
+        known = app.options_of(group)
+    except Invalid:
+        return          # a plugin that cannot be loaded: told where it is used
+    for option in options:
+        if option.replace("-", "_") not in known:
+            close = get_close_matches(option, known, 1)
+            hint = f"did you mean {close[0]}?" if close else "it is ignored"
+            yield f"[{group}] {option}: there is no such option; {hint}"
+
+
+def _files(conf: cfg.ConfigOpts) -> Iterator[str]:
+    yield from conf.config_file or ()
+    for directory in conf.config_dir or ():
+        yield from sorted(map(str, Path(directory).glob("*.conf")))
+
+
+def _sections(path: str) -> Sections:
+    sections: Sections = {}
+    cfg.ConfigParser(path, sections).parse()
+    return sections

@@ -1,6 +1,6 @@
-import io
 import json
 import re
+import subprocess
 import sys
 
 import pytest
@@ -27,10 +27,11 @@ def command(tmp_path, capsys):
         configuration.write_text(f"[database]\nconnection = {database.url.render_as_string()}\n")
 
         def run(*argv):
-            code = main(["--config-file", str(configuration), *map(str, argv)])
+            code = main([*run.options, *map(str, argv)])
             captured = capsys.readouterr()
             return code, captured.out, captured.err
 
+        run.options = ["--config-file", str(configuration)]
         yield run
 
 
@@ -74,9 +75,9 @@ def test_an_export_leaves_out_what_has_ended_unless_all_is_wanted(command, write
         assert command("rules", "apply", write(text))[1].startswith("No change")
 
 
-def test_a_file_can_come_by_the_standard_input(command, monkeypatch):
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(FILE.encode())))
-    assert command("rules", "apply", "-")[1].endswith("Recorded.\n")
+def test_a_file_can_come_by_the_standard_input(command):
+    program = [sys.executable, "-m", "cloudkitty_like.cli.main", *command.options, "rules", "apply", "-"]
+    assert subprocess.run(program, input=FILE.encode(), capture_output=True, check=True).stdout.endswith(b"Recorded.\n")
 
 
 def test_a_change_can_be_effective_at_a_time_or_retroactive(command, write):

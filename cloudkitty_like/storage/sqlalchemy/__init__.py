@@ -81,7 +81,7 @@ class SqlalchemyStorage:
                 rows = selection.added(self._bulk, tx, conditions, 1 if TIME in query.groupby else 86400)
             else:
                 found = list(selection.added(self._bulk, tx, conditions, None))
-                labels = self._labels.of(tx, [row.series for row in found])
+                labels = self._labels.of(tx, [row[0] for row in found])
                 rows = iter(found)
             summing = answers.Summing(query, labels)
             summing.add(rows)
@@ -95,10 +95,11 @@ class SqlalchemyStorage:
         rows have not been kept.
         """
         with _translated(), self._ready().read() as tx:
-            conditions = selection.revisions(self._bulk, query, excluded, upto)
+            # Asked for every period: nothing long may be in it.
+            conditions, hidden = selection.revisions(self._bulk, query, (), upto), frozenset(excluded)
             take = 1
             for begin in selection.begins(tx, conditions):
-                waiting = selection.beginning(tx, conditions, begin)
+                waiting = selection.beginning(tx, conditions, begin, hidden)
                 while waiting:
                     some, waiting = selection.portion(waiting, take)
                     rows = selection.points(self._bulk, tx, [one.revision for one in some])

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
+from operator import add
 from types import MappingProxyType
 
 from cloudkitty_like.domain import money
@@ -13,7 +14,7 @@ from cloudkitty_like.domain.period import EPOCH, Period, instant
 from cloudkitty_like.domain.query import DAY, METRIC, TIME, Query, Row, Sum
 from cloudkitty_like.storage.sqlalchemy.bulk import Point
 from cloudkitty_like.storage.sqlalchemy.labels import Series
-from cloudkitty_like.storage.sqlalchemy.selection import Added
+from cloudkitty_like.storage.sqlalchemy.selection import Added, amounts
 
 Key = tuple[str, ...]
 Shape = tuple[str, str, tuple[str, ...], tuple[str, ...]]
@@ -30,24 +31,23 @@ class Summing:
         self._query, self._labels = query, labels
         self._by_metric = METRIC in query.groupby
         self._cells: dict[int, tuple[Key, str] | None] = {}
-        self._groups: dict[tuple[Key, str], list[int]] = {}
+        self._groups: dict[tuple[Key, str], tuple[int, ...]] = {}
         self._texts: dict[int, str] = {}
 
     def add(self, rows: Iterable[Added]) -> None:
         timed = [(place, 10 if name == DAY else None) for place, name in enumerate(self._query.groupby)
                  if name in (DAY, TIME)]
-        for row in rows:
-            found = self._cells[row.series] if row.series in self._cells else self._found(row.series)
+        for number, begin, numbers in rows:
+            found = self._cells[number] if number in self._cells else self._found(number)
             if found is None:
                 continue
-            key, unit = found
             if timed:
-                cells = list(key)
+                cells = list(found[0])
                 for place, length in timed:
-                    cells[place] = self._text(row.begin)[:length]
-                key = tuple(cells)
-            group = self._groups.setdefault((key, unit), [0] * 6)
-            group[:] = [one + other for one, other in zip(group, row[2:], strict=True)]
+                    cells[place] = self._text(begin)[:length]
+                found = tuple(cells), found[1]
+            group = self._groups.get(found)
+            self._groups[found] = numbers if group is None else tuple(map(add, group, numbers))
 
     def rows(self) -> list[Row]:
         """The answer, ordered by key."""
@@ -85,8 +85,8 @@ def _cell(series: Series, name: str) -> str:
 
 
 def _sum(group: Sequence[int]) -> Sum:
-    points, priced, *amounts = group
-    return Sum(money.decimal(*amounts[:2]), money.decimal(*amounts[2:]), points, points - priced)
+    points, priced, *sums = amounts(group)
+    return Sum(money.decimal(*sums[:2]), money.decimal(*sums[2:]), points, points - priced)
 
 
 def _mixed(sums: Iterable[Sum]) -> Sum:

@@ -12,7 +12,19 @@ from operator import itemgetter
 from struct import Struct
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, String, cast, func, literal, literal_column, select, text
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    String,
+    cast,
+    exists,
+    func,
+    literal,
+    literal_column,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from cloudkitty_like.db.tables import point
@@ -56,12 +68,12 @@ def chunks(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:
         yield rows[start:start + size]
 
 
-def joined(pieces: Sequence[Any], bits: int) -> int:
+def joined(pieces: Sequence[int], bits: int) -> int:
     """The sum of which :meth:`Bulk.pieces` are the pieces."""
     if len(pieces) == 1:
-        return int(pieces[0] or 0)
+        return pieces[0]
     high, low = pieces
-    return (int(high or 0) << bits) + int(low or 0)
+    return (high << bits) + low
 
 
 _COLUMNS = ", ".join(column.name for column in point.c)
@@ -148,9 +160,11 @@ class PostgresqlBulk:
         return {bytes(digest): number for digest, number in connection.execute(sql, {"digests": list(digests)})}
 
     def among(self, column: ColumnElement[Any], values: Collection[Any]) -> ColumnElement[bool]:
-        # A list of unknown length as one parameter, and a set to the planner: NOT IN becomes one hashed look-up.
+        # One parameter, and a relation to the planner, which it joins by hash however long it is; NOT IN it would
+        # go through the list for every row once it is longer than work_mem.
         kind = String if isinstance(column.type, String) else BigInteger
-        return column.in_(select(func.unnest(cast(literal(list(values), ARRAY(kind)), ARRAY(kind)))))
+        listed = func.unnest(cast(literal(list(values), ARRAY(kind)), ARRAY(kind))).column_valued()
+        return exists().where(listed == column)
 
     def pieces(self, column: ColumnElement[int], bits: int) -> list[ColumnElement[Any]]:
         return [func.sum(column)]

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, select, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, Connection, func, select, type_coerce
 from sqlalchemy.sql.functions import count
 
 from cloudkitty_like.db.tables import appended, point
@@ -31,17 +31,8 @@ class Revision(NamedTuple):
     period: Period
 
 
-class Added(NamedTuple):
-    """Points of one series, and of one begin where asked for, added up; a part may exceed 10^12."""
-
-    series: int
-    begin: int
-    points: int
-    priced: int
-    qty_whole: int
-    qty_part: int
-    price_whole: int
-    price_part: int
+Added = tuple[int, int, tuple[int, ...]]
+"""Points of one series that begin then (0 where that was not asked for), added up: see :func:`amounts`."""
 
 
 def revisions(bulk: Bulk, query: Query, excluded: Collection[int], upto: int | None) -> list[ColumnElement[bool]]:
@@ -84,21 +75,29 @@ def added(bulk: Bulk, connection: Connection, conditions: Sequence[ColumnElement
     if bucket is not None:
         begin = type_coerce(appended.c.begin, BigInteger)
         keys.append(begin if bucket == 1 else begin - begin % bucket)
-    pieces = [bulk.pieces(column, bits) for column, bits in AMOUNTS]
+    pieces = [func.coalesce(piece, 0) for column, bits in AMOUNTS for piece in bulk.pieces(column, bits)]
     statement = (
-        select(*keys, count(), count(point.c.price_whole), *(piece for some in pieces for piece in some))
+        select(*keys, count(), count(point.c.price_whole), *pieces)
         .select_from(appended.join(point, point.c.revision == appended.c.revision))
         .where(*conditions).group_by(*keys)
     )
-    width = len(pieces[0])
+    width = len(keys)
     # By time there may be as many rows as points.
     options = {} if bucket is None else {"stream_results": True, "yield_per": 5000}
     for row in connection.execute(statement, execution_options=options):
-        numbers = row[len(keys) + 2:]
-        yield Added(
-            row[0], row[1] if bucket is not None else 0, *row[len(keys):len(keys) + 2],
-            *(joined(numbers[index * width:(index + 1) * width], bits) for index, (_, bits) in enumerate(AMOUNTS)),
-        )
+        yield row[0], 0 if bucket is None else row[1], tuple(map(int, row[width:]))
+
+
+def amounts(numbers: Sequence[int]) -> tuple[int, int, int, int, int, int]:
+    """What :func:`added` has added up, and any number of them added up again.
+
+    The points, those with a price, whole and part of the quantity, whole and
+    part of the price; a part may exceed 10^12.
+    """
+    points, priced, *pieces = numbers
+    width = len(pieces) // len(AMOUNTS)
+    sums = [joined(pieces[index * width:(index + 1) * width], bits) for index, (_, bits) in enumerate(AMOUNTS)]
+    return points, priced, sums[0], sums[1], sums[2], sums[3]
 
 
 def present(connection: Connection, conditions: Sequence[ColumnElement[bool]]) -> list[int]:
@@ -112,11 +111,12 @@ def begins(connection: Connection, conditions: Sequence[ColumnElement[bool]]) ->
     return sorted(connection.execute(select(appended.c.begin).distinct().where(*conditions)).scalars())
 
 
-def beginning(connection: Connection, conditions: Sequence[ColumnElement[bool]], begin: datetime) -> list[Revision]:
-    """The revisions chosen that begin then, ordered by scope as Python orders text."""
+def beginning(connection: Connection, conditions: Sequence[ColumnElement[bool]], begin: datetime,
+              hidden: Collection[int]) -> list[Revision]:
+    """The revisions chosen that begin then, but for some, ordered by scope as Python orders text."""
     rows = connection.execute(select(appended).where(*conditions, appended.c.begin == begin))
-    return sorted((Revision(row.revision, row.scope, Period(row.begin, row.end)) for row in rows),
-                  key=lambda one: (one.scope, one.revision))
+    found = (Revision(row.revision, row.scope, Period(row.begin, row.end)) for row in rows)
+    return sorted((one for one in found if one.revision not in hidden), key=lambda one: (one.scope, one.revision))
 
 
 def portion(waiting: list[Revision], take: int) -> tuple[list[Revision], list[Revision]]:

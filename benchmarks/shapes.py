@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from tests.synthetic import METRICS, Catalogue
 
@@ -28,7 +27,7 @@ class Shape:
     scopes: int
     series: int
     periods: int = 6
-    storages: tuple[str, ...] = STORAGES
+    judged: bool = True                # whether there are enough points to say what one takes on disk
     cold: dict[str, float] = field(default_factory=dict)
     warm: dict[str, float] = field(default_factory=dict)
 
@@ -49,7 +48,7 @@ SHAPES = {shape.name: shape for shape in (
     Shape("A", 10, 1000, cold={SQLITE: 25, POSTGRESQL: 30}, warm={SQLITE: 10, POSTGRESQL: 12}),
     Shape("B", 2000, 10, warm={SQLITE: 15}),
     Shape("C", 20, 1000, periods=3),
-    Shape("tiny", 3, 4, periods=4),
+    Shape("tiny", 3, 4, periods=4, judged=False),
 )}
 DEFAULT = ("A", "B", "C")
 
@@ -66,5 +65,7 @@ class Filled:
     def points(self) -> int:
         return self.scopes * len(METRICS) * self.series * self.periods
 
-    def as_json(self) -> dict[str, Any]:
-        return {"scopes": self.scopes, "series": self.series, "periods": self.periods}
+
+FILLED = Filled()
+REPORTS = {"by scope, metric": 0.020, "by region": 0.8, "by flavor": 0.8, "by id": 0.8}
+"""Seconds that a report on it may take."""

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, right: Collection[str] = ()) -> None:
     """Columns as wide as their content; those named in ``right`` are flush right."""
-    lines = [list(headers), *([_printable(cell) for cell in row] for row in rows)]
+    lines = [list(headers), *([printable(cell) for cell in row] for row in rows)]
     widths = [max(_width(line[n]) for line in lines) for n in range(len(headers))]
     for number, line in enumerate(lines):
         cells = [
@@ -31,6 +31,6 @@ def _width(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Ids and labels come from elsewhere: no control character reaches the terminal."""
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)

@@ -60,7 +60,7 @@ def _apply(args: argparse.Namespace, app: App) -> None:
     name = "standard input" if args.file == "-" else args.file
     how = rules.Application(args.effective or now, args.retroactive, args.dry_run)
     change = Change(now, app.author, "apply", args.reason)
-    amendment = rules.apply(app.database, parse(_read(args.file), name), how, change, _print)
+    amendment = rules.apply(app.database, parse(read(args.file), name), how, change, _print)
     if amendment:
         print("Nothing was recorded: a dry run." if args.dry_run else "Recorded.")
 
@@ -75,7 +75,7 @@ def _print(amendment: Amendment) -> None:
         print(f"No change: {amendment.unchanged} rules are as they should be.")
 
 
-def _read(name: str) -> str:
+def read(name: str) -> str:
     try:
         if name == "-":
             content = sys.stdin.buffer.read(MAX_BYTES + 1)

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -58,10 +59,23 @@ def _list(args: argparse.Namespace, app: App) -> None:
         output.json([_entry(state, now, app.period) for state in states])
         return
     output.table(
-        ("scope", "state", "last period", "lag", "error"),
+        ("scope", "state", "last period", "lag"),
         [(state.identifier, _condition(state), instant(last) if (last := _last(state, app.period)) else "-",
-          _lag(state, now), (state.error or "").replace("\n", " ")) for state in states],
+          _lag(state, now)) for state in states],
         right={"lag"})
+    _errors(states)
+
+
+def _errors(states: Sequence[ScopeState]) -> None:
+    """Below the table, as they are long; one that several scopes have is said once."""
+    whose: dict[str, list[str]] = {}
+    for state in states:
+        if state.error is not None:
+            whose.setdefault(state.error, []).append(state.identifier)
+    for error, identifiers in whose.items():
+        print(f"\n{', '.join(map(output.printable, identifiers))}:")
+        for line in error.splitlines():
+            print(f"  {output.printable(line)}")
 
 
 def _entry(state: ScopeState, now: datetime, length: timedelta) -> dict[str, object]:

@@ -2,21 +2,25 @@
 from __future__ import annotations
 
 import argparse
-import configparser
 import logging
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from time import monotonic
+from typing import TYPE_CHECKING, Any
 
-from cloudkitty_like.cli.main import STATE, STATE_CONFIG
-from cloudkitty_like.cli.working import backfill, leave, log_to_stderr, stopping
-from cloudkitty_like.domain.errors import Invalid
-from cloudkitty_like.domain.period import parse_instant
+from cloudkitty_like.cli import state
+from cloudkitty_like.cli.main import PROGRAM, STATE
+from cloudkitty_like.cli.working import INTERRUPTED, Progress, backfill, leave, log_to_stderr, stopping
+from cloudkitty_like.domain.errors import Unavailable
+from cloudkitty_like.domain.period import DAY, Period, instant, parse_instant
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
 
-SAMPLE = Path(__file__).parent.parent / "sample"
-SAMPLE_BEGIN, SAMPLE_END = "2026-10-01", "2026-11-01"
+MONTH = Period(parse_instant("2026-10-01"), parse_instant("2026-11-01"))
+"""What the sample holds."""
+
+prepare = state.prepare
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,113 +36,48 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--once", action="store_true", help="stop when nothing more can be rated now, with a report")
 
 
-def prepare(args: argparse.Namespace) -> None:
-    """Write the state directory's configuration, from which every other command finds this installation."""
-    if args.config_file or args.config_dir:
-        raise Invalid("standalone keeps its configuration in its state directory: use --state DIR instead")
-    args.state = args.state or STATE
-    path = args.state / STATE_CONFIG
-    given = _sample_settings() if args.sample else _settings(args)
-    if not path.exists():
-        _complete(args)
-    args.state.mkdir(parents=True, exist_ok=True)
-    settings = {
-        "database": {"connection": f"sqlite:///{(args.state / 'cloudkitty-like.sqlite').absolute()}"},
-        "orchestrator": {"coordination_url": f"file://{(args.state / 'locks').absolute()}"},
-    } | given
-    _update(path, settings)
-
-
-def _complete(args: argparse.Namespace) -> None:
-    """Invalid, naming all that is missing, where a new state directory cannot be set up."""
-    if args.sample:
-        return
-    needed = {"--prometheus URL": args.prometheus, "--scope-label LABEL": args.scope_label,
-              "--metrics FILE": args.metrics}
-    missing = [option for option, value in needed.items() if not value]
-    if missing:
-        raise Invalid(f"a new state directory ({args.state}) needs {', '.join(missing)}",
-                      hint="or try --sample, which needs nothing")
-
-
-def _settings(args: argparse.Namespace) -> dict[str, dict[str, str]]:
-    problems = [f"{option}: there is no file {path}" for option, path in
-                (("--metrics", args.metrics), ("--rules", args.rules)) if path is not None and not path.is_file()]
-    if args.prometheus is not None and not args.prometheus.startswith(("http://", "https://")):
-        problems.append(f"--prometheus: {args.prometheus!r} is not an http:// or https:// URL")
-    if args.period is not None and (args.period < 1 or 86400 % args.period):
-        problems.append(f"--period: {args.period} seconds do not divide a day")
-    if problems:
-        raise Invalid(*problems)
-    given: dict[str, dict[str, str]] = {"collect": {"collector": "prometheus"}, "fetcher": {"backend": "prometheus"}}
-    collect, source, fetcher = given["collect"], {}, {}
-    if args.prometheus:
-        source["prometheus_url"] = fetcher["prometheus_url"] = args.prometheus
-    if args.scope_label:
-        collect["scope_key"] = fetcher["scope_attribute"] = args.scope_label
-    if args.metrics:
-        collect["metrics_conf"] = str(args.metrics.absolute())
-    if args.period:
-        collect["period"] = str(args.period)
-    source["guard"] = "up" if args.guard is None else args.guard
-    collect["wait_periods"] = "0"
-    return given | {"collector_prometheus": source, "fetcher_prometheus": fetcher}
-
-
-def _sample_settings() -> dict[str, dict[str, str]]:
-    return {
-        "collect": {"collector": "file", "metrics_conf": str(SAMPLE / "metrics.yml"), "scope_key": "project_id"},
-        "fetcher": {"backend": "file"},
-        "collector_file": {"path": str(SAMPLE / "usage.csv.gz")},
-        "fetcher_file": {"path": str(SAMPLE / "usage.csv.gz")},
-    }
-
-
-def _update(path: Path, settings: dict[str, dict[str, str]]) -> None:
-    """Set these options in the file; what else stands there stays."""
-    parser = configparser.ConfigParser(interpolation=None)
-    parser.read(path)
-    for group, options in settings.items():
-        if not parser.has_section(group):
-            parser.add_section(group)
-        for name, value in options.items():
-            parser.set(group, name, value.replace("$", "$$"))
-    with path.open("w") as file:
-        parser.write(file)
-
-
 def run(args: argparse.Namespace, app: App) -> int:
     from cloudkitty_like.service.migration import upgrade
 
-    log_to_stderr(args.debug, logging.WARNING if args.sample or args.once else logging.INFO)
+    log_to_stderr(args.debug, logging.WARNING)
+    if args.sample and app.clock() < MONTH.end + DAY:
+        # A host whose clock is behind, where the month is not over yet.
+        clock, shift = app.clock, MONTH.end + DAY - app.clock()
+        app.clock = lambda: clock() + shift
+    rules = state.SAMPLE / "rules.yml" if args.sample else args.rules
+    _check(app, rules)
+    print(f"The state is kept in the directory {args.state}.")
     upgrade(app.database)
-    rules = SAMPLE / "rules.yml" if args.sample else args.rules
     if rules is not None:
+        print(f"Rules of {rules.name}:")
         _apply(rules, app)
-    code = 0
-    if args.sample:
-        code = backfill(app, parse_instant(SAMPLE_BEGIN), parse_instant(SAMPLE_END))
-    else:
-        with stopping() as stop:
-            worker = app.worker(stop)
-            with worker.pulse:
-                worker.drain() if args.once else worker.run()
-    if args.sample or args.once:
-        _report(args, app)
+    code = _sample(args, app) if args.sample else _prometheus(args, app)
     app.close()
     leave(code)
     return code
 
 
-def _report(args: argparse.Namespace, app: App) -> None:
-    from cloudkitty_like.cli.report import show
-    from cloudkitty_like.domain.query import METRIC, SCOPE, Query
+def _check(app: App, rules: Path | None) -> None:
+    """Look at everything before anything is made; what is wrong is said at once."""
+    from cloudkitty_like.cli.rules import read
+    from cloudkitty_like.domain.errors import Invalid
+    from cloudkitty_like.service.rules_file import parse
 
-    query = Query(groupby=(SCOPE, METRIC))
-    show(query, app.summary.rows(query), "table")
-    state = "" if args.state == STATE else f" --state {args.state}"
-    print(f"\nAsk more of it: cloudkitty-like report{state} --by scope,day"
-          f"\n                cloudkitty-like scopes list{state}")
+    problems: list[str] = []
+    try:
+        app.check("fetcher", "collector", "metrics", "storage")
+    except Invalid as error:
+        problems += error.problems
+    try:
+        if rules is not None:
+            parse(read(str(rules)), str(rules))
+    except Invalid as error:
+        problems += error.problems
+    if problems:
+        raise Invalid(*problems)
+    if not list(app.fetcher.scopes()):
+        print(f"{PROGRAM}: warning: no scopes yet: nothing in the source has the label {app.conf.collect.scope_key}",
+              file=sys.stderr)
 
 
 def _apply(path: Path, app: App) -> None:
@@ -147,3 +86,82 @@ def _apply(path: Path, app: App) -> None:
 
     rules.run(argparse.Namespace(action="apply", file=str(path), effective=None, retroactive=False, dry_run=False,
                                  reason="standalone"), app)
+
+
+def _sample(args: argparse.Namespace, app: App) -> int:
+    print(f"Rating the usage of a month, {instant(MONTH.begin)[:10]} to {instant(MONTH.end)[:10]}, hour by hour.")
+    began = monotonic()
+    code = backfill(app, MONTH.begin, MONTH.end)
+    if code != INTERRUPTED:
+        print(f"Done in {monotonic() - began:.1f} s.\n")
+        _report(args, app)
+    return code
+
+
+def _prometheus(args: argparse.Namespace, app: App) -> int:
+    """Rate what is over, show the totals, and go on until told to stop."""
+    with stopping() as stop:
+        catching_up = Progress(Period(Period.month_of(app.clock()).begin, app.clock()))
+        live = _Live()
+        worker = app.worker(stop, progressed=lambda period, scopes: (live if live.on else catching_up)(period, scopes))
+        with worker.pulse:
+            _drain(worker, once=args.once)
+            catching_up.close()
+            if stop.is_set():
+                print("Stopped. What was rated is kept; the same command goes on from there.", file=sys.stderr)
+                return INTERRUPTED
+            _report(args, app)
+            if args.once:
+                return _unfinished(app)
+            print(f"\nPeriods of {app.conf.collect.period} s are rated as they end, each after a wait of "
+                  f"{app.conf.collect.wait_periods} more; Ctrl-C stops.", flush=True)
+            live.on = True
+            worker.run()
+    print("\nStopped. The same command, without arguments, goes on from here."
+          if args.state == STATE else f"\nStopped. '{PROGRAM} standalone --state {args.state}' goes on from here.")
+    return 0
+
+
+def _drain(worker: Any, *, once: bool) -> None:
+    try:
+        worker.drain()
+    except Unavailable as error:
+        if once:
+            raise
+        logging.getLogger(__name__).error("%s", error)
+
+
+class _Live:
+    """A line for each period that is rated while somebody watches."""
+
+    on = False
+
+    def __call__(self, period: Period, scopes: int) -> None:
+        print(f"{period}: {scopes} scope{'s' * (scopes != 1)} rated", flush=True)
+
+
+def _unfinished(app: App) -> int:
+    """1, and a line for people, where a scope has an error."""
+    failing = [one.identifier for one in app.scopes.states() if one.active and one.error]
+    if failing:
+        print(f"{PROGRAM}: {len(failing)} scopes could not be rated up to now; '{PROGRAM} scopes list' says why",
+              file=sys.stderr)
+    return 1 if failing else 0
+
+
+def _report(args: argparse.Namespace, app: App) -> None:
+    from cloudkitty_like.cli.report import show
+    from cloudkitty_like.domain.query import METRIC, SCOPE, Query
+
+    query = Query(groupby=(SCOPE, METRIC))
+    rows = app.summary.rows(query)
+    where = "" if args.state == STATE else f" --state {args.state}"
+    if not rows:
+        print("Nothing has been rated yet. As soon as a period is over there is something to see:")
+        print(f"  {PROGRAM} report{where}")
+        return
+    show(query, rows, "table")
+    print("\nAsk for more, for instance:")
+    for question in ("report --by scope,day", "report --by metric,id --csv", "scopes list", "rules list"):
+        command, _, options = question.partition(" --")
+        print(f"  {PROGRAM} {command}{where}{' --' if options else ''}{options}")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cloudkitty_like.app import App
 
 BAR = 30
+INTERRUPTED = 130
 
 
 def log_to_stderr(debug: bool, level: int = logging.INFO) -> None:
@@ -79,7 +80,7 @@ class Progress:
     """A bar on a terminal, a line now and then elsewhere."""
 
     def __init__(self, window: Period) -> None:
-        self._window, self._shown, self._periods = window, 0.0, 0
+        self._window, self._shown, self._periods = window, monotonic(), 0
         self._terminal = sys.stderr.isatty()
 
     def __call__(self, period: Period, scopes: int) -> None:
@@ -102,7 +103,7 @@ class Progress:
 
 
 def backfill(app: App, begin: datetime, end: datetime) -> int:
-    """Rate what is not rated yet between two instants; 1 where a scope could not be."""
+    """Rate what is not rated yet between two instants; 1 where a scope could not be, 130 where it was stopped."""
     from cloudkitty_like.service.backfill import failures, prepare
 
     progress = Progress(Period(begin, end))
@@ -113,7 +114,10 @@ def backfill(app: App, begin: datetime, end: datetime) -> int:
             prepare(app.database, app.scopes, begin, author=app.author)
             worker.drain()
         progress.close()
+        if stop.is_set():
+            print("Stopped. What was rated is kept; the same command goes on from there.", file=sys.stderr)
+            return INTERRUPTED
         left = failures(app.database, end)
         for identifier, message in left:
             print(f"scope {identifier!r}: {message}", file=sys.stderr)
-        return 1 if left or stop.is_set() else 0
+        return 1 if left else 0

@@ -258,11 +258,12 @@ class App:
             raise Invalid(f"[orchestrator] coordination_url: {error.filename}: {error.strerror}") from None
         source = Source(self.fetcher, self.collector, metrics, self.conf.collect.scope_key, self.conf.fetcher.backend,
                         self.conf.collect.collector)
+        gatherer = Gatherer(self.collector, metrics, threads=options.max_threads,
+                            deadline_seconds=options.collector_request_timeout, stages=stages, stop=stop)
         parts = Parts(
             database=self.database, ledger=self.ledger, failures=failures, pulse=pulse, clock=self.clock, stop=stop,
-            newcomers=Newcomers(self.database, self.scopes, source, failures, self.clock),
-            gatherer=Gatherer(self.collector, metrics, threads=options.max_threads,
-                              deadline_seconds=options.collector_request_timeout, stages=stages, stop=stop),
+            newcomers=Newcomers(self.database, self.scopes, source, failures, self.clock, gatherer.ask),
+            gatherer=gatherer,
             processor=Processor(self.ledger, {m.alt_name: m.skip for m in metrics if m.skip}, stages),
             rating=self.rating, lease=lease,
         )

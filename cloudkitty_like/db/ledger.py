@@ -25,6 +25,7 @@ from cloudkitty_like.domain.period import Period
 
 COLLECTED = "collected"
 LAST_REVISION = "last_revision"
+CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +121,19 @@ def release(tx: Connection, block: int) -> None:
 
 def give_up(tx: Connection, before: datetime) -> dict[int, list[int]]:
     """Blocks allocated before then and never published: ids and revisions.  None can be published any more."""
-    tx.execute(update(revision_block).where(revision_block.c.at < before).values(given_up=1))
-    rows = tx.execute(select(revision_block).where(revision_block.c.given_up == 1)).all()
+    open_before = revision_block.c.at < before, revision_block.c.given_up == 0
+    blocks = _blocks(tx, *open_before)
+    tx.execute(update(revision_block).where(*open_before).values(given_up=1))
+    return blocks
+
+
+def given_up(tx: Connection, before: datetime) -> dict[int, list[int]]:
+    """Blocks allocated before then that were given up: ids and revisions."""
+    return _blocks(tx, revision_block.c.at < before, revision_block.c.given_up == 1)
+
+
+def _blocks(tx: Connection, *conditions: ColumnElement[bool]) -> dict[int, list[int]]:
+    rows = tx.execute(select(revision_block).where(*conditions))
     return {row.id: list(range(row.first, row.last + 1)) for row in rows}
 
 
@@ -227,6 +239,15 @@ def _step(dialect: str) -> UpdateBase:
 STEPS = Many(("scope_id", "from_due", "to_due"), _step)
 NEW_FRAMES = Many(frame.c.keys(), lambda dialect: insert(frame))
 NEW_TOTALS = Many(total.c.keys(), lambda dialect: insert(total))
+
+
+def overtaken(tx: Connection, steps: Sequence[Step]) -> set[int]:
+    """The ids of those scopes whose progress is not where these steps begin."""
+    dues: dict[int, datetime | None] = {}
+    for at in range(0, len(steps), CHUNK):
+        query = select(scope.c.id, scope.c.due).where(scope.c.id.in_([s.scope_id for s in steps[at:at + CHUNK]]))
+        dues.update((row.id, row.due) for row in tx.execute(query))
+    return {s.scope_id for s in steps if dues.get(s.scope_id) != s.begin}
 
 
 # --- gaps that an operator has accepted ----------------------------------------------------------

@@ -78,7 +78,10 @@ def identifiers(tx: Connection) -> list[str]:
 
 def named(tx: Connection, identifiers: Collection[str]) -> list[ScopeState]:
     """These scopes; NotFound naming every id that there is not."""
-    rows = [_state(row) for row in tx.execute(select(scope).where(scope.c.identifier.in_(identifiers)))]
+    wanted, rows = list(identifiers), []
+    for at in range(0, len(wanted), CHUNK):
+        query = select(scope).where(scope.c.identifier.in_(wanted[at:at + CHUNK]))
+        rows += [_state(row) for row in tx.execute(query)]
     missing = sorted(set(identifiers) - {row.identifier for row in rows})
     if missing:
         raise NotFound("\n".join(f"no scope is called {name!r}" for name in missing),
@@ -131,6 +134,7 @@ class Failure:
     """What is wrong with one scope, to be kept in its state."""
 
     scope_id: int
+    due: datetime | None               # the period it is about begins then; None: the scope has not started
     kind: str                          # SOURCE or RATING
     message: str
     retry_at: datetime | None
@@ -138,12 +142,16 @@ class Failure:
 
 
 def fail(tx: Connection, failures: Sequence[Failure], at: datetime) -> None:
-    """Keep what went wrong; progress stays where it is."""
-    statement = update(scope).where(scope.c.id == bindparam("scope_id"))
+    """Keep what went wrong; progress stays where it is.
+
+    A scope that somebody else has moved on meanwhile is left alone: what failed here did not fail there.
+    """
+    statement = update(scope).where(scope.c.id == bindparam("scope_id"),
+                                    scope.c.due.is_not_distinct_from(bindparam("was_due", type_=scope.c.due.type)))
     tx.execute(
         statement.values(failures=scope.c.failures + 1, error=bindparam("message"), error_kind=bindparam("kind"),
                          error_at=at, retry_at=bindparam("not_before"), parked_ruleset=bindparam("parked")),
-        [{"scope_id": f.scope_id, "message": f.message, "kind": f.kind, "not_before": f.retry_at,
+        [{"scope_id": f.scope_id, "was_due": f.due, "message": f.message, "kind": f.kind, "not_before": f.retry_at,
           "parked": f.parked_ruleset} for f in failures],
     )
 

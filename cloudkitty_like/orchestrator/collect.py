@@ -1,12 +1,14 @@
 """The usage of many scopes in one period: all metrics side by side, each in as few requests as the source allows."""
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import TypeVar
 
 from cloudkitty_like.domain.errors import Error, Unavailable
 from cloudkitty_like.domain.frame import Frame
@@ -15,6 +17,8 @@ from cloudkitty_like.domain.period import Period
 from cloudkitty_like.orchestrator.stages import COLLECT, Stages
 from cloudkitty_like.ports import Collected, Collector
 
+LOG = logging.getLogger(__name__)
+T = TypeVar("T")
 POLL_SECONDS = 0.1
 # A source that refuses so many pieces of a question, and answers none, is down rather than asked too much.
 TRIES_WHEN_DOWN, TRIES_WHEN_TOO_LARGE = 6, 64
@@ -57,13 +61,20 @@ class Gatherer:
                 for answer in answers:
                     answer.cancel()
                 raise Stopped
-            pending = wait(pending, POLL_SECONDS, FIRST_EXCEPTION).not_done
-            if any(answer.exception() for answer in answers if answer.done() and not answer.cancelled()):
-                break
+            pending = wait(pending, POLL_SECONDS).not_done
         usage = Usage()
         for answer in answers:
             _merge(usage, answer.result(), scopes)
         return usage
+
+    def ask(self, question: Callable[[], T]) -> T:
+        """The answer to any other question to a source; raises Stopped as soon as the worker is to stop."""
+        answer = self._threads.submit(question)
+        while not wait([answer], POLL_SECONDS).done:
+            if self._stop.is_set():
+                answer.cancel()
+                raise Stopped
+        return answer.result()
 
     def close(self) -> None:
         """Let go of the threads; one that still waits for the source is not waited for."""
@@ -103,27 +114,37 @@ def collect_splitting(ask: Ask, scopes: Collection[str], others: Collection[str]
         piece = pieces.popleft()
         wanted = set(piece)
         rest = list(others) + [scope for scope in everyone if scope not in wanted]
-        try:
-            if stop.is_set():
-                raise Unavailable("stopped")
-            if monotonic() > deadline:
-                raise Unavailable("the source took too long to answer about so many scopes")
-            answer = ask(piece, rest)
-        except Error as error:
-            refused += 1
-            most = TRIES_WHEN_TOO_LARGE if getattr(error, "smaller", True) else TRIES_WHEN_DOWN
-            hopeless = not answered and refused >= most
-            if len(piece) == 1 or hopeless or stop.is_set() or monotonic() > deadline:
-                failed.update(dict.fromkeys(piece, error))
-                if hopeless:
-                    failed.update((scope, error) for later in pieces for scope in later)
-                    break
-            else:
-                middle = len(piece) // 2
-                pieces.extend((piece[:middle], piece[middle:]))
+        over = stop.is_set() or monotonic() > deadline
+        answer = _TOO_LONG if over else _answer(ask, piece, rest)
+        if isinstance(answer, Collected):
+            answered += 1
+            frames.update(answer.frames)
+            failed.update(answer.failed)
+            proven = proven and answer.proven
             continue
-        answered += 1
-        frames.update(answer.frames)
-        failed.update(answer.failed)
-        proven = proven and answer.proven
+        refused += 1
+        most = TRIES_WHEN_TOO_LARGE if getattr(answer, "smaller", True) else TRIES_WHEN_DOWN
+        hopeless = not answered and refused >= most
+        if len(piece) == 1 or hopeless or over:
+            failed.update(dict.fromkeys(piece, answer))
+            if hopeless:
+                failed.update((scope, answer) for later in pieces for scope in later)
+                break
+        else:
+            middle = len(piece) // 2
+            pieces.extend((piece[:middle], piece[middle:]))
     return Collected(frames, failed, proven)
+
+
+_TOO_LONG = Unavailable("the source took too long to answer about so many scopes")
+
+
+def _answer(ask: Ask, scopes: Collection[str], others: Collection[str]) -> Collected | Error:
+    try:
+        return ask(scopes, others)
+    except Error as error:
+        return error
+    except Exception as error:
+        # A collector's bug: loud, and the affair of those scopes that it cannot be asked about.
+        LOG.exception("collecting the usage of %d scopes", len(scopes))
+        return Unavailable(f"the collector failed: {error!r}")

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from cloudkitty_like.db import scopes as rows
 from cloudkitty_like.db import workers
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.scopes import ScopeState
-from cloudkitty_like.domain.errors import Unavailable
+from cloudkitty_like.domain.errors import Error, Unavailable
 from cloudkitty_like.domain.period import Period, instant
 from cloudkitty_like.domain.schedule import is_over
 from cloudkitty_like.orchestrator.collect import Gatherer, Stopped
@@ -22,14 +22,17 @@ from cloudkitty_like.orchestrator.failures import Failures
 from cloudkitty_like.orchestrator.garbage import seldom_collected
 from cloudkitty_like.orchestrator.heartbeat import Pulse
 from cloudkitty_like.orchestrator.newcomers import Newcomers
-from cloudkitty_like.orchestrator.process import Processor, Rate
+from cloudkitty_like.orchestrator.process import Outcome, Processor, Rate
 from cloudkitty_like.orchestrator.work import Batch, batches
 from cloudkitty_like.ports import Collected, Lease
 from cloudkitty_like.service.ledger import Ledger
 
 LOG = logging.getLogger(__name__)
 ALIVE_WITHIN = timedelta(seconds=30)
+FORGOTTEN_AFTER = timedelta(minutes=10)     # a worker that gives no sign of life
 BEGUN_AHEAD = 2
+PATIENCE = 5            # failures of our own systems in a row, where somebody waits for an end
+LONGEST_WAIT = 1.0      # seconds between looks at what others work on, there
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,15 @@ class Parts:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """What a look at all that is due came to, in scopes' periods."""
+
+    recorded: int = 0
+    left: int = 0                      # due, but other workers are at them
+    everything: bool = False           # whether all shards were ours
+
+
+@dataclass(frozen=True, slots=True)
 class _Ahead:
     """A collection begun before its turn."""
 
@@ -85,36 +97,64 @@ class Worker:
         return self._parts.pulse
 
     def discover(self) -> None:
-        """Ask for scopes now, whoever may have done so lately."""
-        self._parts.newcomers.look(timedelta(0))
+        """Ask for scopes now, whoever may have done so lately; raises what the fetcher does."""
+        self._parts.newcomers.find()
 
     def run(self) -> None:
         """Work until told to stop."""
         parts = self._parts
         while not parts.stop.is_set():
             try:
-                busy = self.cycle()
-            except Unavailable as error:
-                LOG.error("%s; trying again in %g s", error, self._tempo.poll_seconds)
-                busy = False
+                busy, doing = self.cycle().recorded > 0, "waiting"
+            except Error as error:
+                # Unavailable may pass by itself; rules or modules that nothing can be rated with need an operator.
+                LOG.error("nothing can be rated: %s; trying again in %g s", error, self._tempo.poll_seconds)
+                busy, doing = False, f"waiting, as nothing can be rated: {error}"
             if not busy:
-                parts.pulse.doing("waiting")
+                parts.pulse.doing(doing)
                 parts.stop.wait(self._tempo.poll_seconds)
 
     def drain(self) -> None:
-        """Work until nothing more can be rated now."""
-        while self.cycle() and not self._parts.stop.is_set():
-            pass
+        """Work until nothing more can be rated now, by other workers neither; raises what keeps failing."""
+        parts, failures = self._parts, 0
+        while not parts.stop.is_set():
+            try:
+                look, failures = self.cycle(), 0
+            except Unavailable as error:
+                failures += 1
+                if failures == PATIENCE:
+                    raise
+                LOG.warning("%s; trying again", error)
+                look = Look(left=1)
+            if not look.recorded:
+                if not look.left:
+                    return
+                parts.pulse.doing("waiting for other workers")
+                parts.stop.wait(min(self._tempo.poll_seconds, LONGEST_WAIT))
 
-    def cycle(self) -> bool:
-        """One look at all that is due in the shards that are ours; whether anything was done."""
+    def cycle(self) -> Look:
+        """One look at all that is due: in our share of the shards, or else in all that nobody holds.
+
+        For those that the others leave free may be those of a worker that is dead.
+        """
         try:
-            with seldom_collected(), self._parts.lease.hold(self._share()) as shards:
-                if 0 in shards and self._parts.newcomers.look(self._tempo.discovery):
-                    self._parts.ledger.sweep()
-                return self._work(shards)
+            with seldom_collected():
+                look = self._look(self._share())
+                return look if look.recorded or look.everything else self._look(self._tempo.shards)
         except Stopped:
-            return False
+            return Look()
+
+    def _look(self, share: int) -> Look:
+        with self._parts.lease.hold(share) as shards:
+            if 0 in shards and self._parts.newcomers.look(self._tempo.discovery):
+                self._sweep()
+            return self._work(shards)
+
+    def _sweep(self) -> None:
+        """Clear away what killed workers have left."""
+        self._parts.ledger.sweep()
+        with self._parts.database.write() as tx:
+            workers.sweep(tx, self._parts.clock() - FORGOTTEN_AFTER)
 
     def _share(self) -> int:
         """As many shards as leave the other workers theirs."""
@@ -122,49 +162,57 @@ class Worker:
             alive = workers.alive(tx, self._parts.clock(), ALIVE_WITHIN)
         return -(-self._tempo.shards // max(alive, 1))
 
-    def _work(self, shards: Collection[int]) -> bool:
+    def _work(self, shards: Collection[int]) -> Look:
+        tempo = self._tempo
         ruleset, rate = self._parts.rating()
-        states, everybody = self._due(shards, ruleset)
+        states, others, everybody = self._due(shards, ruleset)
         new = [state for state in states if state.due is None]
-        if new and self._parts.newcomers.start(new, self._tempo.period):
-            states, everybody = self._due(shards, ruleset)
-        recorded = 0
-        for batch in batches(states, self._tempo.period, self._tempo.scopes_per_batch):
-            recorded += self._catch_up(batch, everybody, ruleset, rate)
+        if new and self._parts.newcomers.start(new, tempo.period):
+            states, others, everybody = self._due(shards, ruleset)
+        recorded, left = 0, len(others)
+        found = batches(states, tempo.period, tempo.scopes_per_batch)
+        # What was begun ahead and is not next any more would be old when its turn came.
+        self._ahead = {period: ahead for period, ahead in self._ahead.items()
+                       if any(batch.period == period for batch in found)}
+        for batch in found:
             if self._parts.stop.is_set():
                 break
-        return bool(recorded)
+            ends = monotonic() + tempo.slice_seconds / len(found)
+            for done, overtaken in self._caught_up(batch, everybody, ruleset, rate):
+                recorded, left = recorded + done, left + overtaken
+                if monotonic() > ends:
+                    break
+        return Look(recorded, left, len(shards) == tempo.shards)
 
-    def _due(self, shards: Collection[int], ruleset: int) -> tuple[list[ScopeState], list[str]]:
-        """The scopes that are due in our shards, and the ids of all scopes there are."""
+    def _due(self, shards: Collection[int],
+             ruleset: int) -> tuple[list[ScopeState], list[ScopeState], list[str]]:
+        """The scopes that are due in our shards, those due in the others, and the ids of all scopes there are."""
         tempo = self._tempo
         with self._parts.database.read() as tx:
             due = rows.due(tx, self._parts.clock(), length=tempo.period, wait_periods=tempo.wait_periods,
                            ruleset=ruleset)
             everybody = rows.identifiers(tx)
-        ours = [state for state in due if state.shard_hash % tempo.shards in shards
-                and (tempo.until is None or state.due is None or state.due + tempo.period <= tempo.until)]
-        return ours, everybody
+        wanted = [state for state in due
+                  if tempo.until is None or state.due is None or state.due + tempo.period <= tempo.until]
+        ours = [state for state in wanted if state.shard_hash % tempo.shards in shards]
+        others = [state for state in wanted if state.shard_hash % tempo.shards not in shards]
+        return ours, others, everybody
 
-    def _catch_up(self, batch: Batch, everybody: Sequence[str], ruleset: int, rate: Rate) -> int:
-        """Rate the batch's periods, one after the other, for a slice of time; how many scopes' periods."""
-        recorded = 0
-        ends = monotonic() + self._tempo.slice_seconds
+    def _caught_up(self, batch: Batch, everybody: Sequence[str], ruleset: int,
+                   rate: Rate) -> Iterator[tuple[int, int]]:
+        """Rate the batch's periods, one after the other; how many scopes were recorded in each, and overtaken."""
         while batch.states and self._is_over(batch.period) and not self._parts.stop.is_set():
-            done = self._rate(batch, everybody, ruleset, rate)
-            recorded += len(done)
-            batch = batch.next(done)
-            if monotonic() > ends:
-                break
-        return recorded
+            outcome = self._rate(batch, everybody, ruleset, rate)
+            yield len(outcome.recorded), len(outcome.overtaken)
+            batch = batch.next(outcome.recorded)
 
     def _is_over(self, period: Period) -> bool:
         if self._tempo.until is not None and period.end > self._tempo.until:
             return False
         return is_over(period, self._parts.clock(), self._tempo.wait_periods)
 
-    def _rate(self, batch: Batch, everybody: Sequence[str], ruleset: int, rate: Rate) -> set[int]:
-        """One period of a batch, while the source answers about the next; the ids of the scopes recorded."""
+    def _rate(self, batch: Batch, everybody: Sequence[str], ruleset: int, rate: Rate) -> Outcome:
+        """One period of a batch, while the source answers about the next."""
         parts = self._parts
         parts.pulse.doing(f"rating {len(batch.states)} scopes from {instant(batch.period.begin)}")
         answers = self._answers(batch, everybody)
@@ -183,7 +231,7 @@ class Worker:
             parts.failures.keep(outcome.failed, ruleset)
         if outcome.recorded:
             self._progressed(batch.period, len(outcome.recorded))
-        return outcome.recorded
+        return outcome
 
     def _answers(self, batch: Batch, everybody: Sequence[str]) -> list[Future[Collected]]:
         """The collection begun ahead if it covers this batch, else a new one."""

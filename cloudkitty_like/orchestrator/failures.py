@@ -33,9 +33,9 @@ class Failures:
             LOG.warning("scope %r: %s", state.identifier, error)
             message = f"{error}\n{error.hint}" if error.hint else str(error)
             if kind == RATING:
-                kept.append(Failure(state.id, kind, message, None, ruleset))
+                kept.append(Failure(state.id, state.due, kind, message, None, ruleset))
             else:
                 wait = back_off(state.failures + 1, first=self._first, most=self._most)
-                kept.append(Failure(state.id, kind, message, now + wait))
+                kept.append(Failure(state.id, state.due, kind, message, now + wait))
         with self._database.write() as tx:
             rows.fail(tx, kept, now)

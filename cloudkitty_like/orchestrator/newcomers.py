@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
+from typing import Any
 
 from cloudkitty_like.db import scopes as rows
 from cloudkitty_like.db.engine import Database
@@ -14,11 +15,14 @@ from cloudkitty_like.domain.errors import Error, Unavailable
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.domain.period import Period, instant
 from cloudkitty_like.domain.schedule import first_period
+from cloudkitty_like.orchestrator.collect import Stopped
 from cloudkitty_like.orchestrator.failures import Failures
 from cloudkitty_like.ports import Collector, Fetcher
 from cloudkitty_like.service.scopes import Scopes
 
 LOG = logging.getLogger(__name__)
+Asking = Callable[[Callable[[], Any]], Any]
+"""Puts a question to a source and brings its answer, or raises Stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +41,9 @@ class Newcomers:
     """Registers scopes and gives each its first period."""
 
     def __init__(self, database: Database, scopes: Scopes, source: Source, failures: Failures,
-                 clock: Callable[[], datetime]) -> None:
+                 clock: Callable[[], datetime], asking: Asking = lambda question: question()) -> None:
         self._database, self._scopes, self._source = database, scopes, source
-        self._failures, self._clock = failures, clock
+        self._failures, self._clock, self._asking = failures, clock, asking
         self._looked: float | None = None
 
     def look(self, every: timedelta) -> bool:
@@ -47,19 +51,29 @@ class Newcomers:
 
         A fetcher that fails is logged: what is known already is rated all the same.
         """
-        now = monotonic()
-        if self._looked is not None and now - self._looked < every.total_seconds():
+        if self._looked is not None and monotonic() - self._looked < every.total_seconds():
             return False
-        source = self._source
         try:
-            found = self._scopes.register(source.fetcher.scopes(), key=source.scope_key,
-                                          fetcher=source.fetcher_name, collector=source.collector_name)
-            if found:
-                LOG.info("%d new scopes: %s", len(found), ", ".join(map(repr, found[:10])))
+            self.find()
+        except Stopped:
+            raise
         except Error as error:
             LOG.error("looking for scopes: %s", error)
-        self._looked = monotonic()
+        except Exception:
+            LOG.exception("looking for scopes")     # a fetcher's bug: loud, and no reason not to rate who is known
         return True
+
+    def find(self) -> None:
+        """Ask the fetcher, and register whom it has found; raises what it does, and Stopped."""
+        source = self._source
+        try:
+            fetched = self._asking(lambda: list(source.fetcher.scopes()))
+            found = self._scopes.register(fetched, key=source.scope_key, fetcher=source.fetcher_name,
+                                          collector=source.collector_name)
+        finally:
+            self._looked = monotonic()
+        if found:
+            LOG.info("%d new scopes: %s", len(found), ", ".join(map(repr, found[:10])))
 
     def start(self, states: Sequence[ScopeState], length: timedelta) -> int:
         """Give scopes that have none their first period, by one question about where data begins; how many could be."""
@@ -86,7 +100,8 @@ class Newcomers:
     def _data_begins(self, month: datetime) -> datetime | Error:
         window = Period(month, max(self._clock(), month + timedelta(seconds=1)))
         try:
-            found = self._source.collector.begins(self._source.metrics, window)
+            found: datetime | None = self._asking(
+                lambda: self._source.collector.begins(self._source.metrics, window))
         except Error as error:
             return error
         return found or Unavailable(f"the source has no data since {instant(month)}")

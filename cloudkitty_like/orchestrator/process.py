@@ -23,9 +23,10 @@ Rate = Callable[[str, Period, Sequence[Frame]], Sequence[Frame]]
 
 @dataclass
 class Outcome:
-    """What became of a batch: the ids of the scopes recorded, and the errors of the others by kind."""
+    """What became of a batch: the ids of the scopes recorded, those left to another worker, the others' errors."""
 
     recorded: set[int] = field(default_factory=set)
+    overtaken: set[int] = field(default_factory=set)
     failed: list[tuple[ScopeState, str, Error]] = field(default_factory=list)     # state, SOURCE or RATING, why
 
 
@@ -85,17 +86,26 @@ class Processor:
         except Unavailable:
             raise           # the state database is down: that is nobody's fault in the batch
         except Error as error:
-            if len(rated) > 1:
-                middle = len(rated) // 2
-                self._record(rated[:middle], ruleset, outcome)
-                self._record(rated[middle:], ruleset, outcome)
-            elif isinstance(error, Conflict):
-                LOG.info("scope %r, %s: left to another worker: %s", rated[0].state.identifier, rated[0].period, error)
-            else:
-                outcome.failed.append((rated[0].state, RATING, error))
+            self._record_apart(rated, ruleset, outcome, error)
             return
         outcome.recorded.update(one.state.id for one in rated)
         self._stages.recorded(len(rated), sum(one.points for one in rated))
+
+    def _record_apart(self, rated: Sequence[Rated], ruleset: int, outcome: Outcome, error: Error) -> None:
+        """What cannot be recorded together: without those that another worker was faster with, or in halves."""
+        if isinstance(error, Conflict):
+            gone = self._ledger.overtaken(rated)
+            if gone or len(rated) == 1:
+                outcome.overtaken |= gone or {rated[0].state.id}
+                LOG.info("%d scopes, %s: left to another worker: %s", len(gone) or 1, rated[0].period, error)
+                self._record([one for one in rated if one.state.id not in outcome.overtaken], ruleset, outcome)
+                return
+        if len(rated) > 1:
+            middle = len(rated) // 2
+            self._record(rated[:middle], ruleset, outcome)
+            self._record(rated[middle:], ruleset, outcome)
+        else:
+            outcome.failed.append((rated[0].state, RATING, error))
 
 
 def _unknown(state: ScopeState, period: Period, usage: Usage, accepted: Collection[int | None]) -> Error | None:

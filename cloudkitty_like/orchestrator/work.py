@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from cloudkitty_like.db.scopes import ScopeState
@@ -21,8 +21,11 @@ class Batch:
         return [state.identifier for state in self.states]
 
     def next(self, done: Collection[int]) -> Batch:
-        """The scopes of these ids, one period on."""
-        return Batch(self.period.next(), tuple(state for state in self.states if state.id in done))
+        """The scopes of these ids, one period on; recording one has cleared what was wrong with them."""
+        return Batch(self.period.next(), tuple(
+            replace(state, due=self.period.end, failures=0, error=None, error_kind=None, error_at=None, retry_at=None,
+                    parked_ruleset=None)
+            for state in self.states if state.id in done))
 
 
 def batches(states: Iterable[ScopeState], length: timedelta, most: int) -> list[Batch]:

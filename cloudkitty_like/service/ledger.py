@@ -7,6 +7,7 @@ points that nobody counts, and after it everything is there.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,12 +17,13 @@ from cloudkitty_like.db import ledger as index
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.rollup import Amounts
 from cloudkitty_like.db.scopes import ScopeState
-from cloudkitty_like.domain.errors import Conflict, Invalid
+from cloudkitty_like.domain.errors import Conflict, Invalid, Unavailable
 from cloudkitty_like.domain.frame import Frame, digest
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.ports import Addition, Storage
 
 ABANDONED_AFTER = timedelta(hours=1)
+FORGOTTEN_AFTER = timedelta(days=30)
 Clock = Callable[[], datetime]
 
 
@@ -107,12 +109,26 @@ class Ledger:
                 revision, rated.state.id, period, known.revision if known else None, ruleset,
                 digests[number], rated.points, totals[number]))
             additions.append(Addition(revision, rated.state.identifier, period, rated.frames, rated.collected))
-        if not self._storage.within:
-            self._storage.append(additions)
-        with self._database.write() as tx:
-            if self._storage.within:
-                self._storage.append(additions, tx)
-            self._publish(tx, block, publications, _steps(batch))
+        self._store(additions, block, publications, _steps(batch))
+
+    def overtaken(self, batch: Sequence[Rated]) -> set[int]:
+        """The ids of those scopes whose progress somebody else has moved since they were read."""
+        with self._database.read() as tx:
+            return index.overtaken(tx, _steps(batch))
+
+    def _store(self, additions: Sequence[Addition], block: int, publications: Sequence[index.Publication],
+               steps: Sequence[index.Step]) -> None:
+        try:
+            if not self._storage.within:
+                self._storage.append(additions)
+            with self._database.write() as tx:
+                if self._storage.within:
+                    self._storage.append(additions, tx)
+                self._publish(tx, block, publications, steps)
+        except (Conflict, Invalid):
+            # Certainly not published, unlike after Unavailable: then the commit may have come through.
+            self._give_back(block, [addition.revision for addition in additions])
+            raise
 
     def _publish(self, tx: Connection, block: int, publications: Sequence[index.Publication],
                  steps: Sequence[index.Step]) -> None:
@@ -123,18 +139,32 @@ class Ledger:
         change = index.open_tx(tx, at=self._clock(), author=self._author, cause="rating")
         index.publish(tx, change, publications)
 
+    def _give_back(self, block: int, revisions: Sequence[int]) -> None:
+        """Forget what was not published; where that fails it stays hidden, and is swept later."""
+        with suppress(Unavailable):
+            if not self._storage.within:
+                self._storage.purge(revisions)
+            with self._database.write() as tx:
+                index.forget_blocks(tx, [block])
+
     def sweep(self) -> int:
-        """Forget the points of revisions that were never published; how many revisions there were."""
+        """Forget the points of revisions that were never published; how many revisions there were.
+
+        While a block stands nobody counts its points.  A storage that writes in
+        a transaction of its own may be given them long after, by a worker that
+        was suspended: so its blocks stand for ``FORGOTTEN_AFTER``, and are purged once more then.
+        """
+        now = self._clock()
+        stand = timedelta(0) if self._storage.within else FORGOTTEN_AFTER
         with self._database.write() as tx:
             index.serialise(tx)
-            blocks = index.give_up(tx, self._clock() - ABANDONED_AFTER)
-        if not blocks:
-            return 0
-        # A block stands until its points are gone: while it does, nobody counts them.
-        revisions = [revision for block in blocks.values() for revision in block]
-        self._storage.purge(revisions)
-        with self._database.write() as tx:
-            index.forget_blocks(tx, list(blocks))
+            new = index.give_up(tx, now - ABANDONED_AFTER)
+            old = index.given_up(tx, now - max(stand, ABANDONED_AFTER))
+        revisions = [revision for block in (new | old).values() for revision in block]
+        if revisions:
+            self._storage.purge(revisions)
+            with self._database.write() as tx:
+                index.forget_blocks(tx, list(old))
         return len(revisions)
 
 

@@ -12,6 +12,8 @@ from cloudkitty_like.domain.errors import Conflict, Invalid
 from cloudkitty_like.domain.period import Period, instant
 from cloudkitty_like.domain.scope import Scope, check_identifier
 
+SHOWN = 20
+
 
 class Scopes:
     """The scopes of one ledger, whose periods have ``length``."""
@@ -63,7 +65,7 @@ class Scopes:
                 raise Invalid(*ahead)
             index.serialise(tx)
             index.open_tx(tx, at=self._clock(), author=author, cause="reset",
-                          reason=f"{', '.join(sorted(identifiers))} to {instant(begin)}: {reason}")
+                          reason=f"{_named(identifiers)} to {instant(begin)}: {reason}")
             started = [state.id for state in states if state.due is not None]
             rows.set_due(tx, started, begin)
             rows.clear(tx, started)
@@ -93,3 +95,9 @@ class Scopes:
                                    reason=f"{period}: {reason}")
             index.accept_gap(tx, change, period, None if identifiers is None else [state.id for state in states])
             rows.clear(tx, [state.id for state in states if state.error_kind == rows.SOURCE])
+
+
+def _named(identifiers: Collection[str]) -> str:
+    """The scopes of a change, as its reason names them."""
+    first = ", ".join(sorted(identifiers)[:SHOWN])
+    return first if len(identifiers) <= SHOWN else f"{first} and {len(identifiers) - SHOWN} more scopes"

@@ -127,10 +127,15 @@ def test_frames_of_all_metrics_come_together_by_scope():
     assert stages.seconds.get(COLLECT) is None
 
 
-def test_a_bug_of_a_collector_is_loud():
+def test_c43_a_bug_of_a_collector_is_loud_and_the_affair_of_the_scopes_it_concerns(caplog):
     class Broken:
         def collect(self, metric, period, scopes, others=()):
-            raise ZeroDivisionError
+            if "s007" in scopes:
+                raise ZeroDivisionError
+            return Collected({scope: frame() for scope in scopes})
 
-    with pytest.raises(ZeroDivisionError):
-        gatherer(Broken(), threading.Event()).usage(HOUR, SCOPES, [])
+    usage = gatherer(Broken(), threading.Event()).usage(HOUR, SCOPES, [])
+    assert set(usage.failed) == {"s007"}
+    assert "ZeroDivisionError" in str(usage.failed["s007"])
+    assert set(usage.frames) == set(SCOPES) - {"s007"}
+    assert "Traceback" in caplog.text

@@ -18,7 +18,7 @@ from cloudkitty_like.db.tables import revision_block
 from cloudkitty_like.domain.errors import Conflict, Invalid
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import Query
-from cloudkitty_like.service.ledger import ABANDONED_AFTER, Ledger, Rated, establish
+from cloudkitty_like.service.ledger import ABANDONED_AFTER, FORGOTTEN_AFTER, Ledger, Rated, establish
 from cloudkitty_like.service.summary import Summary
 from cloudkitty_like.service.verification import differences
 from cloudkitty_like.storage.sqlalchemy import SqlalchemyStorage
@@ -210,6 +210,10 @@ def test_points_of_a_crash_before_publishing_are_never_counted_and_later_forgott
     assert answer(apart, "flavor") == {("s",): (Decimal(1), 1, 0)}
     assert apart.ledger.sweep() == 0
     apart.now += ABANDONED_AFTER + timedelta(seconds=1)
+    assert apart.ledger.sweep() == 1
+    assert apart.ledger.sweep() == 0
+    assert apart.storage.sums(Query(groupby=("flavor",)))[0].sum.points == 1
+    apart.now += FORGOTTEN_AFTER
     assert apart.ledger.sweep() == 1
     with apart.database.read() as tx:
         assert tx.execute(revision_block.select()).all() == []

@@ -6,7 +6,9 @@ command pays for what it needs only.
 """
 from __future__ import annotations
 
+import contextlib
 import getpass
+import io
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -92,9 +94,13 @@ def read_configuration(files: Sequence[str], directories: Sequence[str] = (), *,
     conf.set_default("connection", DEFAULT_DATABASE, "database")
     args = [f"--config-file={name}" for name in files] + [f"--config-dir={name}" for name in directories]
     default = [str(DEFAULT_CONFIG)] if not args and DEFAULT_CONFIG.exists() else []
+    said = io.StringIO()
     try:
-        conf(args, project="cloudkitty_like", version=__version__, default_config_files=default,
-             default_config_dirs=[])
+        with contextlib.redirect_stderr(said):
+            conf(args, project="cloudkitty_like", version=__version__, default_config_files=default,
+                 default_config_dirs=[])
+    except SystemExit:             # how oslo.config refuses a value of an option that could be an argument too
+        raise Invalid(f"[DEFAULT] {said.getvalue().strip()}") from None
     except cfg.ConfigFileParseError as error:
         raise Invalid(str(error).replace("\n", " ")) from None
     except cfg.Error as error:
@@ -104,21 +110,6 @@ def read_configuration(files: Sequence[str], directories: Sequence[str] = (), *,
     except UnicodeDecodeError as error:
         raise Invalid(f"{', '.join([*files, *directories])}: it is not a text in UTF-8: {error}") from None
     return conf
-
-
-def groups() -> list[str]:
-    """The groups of a configuration file that are ours."""
-    return [*OPTS, "database", *(f"{kind}_{name}" for kind in plugin.KINDS for name in plugin.names(kind))]
-
-
-def options_of(group: str) -> set[str]:
-    """The names that options may have in one of our groups."""
-    from oslo_db import options as oslo_db_options
-
-    kind, _, name = group.partition("_")
-    opts = {**OPTS, "database": oslo_db_options.database_opts}.get(group) or plugin.load_class(kind, name).OPTS
-    names = {name for opt in opts for name in (opt.name, opt.dest, *(old.name for old in opt.deprecated_opts))}
-    return {name.replace("-", "_") for name in names if name}
 
 
 class App:
@@ -231,6 +222,7 @@ class App:
     def ledger(self) -> Any:
         from cloudkitty_like.service.ledger import Ledger, establish
 
+        self.check("schema")
         establish(self.database, period_seconds=self.conf.collect.period, scope_key=self.conf.collect.scope_key)
         return Ledger(self.database, self.storage, self.clock, self.author)
 
@@ -254,8 +246,8 @@ class App:
                             timedelta(seconds=options.retry_most))
         try:
             lease = ToozLease(options.coordination_url, pulse.id, options.shards, pulse.pid)
-        except OSError as error:
-            raise Invalid(f"[orchestrator] coordination_url: {error.filename}: {error.strerror}") from None
+        except (OSError, RuntimeError) as error:       # no such place, no such driver
+            raise Invalid(f"[orchestrator] coordination_url: {error}") from None
         source = Source(self.fetcher, self.collector, metrics, self.conf.collect.scope_key, self.conf.fetcher.backend,
                         self.conf.collect.collector)
         gatherer = Gatherer(self.collector, metrics, threads=options.max_threads,

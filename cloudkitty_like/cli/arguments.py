@@ -17,11 +17,14 @@ def moment(text: str) -> datetime:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def names(text: str) -> list[str]:
-    """A list separated by commas."""
-    found = [name.strip() for name in text.split(",")]
+def grouping(text: str) -> list[str]:
+    """A list separated by commas; nothing at all for no grouping."""
+    found = [name.strip() for name in text.split(",")] if text.strip() else []
     if not all(found):
         raise argparse.ArgumentTypeError(f"{text!r} holds an empty name")
+    twice = sorted({name for name in found if found.count(name) > 1})
+    if twice:
+        raise argparse.ArgumentTypeError(f"{', '.join(twice)} is named twice")
     return found
 
 

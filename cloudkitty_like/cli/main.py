@@ -86,7 +86,9 @@ def _run(args: argparse.Namespace) -> int:
         if hasattr(module, "prepare"):
             module.prepare(args)               # may write the configuration that is read next
         app = _app(args)
-        return int(module.run(args, app))
+        code = int(module.run(args, app))
+        sys.stdout.flush()         # here, where a closed pipe is expected, and not when the process ends
+        return code
     finally:
         if app is not None:
             app.close()
@@ -107,15 +109,10 @@ def _parsed(argv: list[str]) -> argparse.Namespace:
     parser = Parser(prog=f"{PROGRAM} {first.command}", description=COMMANDS[first.command])
     module.arguments(parser)
     _shared(parser.add_argument_group("options of every command"), default=argparse.SUPPRESS)
-    del first.__dict__["rest"]
-    args = parser.parse_args(first_rest(argv, first.command), namespace=first)
+    rest = first.__dict__.pop("rest")
+    args = parser.parse_args(rest, namespace=first)
     args.module = module
     return args
-
-
-def first_rest(argv: Sequence[str], command: str) -> list[str]:
-    """What stands behind the command."""
-    return list(argv[list(argv).index(command) + 1:])
 
 
 def _shared(parser: argparse._ActionsContainer, default: Any) -> None:

@@ -2,12 +2,16 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from typing import TYPE_CHECKING
 
 from cloudkitty_like.cli.working import leave, log_as_configured, stopping
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
+
+LOG = logging.getLogger(__name__)
+PAUSE = 1.0             # seconds before a worker that has ended is started again
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +42,6 @@ def _supervise(args: argparse.Namespace, app: App, workers: int) -> int:
     """As many processes as asked for, each a ``processor`` of one worker; one that dies is started again."""
     import subprocess
     import sys
-    import time
 
     from cloudkitty_like.app import WORKING
 
@@ -48,10 +51,12 @@ def _supervise(args: argparse.Namespace, app: App, workers: int) -> int:
                *(["--once"] if args.once else []), *(["--debug"] if args.debug else [])]
     with stopping() as stop:
         children = [subprocess.Popen(command) for _ in range(workers)]
-        while not stop.wait(0.5) and any(child.poll() is None for child in children):
+        while not stop.wait(0.5) and not (args.once and all(child.poll() is not None for child in children)):
             for number, child in enumerate(children):
-                if child.poll() not in (None, 0) and not stop.is_set():
-                    time.sleep(1)      # a worker that cannot start must not be started in a tight ring
+                if child.poll() is None or args.once:
+                    continue
+                LOG.error("worker %d ended with code %d and is started again", child.pid, child.returncode)
+                if not stop.wait(PAUSE):       # one that cannot start must not be started in a tight ring
                     children[number] = subprocess.Popen(command)
         for child in children:
             child.terminate()

@@ -9,20 +9,22 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from cloudkitty_like.cli import output
-from cloudkitty_like.cli.arguments import add_window, moment, names
-from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.cli.arguments import add_window, grouping, moment
+from cloudkitty_like.domain.errors import Invalid, NotFound
 from cloudkitty_like.domain.money import plain
+from cloudkitty_like.domain.period import DAY as DAY_LENGTH
 from cloudkitty_like.domain.period import EPOCH, Period, parse_instant
-from cloudkitty_like.domain.query import METRIC, Query, Row, Sum
+from cloudkitty_like.domain.query import DAY, METRIC, SCOPE, TIME, Query, Row, Sum
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
 
-LAST = parse_instant("9999-12-31T00:00:00Z")
+LAST = parse_instant("9000-01-01")
+"""Later than anything; behind it there is room for the month that holds it."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--by", type=names, default=["scope", "metric"], metavar="NAMES",
+    parser.add_argument("--by", type=grouping, default=["scope", "metric"], metavar="NAMES",
                         help="group by these, separated by commas: scope, metric, day, time or any label "
                              "(default: scope,metric); '' for one line")
     add_window(parser, required=False)
@@ -43,19 +45,28 @@ def run(args: argparse.Namespace, app: App) -> int:
         scopes=frozenset(args.scope) if args.scope else None,
         metrics=frozenset(args.metric) if args.metric else None,
         filters=_filters(args.filter),
-        groupby=_grouping(args.by),
+        groupby=tuple(args.by),
         as_of=_change(args.as_of, app),
     )
+    _check_scopes(args.scope or (), app)
     rows = app.summary.rows(query)
     show(query, rows, "csv" if args.csv else "json" if args.json else "table")
+    for label in _absent(query, rows):
+        print(f"cloudkitty-like: warning: --by {label}: no point in this answer has such a label", file=sys.stderr)
     return 0
 
 
-def _grouping(by: Sequence[str]) -> tuple[str, ...]:
-    twice = sorted({name for name in by if by.count(name) > 1})
-    if twice:
-        raise Invalid(*(f"--by: {name} is named twice" for name in twice))
-    return tuple(by)
+def _check_scopes(wanted: Sequence[str], app: App) -> None:
+    """NotFound for a scope that does not exist: that is not the same as one without usage."""
+    known = {state.identifier for state in app.scopes.states()} if wanted else set()
+    unknown = [f"no scope is called {scope!r}" for scope in wanted if scope not in known]
+    if unknown:
+        raise NotFound("\n".join(unknown), hint="'cloudkitty-like scopes list' shows them all")
+
+
+def _absent(query: Query, rows: Sequence[Row]) -> list[str]:
+    return [name for number, name in enumerate(query.groupby)
+            if name not in (SCOPE, METRIC, DAY, TIME) and rows and not any(row.key[number] for row in rows)]
 
 
 def _window(begin: datetime | None, end: datetime | None) -> Period | None:
@@ -63,7 +74,8 @@ def _window(begin: datetime | None, end: datetime | None) -> Period | None:
         return None
     if begin is not None and end is not None and begin >= end:
         raise Invalid("--end: it is not after --begin")
-    return Period(begin or EPOCH, end or LAST)
+    end = min(end or LAST, LAST)
+    return Period(min(begin or EPOCH, end - DAY_LENGTH), end)
 
 
 def _filters(texts: Sequence[str]) -> dict[str, frozenset[str]]:
@@ -79,7 +91,11 @@ def _filters(texts: Sequence[str]) -> dict[str, frozenset[str]]:
 def _change(text: str | None, app: App) -> int | None:
     if text is None:
         return None
-    if text.isdecimal() and len(text) < 19:
+    if text.isdecimal():
+        last = app.summary.last_change()
+        if not 1 <= int(text) <= last:
+            raise NotFound(f"--as-of: the ledger has no change {text}; it has those from 1 to {last}" if last else
+                           "--as-of: the ledger has no change yet")
         return int(text)
     try:
         when = moment(text)
@@ -105,11 +121,13 @@ def show(query: Query, rows: Sequence[Row], form: str) -> None:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerows([headers, *lines])
         return
+    if not rows:
+        print("Nothing is recorded of that.")
+        return
     total = sum((row.sum for row in rows), Sum())
-    blanks = [""] * (len(headers) - 3)
-    if blanks:
-        blanks[0] = "total"
-    lines.append([*blanks, plain(total.price), str(total.points), str(total.unpriced)])
+    if query.groupby:
+        blanks = [""] * (len(headers) - 4)
+        lines.append(["total", *blanks, plain(total.price), str(total.points), str(total.unpriced)])
     output.table(headers, lines, right={"quantity", "price", "points", "unpriced"})
     if total.unpriced:
         print(f"\n{total.unpriced} of {total.points} points have no price: no rule met them.")

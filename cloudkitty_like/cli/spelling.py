@@ -4,7 +4,7 @@ They are warned of, not refused: a file may be shared with another program.
 """
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -20,27 +20,31 @@ Sections = dict[str, dict[str, list[str]]]
 
 def doubts(conf: cfg.ConfigOpts) -> list[str]:
     """One line for each option of our groups, and each group with a name like ours, that is not known."""
-    known = app.groups()
+    try:
+        known = {group: _names(opts) for group, opts in app.list_opts()}
+    except Invalid:
+        return []           # a plugin that cannot be loaded: told where it is used
     found = []
     for path in _files(conf):
         for group, options in _sections(path).items():
             if group in known:
-                found += [f"{path}: {doubt}" for doubt in _unknown(group, options)]
+                found += [f"{path}: [{group}] {doubt}" for doubt in _unknown(options, known[group])]
             elif close := get_close_matches(group, known, 1, ALIKE):
                 found.append(f"{path}: there is no group [{group}]; did you mean [{close[0]}]?")
     return found
 
 
-def _unknown(group: str, options: dict[str, list[str]]) -> Iterator[str]:
-    try:
-        known = app.options_of(group)
-    except Invalid:
-        return          # a plugin that cannot be loaded: told where it is used
+def _names(opts: Iterable[cfg.Opt]) -> set[str]:
+    names = {name for opt in opts for name in (opt.name, opt.dest, *(old.name for old in opt.deprecated_opts))}
+    return {name.replace("-", "_") for name in names if name}
+
+
+def _unknown(options: Iterable[str], known: set[str]) -> Iterator[str]:
     for option in options:
         if option.replace("-", "_") not in known:
             close = get_close_matches(option, known, 1)
             hint = f"did you mean {close[0]}?" if close else "it is ignored"
-            yield f"[{group}] {option}: there is no such option; {hint}"
+            yield f"{option}: there is no such option; {hint}"
 
 
 def _files(conf: cfg.ConfigOpts) -> Iterator[str]:

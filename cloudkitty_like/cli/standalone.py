@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloudkitty_like.cli import state
 from cloudkitty_like.cli.main import PROGRAM, STATE
-from cloudkitty_like.cli.working import INTERRUPTED, Progress, backfill, leave, log_to_stderr, stopping
+from cloudkitty_like.cli.working import INTERRUPTED, Progress, backfill, leave, log_to_stderr, look_for_scopes, stopping
 from cloudkitty_like.domain.errors import Unavailable
 from cloudkitty_like.domain.period import DAY, Period, instant, parse_instant
 
@@ -75,9 +75,7 @@ def _check(app: App, rules: Path | None) -> None:
         problems += error.problems
     if problems:
         raise Invalid(*problems)
-    if not list(app.fetcher.scopes()):
-        print(f"{PROGRAM}: warning: no scopes yet: nothing in the source has the label {app.conf.collect.scope_key}",
-              file=sys.stderr)
+    look_for_scopes(app)
 
 
 def _apply(path: Path, app: App) -> None:

@@ -102,6 +102,13 @@ class Progress:
             print(file=sys.stderr)
 
 
+def look_for_scopes(app: App) -> None:
+    """Ask the fetcher before anything is done; an Error where it fails, a warning where it finds none."""
+    if not list(app.fetcher.scopes()):
+        print(f"cloudkitty-like: warning: no scopes: nothing in the source has a label {app.conf.collect.scope_key!r}",
+              file=sys.stderr)
+
+
 def backfill(app: App, begin: datetime, end: datetime) -> int:
     """Rate what is not rated yet between two instants; 1 where a scope could not be, 130 where it was stopped."""
     from cloudkitty_like.service.backfill import failures, prepare
@@ -109,6 +116,7 @@ def backfill(app: App, begin: datetime, end: datetime) -> int:
     progress = Progress(Period(begin, end))
     with stopping() as stop:
         worker = app.worker(stop, until=end, progressed=progress)
+        look_for_scopes(app)
         with worker.pulse:
             worker.discover()
             prepare(app.database, app.scopes, begin, author=app.author)

@@ -124,13 +124,18 @@ class Database:
         try:
             yield
         except (OperationalError, InterfaceError) as error:
-            raise Unavailable(f"the database {self} failed: {error.orig}") from error
+            raise Unavailable(f"the database {self} failed: {_line(error)}") from error
         except DBAPIError as error:
             if error.connection_invalidated:
-                raise Unavailable(f"the database {self} was lost: {error.orig}") from error
+                raise Unavailable(f"the database {self} was lost: {_line(error)}") from error
             if type(error) is DatabaseError:       # SQLite's for a file that is none of its own, or is damaged
-                raise Unavailable(f"the database {self} cannot be read: {error.orig}") from error
+                raise Unavailable(f"the database {self} cannot be read: {_line(error)}") from error
             raise
+
+
+def _line(error: DBAPIError) -> str:
+    """What the driver says, in one line."""
+    return " ".join(str(error.orig).split())
 
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:

@@ -53,6 +53,11 @@ class Summary:
             raise NotFound(f"the ledger has no change up to {instant(when)}")
         return change
 
+    def last_change(self) -> int:
+        """The number of the ledger's last change; 0 before the first."""
+        with self._database.read() as tx:
+            return index.last_tx(tx)
+
     def _from_index(self, tx: Connection, query: Query) -> list[Row]:
         sums: dict[tuple[str, ...], Sum] = {}
         for source, window in _sources(query):

@@ -110,9 +110,10 @@ class PrometheusCollector:
             answers = self._together(metric, args, period, asked, list(filter(promql.encodable, filter(None, others))))
         frames = {}
         names = build.labels(metric, self._scope_key)
-        for scope, answer in answers.items():
+        for scope in list(answers):
             try:
-                frames[scope] = _frame(metric, period, names, answer)
+                # What a frame is made of is let go with it: all metrics are collected at the same time.
+                frames[scope] = _frame(metric, period, names, answers.pop(scope))
             except Invalid as error:
                 failed[scope] = error
         complete = all(scope in frames or scope in failed for scope in asked)
@@ -136,7 +137,7 @@ class PrometheusCollector:
         return min(filter(None, (self._earliest(chunk, period) for chunk in chunks)), default=None)
 
     def _together(self, metric: Metric, args: Args, period: Period, asked: Sequence[str],
-                  others: Collection[str]) -> Mapping[str, Answer]:
+                  others: Collection[str]) -> dict[str, Answer]:
         names = build.labels(metric, self._scope_key)
         length = self._length(args.over_range, period)
         room = build.LONGEST - len(build.query(metric, args, self._scope_key, "", length).encode())
@@ -152,7 +153,7 @@ class PrometheusCollector:
         return {scope: answers[scope] for scope in asked if scope in answers}
 
     def _one_by_one(self, metric: Metric, args: Args, period: Period, asked: Iterable[str],
-                    failed: dict[str, Error]) -> Mapping[str, Answer]:
+                    failed: dict[str, Error]) -> dict[str, Answer]:
         """For queries that the operator's own PromQL surrounds; what is refused for one scope fails that scope."""
         names = build.labels(metric, self._scope_key)
         length = self._length(args.over_range, period)

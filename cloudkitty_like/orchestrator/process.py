@@ -38,7 +38,7 @@ class Processor:
 
     def process(self, batch: Batch, usage: Usage, accepted: Collection[int | None], rate: Rate,
                 ruleset: int) -> Outcome:
-        """Rate and record every scope that can be; a failing one holds nobody else.
+        """Rate and record every scope that can be; a failing one holds nobody else.  ``usage`` is used up.
 
         ``accepted``: ids of the scopes for which an operator has accepted that
         no data means no usage; None among them stands for all.
@@ -52,7 +52,7 @@ class Processor:
                     if error is not None:
                         outcome.failed.append((state, SOURCE, error))
                         continue
-                    rated.append(self._rated(state, batch.period, usage.frames.get(state.identifier, ()), rate))
+                    rated.append(self._rated(state, batch.period, usage.frames.pop(state.identifier, ()), rate))
                 except Error as error:
                     outcome.failed.append((state, RATING, error))
                 except Exception as error:

@@ -28,7 +28,7 @@ from cloudkitty_like.storage.sqlalchemy.bulk import BULK, Point, chunks
 from cloudkitty_like.storage.sqlalchemy.interning import Interner
 from cloudkitty_like.storage.sqlalchemy.labels import Labels
 
-ROWS = 50_000               # in memory at once on the way in
+ROWS = 20_000               # in memory at once on the way in
 POINTS = 20_000             # and, roughly, on the way out
 MOST = 1000                 # revisions read with one question
 PURGED = 200                # revisions forgotten in one transaction

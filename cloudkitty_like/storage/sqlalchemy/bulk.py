@@ -157,7 +157,10 @@ class PostgresqlBulk:
 
     def ids(self, connection: Connection, digests: Sequence[bytes]) -> dict[bytes, int]:
         sql = text("SELECT digest, id FROM series WHERE digest = ANY(:digests)")
-        return {bytes(digest): number for digest, number in connection.execute(sql, {"digests": list(digests)})}
+        found: dict[bytes, int] = {}
+        for chunk in chunks(digests, POINTS):
+            found.update((bytes(row[0]), row[1]) for row in connection.execute(sql, {"digests": list(chunk)}))
+        return found
 
     def among(self, column: ColumnElement[Any], values: Collection[Any]) -> ColumnElement[bool]:
         # One parameter, and a relation to the planner, which it joins by hash however long it is; NOT IN it would

@@ -17,8 +17,10 @@ from typing import NamedTuple
 from sqlalchemy import Connection, Transaction
 
 from cloudkitty_like.domain.frame import Frame
-from cloudkitty_like.storage.sqlalchemy.bulk import Bulk
+from cloudkitty_like.storage.sqlalchemy.bulk import Bulk, chunks
 from cloudkitty_like.storage.sqlalchemy.bulk import Series as SeriesRow
+
+SETTLED = 10_000            # numbers looked at again with one question
 
 Cells = tuple[str, ...]
 Known = dict[Cells, int]
@@ -157,12 +159,13 @@ class Interner:
                      if one.transaction is None or not one.transaction.is_active}
             for digest in ended:
                 del self._unconfirmed[digest]
-        if not ended:
-            return
-        there = self._bulk.ids(connection, list(ended))
-        for digest, one in ended.items():
-            if there.get(digest) == one.id:
-                self._remember(self._known.setdefault(one.table, {}), one.cells, one.id)
+        # Some at a time, and forgotten as we go: the first period of many scopes leaves a great deal behind.
+        for digests in chunks(list(ended), SETTLED):
+            there = self._bulk.ids(connection, digests)
+            for digest in digests:
+                one = ended.pop(digest)
+                if there.get(digest) == one.id:
+                    self._remember(self._known.setdefault(one.table, {}), one.cells, one.id)
 
     def _remember(self, known: Known, cells: Cells, number: int) -> None:
         # Label values repeat from row to row, and every answer of a source brings new copies of them.

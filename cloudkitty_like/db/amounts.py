@@ -1,43 +1,49 @@
 """Sums of amounts in SQL that are exact on every database and cannot overflow.
 
-An amount is two integer columns, ``<name>_whole`` and ``<name>_part``.  SQLite
-adds in 64 bits, where 10^8 parts of almost 10^12 would not fit; so a part is
-added up in two pieces of 20 and fewer than 20 bits.
+An amount is two integer columns, ``<name>_whole`` and ``<name>_part``.
+PostgreSQL and MariaDB add integers up in a decimal.  SQLite adds in 64 bits,
+where two wholes of 9 * 10^18 or 10^8 parts of almost 10^12 would not fit; there
+a column is added up in two pieces, its high and its low bits.
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Integer, func, literal
+from sqlalchemy import ColumnElement, FromClause, func
 
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.query import Sum
 
-LOW_BITS = 20
-LOW_MASK = (1 << LOW_BITS) - 1
+SPLIT = {"whole": 32, "part": 20}      # bits of the low piece: either sum has room for 2^31 rows
+AMOUNTS = ("qty", "price")
 
 
-def sum_columns(table: FromClause) -> list[ColumnElement[Any]]:
-    """What :func:`sum_of` reads: eight sums over the columns of a total."""
-    return [
-        *_pieces(table, "qty"), *_pieces(table, "price"),
-        func.sum(table.c.points), func.sum(table.c.unpriced),
-    ]
+def sum_columns(table: FromClause, dialect: str) -> list[ColumnElement[Any]]:
+    """What :func:`sum_of` reads: sums over the columns of a total."""
+    pieces = [
+        piece for name in AMOUNTS for kind in SPLIT for piece in _pieces(table.c[f"{name}_{kind}"], kind, dialect)]
+    return [func.sum(table.c.points), func.sum(table.c.unpriced), *pieces]
 
 
-def _pieces(table: FromClause, name: str) -> list[ColumnElement[Any]]:
-    whole, part = table.c[f"{name}_whole"], table.c[f"{name}_part"]
-    bits = literal(LOW_BITS, Integer)          # PostgreSQL shifts a bigint by an integer only
-    return [func.sum(whole), func.sum(part.bitwise_rshift(bits)), func.sum(part.bitwise_and(LOW_MASK))]
+def _pieces(column: ColumnElement[int], kind: str, dialect: str) -> list[ColumnElement[Any]]:
+    if dialect != "sqlite":
+        return [func.sum(column)]
+    bits = SPLIT[kind]
+    # >> keeps the sign and & is of the two's complement, so this is exact below zero too.
+    return [func.sum(column.bitwise_rshift(bits)), func.sum(column.bitwise_and((1 << bits) - 1))]
 
 
-def joined(whole: Any, high: Any, low: Any) -> Decimal:
-    """One amount from its three sums, whatever number type the driver answers with."""
-    return money.decimal(int(whole or 0), (int(high or 0) << LOW_BITS) + int(low or 0))
+def sum_of(cells: Sequence[Any], dialect: str) -> Sum:
+    """The cells of :func:`sum_columns` as a Sum, whatever number type the driver answers with."""
+    points, unpriced, *pieces = (int(cell or 0) for cell in cells)
+    rest = iter(pieces)
+    qty, price = (_amount(rest, dialect) for _ in AMOUNTS)
+    return Sum(qty, price, points, unpriced)
 
 
-def sum_of(cells: Sequence[Any]) -> Sum:
-    """The eight cells of :func:`sum_columns` as a Sum."""
-    return Sum(joined(*cells[0:3]), joined(*cells[3:6]), int(cells[6] or 0), int(cells[7] or 0))
+def _amount(pieces: Iterator[int], dialect: str) -> Decimal:
+    whole, part = (
+        next(pieces) if dialect != "sqlite" else (next(pieces) << bits) + next(pieces) for bits in SPLIT.values())
+    return money.decimal(whole, part)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, UpdateBase, and_, bindparam, delete, func, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.sql import ColumnElement
 
 from cloudkitty_like.db.engine import conflict
@@ -20,11 +20,12 @@ from cloudkitty_like.db.rollup import Amounts, add_to_rollups, read_totals
 from cloudkitty_like.db.scopes import WELL
 from cloudkitty_like.db.tables import accepted_gap, frame, ledger_setting, ledger_tx, revision_block, scope, total
 from cloudkitty_like.db.types import seconds
-from cloudkitty_like.domain.errors import Conflict
+from cloudkitty_like.domain.errors import Conflict, Invalid
 from cloudkitty_like.domain.period import Period
 
 COLLECTED = "collected"
 LAST_REVISION = "last_revision"
+MARIADB_OUT_OF_RANGE = (1690, 4025)    # of an expression, of a check; the driver calls both operational
 CHUNK = 500
 
 
@@ -189,7 +190,16 @@ def publish(tx: Connection, change: int, publications: Sequence[Publication]) ->
         (p.revision, *kind, *amounts) for p in publications for kind, amounts in p.totals.items()
     ])
     before = read_totals(tx, [revision for revision, _ in replaced])
-    add_to_rollups(tx, _differences(publications, before))
+    try:
+        add_to_rollups(tx, _differences(publications, before))
+    except DBAPIError as error:
+        if not isinstance(error, IntegrityError | DataError) and _code(error) not in MARIADB_OUT_OF_RANGE:
+            raise
+        raise Invalid(f"the total of a day or a month is out of range: {error.orig}") from error
+
+
+def _code(error: DBAPIError) -> object:
+    return error.orig.args[0] if error.orig is not None and error.orig.args else None
 
 
 def _supersede(tx: Connection, change: int, revisions: Sequence[int]) -> None:

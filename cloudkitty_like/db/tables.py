@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    CheckConstraint,
     Column,
     Dialect,
     ForeignKey,
@@ -24,8 +25,10 @@ from sqlalchemy import (
 )
 
 from cloudkitty_like.db.types import Digest, Document, Instant, Second, Serial, text
+from cloudkitty_like.domain.money import TOTAL_LIMIT
 
 metadata = MetaData(naming_convention={
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
     "fk": "fk_%(table_name)s_%(column_0_name)s",
@@ -131,6 +134,9 @@ def _rollup(name: str) -> Table:
         *_amounts("qty", "price"),
         Column("points", BigInteger, nullable=False),
         Column("unpriced", BigInteger, nullable=False),
+        # SQLite would go on in floating point where a sum leaves 64 bits.
+        *(CheckConstraint(f"{name}_whole BETWEEN -{TOTAL_LIMIT} AND {TOTAL_LIMIT}", name=f"{name}_in_range")
+          for name in ("qty", "price")),
     )
 
 

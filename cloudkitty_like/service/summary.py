@@ -61,8 +61,8 @@ class Summary:
     def _from_index(self, tx: Connection, query: Query) -> list[Row]:
         sums: dict[tuple[str, ...], Sum] = {}
         for source, window in _sources(query):
-            for row in tx.execute(_statement(source, window, query)):
-                group, found = _keyed(row, query)
+            for row in tx.execute(_statement(source, window, query, tx.dialect.name)):
+                group, found = _keyed(row, query, tx.dialect.name)
                 sums[group] = sums[group] + found if group in sums else found
         return _rows(sums, query)
 
@@ -101,7 +101,7 @@ def _whole(window: Period, table: FromClause) -> tuple[datetime, datetime]:
     return (first.begin if first.begin == window.begin else first.end), last.begin
 
 
-def _statement(source: FromClause, window: Period | None, query: Query) -> Select[tuple[object, ...]]:
+def _statement(source: FromClause, window: Period | None, query: Query, dialect: str) -> Select[tuple[object, ...]]:
     """Key columns, unit where the metric is asked for, then the sums."""
     if source is total:
         where = total.join(frame, frame.c.revision == total.c.revision).join(scope, scope.c.id == frame.c.scope_id)
@@ -114,7 +114,7 @@ def _statement(source: FromClause, window: Period | None, query: Query) -> Selec
     keys = [columns[name].label(f"key_{number}") for number, name in enumerate(query.groupby)]
     if METRIC in query.groupby:
         keys.append(source.c.unit.label("key_unit"))
-    statement = select(*keys, *sum_columns(source)).select_from(where).group_by(*keys)
+    statement = select(*keys, *sum_columns(source, dialect)).select_from(where).group_by(*keys)
     if source is total:
         statement = statement.where(index.visible(query.as_of))
     if window is not None:
@@ -126,9 +126,9 @@ def _statement(source: FromClause, window: Period | None, query: Query) -> Selec
     return statement
 
 
-def _keyed(row: Sequence[object], query: Query) -> tuple[tuple[str, ...], Sum]:
+def _keyed(row: Sequence[object], query: Query, dialect: str) -> tuple[tuple[str, ...], Sum]:
     width = len(query.groupby) + (METRIC in query.groupby)
-    return tuple(map(_text, row[:width])), sum_of(row[width:])
+    return tuple(map(_text, row[:width])), sum_of(row[width:], dialect)
 
 
 def _text(cell: object) -> str:

@@ -296,3 +296,18 @@ def test_points_totals_and_days_agree_whatever_is_superseded_when(kind):
         assert differences(database, books.summary) == []
         with database.read() as tx:
             assert tx.execute(frame_table.select().where(frame_table.c.superseded.is_not(None))).first() is not None
+
+
+def test_a_day_out_of_range_is_refused_and_sums_beyond_64_bits_are_exact(books):
+    huge = Decimal(10**15 - 1)
+    points = [(str(n), huge, -huge) for n in range(5000)]
+    state = books.scope()
+    books.ledger.record([Rated(state, at(0), (usage(at(0), *points),))], 1)
+    with pytest.raises(Invalid, match="out of range"):
+        books.ledger.record([Rated(books.state("alice"), at(1), (usage(at(1), *points),))], 1)
+    for name in ("bob", "carol"):
+        books.ledger.record([Rated(books.scope(name), at(0), (usage(at(0), *points),))], 1)
+    total = 3 * 5000 * huge
+    (row,) = books.summary.rows(Query(groupby=("metric",)))
+    assert (row.sum.qty, row.sum.price, row.sum.points) == (total, -total, 15000)
+    assert books.summary.points(Query(groupby=("metric",))) == [row]

@@ -139,6 +139,8 @@ def _rollups() -> None:
             sa.Column("metric", text(255), primary_key=True),
             sa.Column("unit", text(64), primary_key=True),
             *_sums(),
+            *(sa.CheckConstraint(f"{amount}_whole BETWEEN -9000000000000000000 AND 9000000000000000000",
+                                 name=f"{amount}_in_range") for amount in ("qty", "price")),
         )
 
 

@@ -164,9 +164,9 @@ class Installation:
 
     # --- what it answers -------------------------------------------------------------------------
 
-    def report(self, *by: str) -> str:
+    def report(self, *options: str, by: str = ",".join(("scope", "metric", "day", *LABELS))) -> str:
         """The report by scope, metric, day and labels, exactly as printed."""
-        return self.run("report", "--json", "--by", ",".join(by or ("scope", "metric", "day", *LABELS))).stdout
+        return self.run("report", "--json", "--by", by, *options).stdout
 
     def scopes(self) -> dict[str, dict[str, Any]]:
         """``scopes list``, by scope, without what depends on the moment."""

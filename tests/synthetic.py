@@ -145,12 +145,14 @@ class Synthetic:
     """The server.  ``faults`` may be changed while it runs; ``asked`` are the usage queries so far.
 
     ``closed``: whether its ranges hold both their ends, as those of Prometheus 2 do.
-    ``counts`` are all requests, by kind.
+    ``counts`` are all requests, by kind; those of a kind in ``hanging`` (usage, guard, begins, scopes ...) get no
+    answer.
     """
 
     def __init__(self, catalogue: Catalogue, faults: Iterable[Fault] = (), *, closed: bool = True) -> None:
         self.catalogue, self.closed = catalogue, closed
         self.faults = list(faults)
+        self.hanging: set[str] = set()
         self.latency = 0.0                 # seconds before each answer about usage
         self.asked: list[Asked] = []
         self.counts: Counter[str] = Counter()
@@ -290,6 +292,8 @@ class Synthetic:
     def _count(self, kind: str) -> None:
         with self._lock:
             self.counts[kind] += 1
+        if kind in self.hanging:
+            self._ending.wait()
 
     # --- what is answered ------------------------------------------------------------------------
 

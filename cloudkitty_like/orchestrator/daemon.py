@@ -90,15 +90,19 @@ class Worker:
                  progressed: Callable[[Period, int], None] = lambda period, scopes: None) -> None:
         self._parts, self._tempo, self._progressed = parts, tempo, progressed
         self._ahead: dict[Period, _Ahead] = {}
+        self._swept: float | None = None
 
     @property
     def pulse(self) -> Pulse:
         """The worker's heartbeat, to be entered around its work."""
         return self._parts.pulse
 
-    def discover(self) -> None:
-        """Ask for scopes now, whoever may have done so lately; raises what the fetcher does."""
-        self._parts.newcomers.find()
+    def discover(self) -> bool:
+        """Ask for scopes now, whoever may have done so lately; whether all that there are were found."""
+        try:
+            return self._parts.newcomers.look(timedelta(0))
+        except Stopped:
+            return False
 
     def run(self) -> None:
         """Work until told to stop."""
@@ -146,12 +150,16 @@ class Worker:
 
     def _look(self, share: int) -> Look:
         with self._parts.lease.hold(share) as shards:
-            if 0 in shards and self._parts.newcomers.look(self._tempo.discovery):
+            if 0 in shards:
+                self._parts.newcomers.look(self._tempo.discovery)
                 self._sweep()
             return self._work(shards)
 
     def _sweep(self) -> None:
-        """Clear away what killed workers have left."""
+        """Clear away what killed workers have left, now and then."""
+        if self._swept is not None and monotonic() - self._swept < self._tempo.discovery.total_seconds():
+            return
+        self._swept = monotonic()
         self._parts.ledger.sweep()
         with self._parts.database.write() as tx:
             workers.sweep(tx, self._parts.clock() - FORGOTTEN_AFTER)

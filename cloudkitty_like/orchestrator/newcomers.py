@@ -47,33 +47,28 @@ class Newcomers:
         self._looked: float | None = None
 
     def look(self, every: timedelta) -> bool:
-        """Ask the fetcher, if that was not done lately; whether it was asked.
+        """Ask the fetcher, if that was not done lately; whether all scopes were found now.
 
-        A fetcher that fails is logged: what is known already is rated all the same.
+        A fetcher that fails is logged: what is known already is rated all the same.  Raises Stopped.
         """
         if self._looked is not None and monotonic() - self._looked < every.total_seconds():
             return False
+        self._looked, source = monotonic(), self._source
         try:
-            self.find()
-        except Stopped:
-            raise
+            found = self._scopes.register(
+                self._asking(lambda: list(source.fetcher.scopes())), key=source.scope_key,
+                fetcher=source.fetcher_name, collector=source.collector_name)
         except Error as error:
             LOG.error("looking for scopes: %s", error)
+            return False
+        except Stopped:
+            raise
         except Exception:
             LOG.exception("looking for scopes")     # a fetcher's bug: loud, and no reason not to rate who is known
-        return True
-
-    def find(self) -> None:
-        """Ask the fetcher, and register whom it has found; raises what it does, and Stopped."""
-        source = self._source
-        try:
-            fetched = self._asking(lambda: list(source.fetcher.scopes()))
-            found = self._scopes.register(fetched, key=source.scope_key, fetcher=source.fetcher_name,
-                                          collector=source.collector_name)
-        finally:
-            self._looked = monotonic()
+            return False
         if found:
             LOG.info("%d new scopes: %s", len(found), ", ".join(map(repr, found[:10])))
+        return True
 
     def start(self, states: Sequence[ScopeState], length: timedelta) -> int:
         """Give scopes that have none their first period, by one question about where data begins; how many could be."""

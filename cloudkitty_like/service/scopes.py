@@ -68,7 +68,7 @@ class Scopes:
                           reason=f"{_named(identifiers)} to {instant(begin)}: {reason}")
             started = [state.id for state in states if state.due is not None]
             rows.set_due(tx, started, begin)
-            rows.clear(tx, started)
+            rows.clear(tx, [state.id for state in states])
             rows.set_start(tx, [state.id for state in states if state.due is None], begin)
 
     def activate(self, identifiers: Collection[str], active: bool) -> None:

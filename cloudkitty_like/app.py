@@ -11,6 +11,7 @@ import getpass
 import io
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +30,7 @@ DEFAULT_CONFIG = Path("/etc/cloudkitty_like/cloudkitty_like.conf")
 WORKING = ("database", "fetcher", "collector", "metrics", "storage", "schema", "ledger")
 """What has to be right before anything is rated, in the order in which it is named."""
 
+DATABASE_OPTIONS = ("connection", "connection_recycle_time", "max_pool_size", "max_overflow", "pool_timeout")
 DEFAULT_DATABASE = "sqlite:////var/lib/cloudkitty_like/cloudkitty_like.sqlite"
 
 OPTS: dict[str, list[cfg.Opt]] = {
@@ -69,11 +71,18 @@ OPTS: dict[str, list[cfg.Opt]] = {
 
 def list_opts() -> Iterator[tuple[str, list[cfg.Opt]]]:
     """Every option there is, for the sample configuration."""
+    yield from OPTS.items()
+    yield "database", _database_opts()
+    yield from plugin.list_opts()
+
+
+def _database_opts() -> list[cfg.Opt]:
+    """Those of oslo.db that we heed, with the default that is ours."""
     from oslo_db import options as oslo_db_options
 
-    yield from OPTS.items()
-    yield "database", list(oslo_db_options.database_opts)
-    yield from plugin.list_opts()
+    opts = [copy(opt) for opt in oslo_db_options.database_opts if opt.name in DATABASE_OPTIONS]
+    cfg.set_defaults(opts, connection=DEFAULT_DATABASE)
+    return opts
 
 
 def read_configuration(files: Sequence[str], directories: Sequence[str] = (), *, logs: bool = False) -> cfg.ConfigOpts:
@@ -81,8 +90,6 @@ def read_configuration(files: Sequence[str], directories: Sequence[str] = (), *,
 
     ``logs``: with the options of oslo.log, which a daemon has in [DEFAULT].
     """
-    from oslo_db import options as oslo_db_options
-
     conf = cfg.ConfigOpts()
     if logs:
         from oslo_log import log
@@ -90,8 +97,7 @@ def read_configuration(files: Sequence[str], directories: Sequence[str] = (), *,
         log.register_options(conf)
     for group, opts in OPTS.items():
         conf.register_opts(opts, group)
-    conf.register_opts(oslo_db_options.database_opts, "database")
-    conf.set_default("connection", DEFAULT_DATABASE, "database")
+    conf.register_opts(_database_opts(), "database")
     args = [f"--config-file={name}" for name in files] + [f"--config-dir={name}" for name in directories]
     default = [str(DEFAULT_CONFIG)] if not args and DEFAULT_CONFIG.exists() else []
     said = io.StringIO()
@@ -123,9 +129,7 @@ class App:
     # --- values ----------------------------------------------------------------------------------
 
     def _check_values(self) -> None:
-        from oslo_db import options as oslo_db_options
-
-        problems = plugin.unreadable(self.conf, {**OPTS, "database": oslo_db_options.database_opts})
+        problems = plugin.unreadable(self.conf, {**OPTS, "database": _database_opts()})
         if not problems:
             if DAY_SECONDS % self.conf.collect.period:
                 problems.append(f"[collect] period: {self.conf.collect.period} seconds do not divide a day")

@@ -64,14 +64,7 @@ def _tried(name: str, look: Callable[[], str]) -> Check:
 
 
 def _schema(app: App) -> str:
-    from cloudkitty_like.domain.errors import Conflict
-    from cloudkitty_like.service import migration
-
-    found, wanted = migration.version(app.database), migration.head()
-    if found != wanted:
-        raise Conflict(f"{app.database}: schema {found or 'missing'}, this version needs {wanted}",
-                       hint="cloudkitty-like dbsync upgrade")
-    return f"{app.database}, schema {found}"
+    return f"schema {app.schema} in {app.database}"
 
 
 def _source(app: App) -> str:

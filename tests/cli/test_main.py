@@ -1,0 +1,115 @@
+"""The command itself: help, version, configuration found, mistakes."""
+from __future__ import annotations
+
+import importlib
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cloudkitty_like import __version__
+from cloudkitty_like.cli.main import COMMANDS
+from tests.cli.small import Site
+from tests.commands import Here, spawn
+
+
+@pytest.fixture
+def here(capsys) -> Here:
+    return Here(capsys)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(here: Here, command: str) -> None:
+    out = here.ok(command, "--help")
+    assert out.startswith(f"usage: cloudkitty-like {command} ")
+    assert COMMANDS[command][:30] in out.replace("\n", " ")
+    assert "--config-file FILE" in out
+
+
+def test_every_action_of_every_command_explains_itself(here: Here) -> None:
+    for command, action in (("scopes", "list"), ("scopes", "reset"), ("scopes", "accept-empty"), ("rules", "apply"),
+                            ("rules", "export"), ("modules", "priority"), ("dbsync", "upgrade"), ("config", "sample")):
+        assert f"cloudkitty-like {command} {action}" in here.ok(command, action, "--help")
+
+
+def test_help_names_every_command_and_loads_none_of_them() -> None:
+    ran = spawn("--help")
+    assert ran.code == 0
+    assert [name for name in COMMANDS if f"  {name} " not in ran.out] == []
+    code = ("import sys\nfrom cloudkitty_like.cli import main\n"
+            "try:\n    main.main(['--help'])\nexcept SystemExit:\n    pass\n"
+            "print(*(name for name in ('oslo_config', 'oslo_log', 'sqlalchemy', 'alembic', 'requests', 'yaml') "
+            "if name in sys.modules), file=sys.stderr)")
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stderr.strip() == ""
+
+
+def test_the_version_is_that_of_the_package(here: Here) -> None:
+    assert here.ok("--version") == f"cloudkitty-like {__version__}\n"
+
+
+def test_every_command_has_its_file_and_every_file_is_of_use() -> None:
+    for name in COMMANDS:
+        module = importlib.import_module(f"cloudkitty_like.cli.{name}")
+        assert callable(module.arguments)
+        assert callable(module.run)
+
+
+def test_shared_options_may_stand_before_the_command_or_after_it(site: Site, here: Here) -> None:
+    site.prepared()
+    expected = here.ok("--config-file", site.conf, "rules", "list")
+    assert here.ok("rules", "--config-file", site.conf, "list") == expected
+    assert here.ok("--config-dir", site.path, "rules", "list") == expected
+
+
+def test_a_value_that_is_called_as_a_command_is_a_value(here: Here) -> None:
+    assert "--state: report is no state directory" in here("--state", "report", "report").err
+
+
+def test_a_later_file_wins_option_by_option(site: Site, here: Here) -> None:
+    site.prepared()
+    later = site.path / "later"
+    later.write_text("[collect]\nperiod = 5000\n")
+    ran = here("--config-file", site.conf, "--config-file", later, "rules", "list")
+    assert ran.err == "cloudkitty-like: error: [collect] period: 5000 seconds do not divide a day\n"
+
+
+def test_the_environment_wins_over_files(site: Site, here: Here, monkeypatch) -> None:
+    monkeypatch.setenv("OS_COLLECT__PERIOD", "7")
+    assert "[collect] period: 7 seconds" in here("--config-file", site.conf, "rules", "list").err
+
+
+def test_debug_shows_the_traceback(site: Site) -> None:
+    ran = site.spawn("--debug", "report")
+    assert ran.code == 1
+    assert "Traceback" in ran.err
+
+
+README = Path(__file__).parents[2] / "README.rst"
+
+
+def readme_commands() -> list[list[str]]:
+    text = README.read_text(encoding="utf-8").replace("\\\n", " ")
+    found = []
+    for line in text.splitlines():
+        if line.startswith("    "):
+            words = shlex.split(line, comments=True)
+            if "cloudkitty-like" in words:
+                found.append(words[words.index("cloudkitty-like") + 1:])
+    return found
+
+
+@pytest.mark.parametrize("words", readme_commands(), ids=" ".join)
+def test_commands_of_the_readme_are_understood(here: Here, words: list[str]) -> None:
+    # With --help at the end an unknown command or action is refused; what stands before it has to be known.
+    ran = here(*words, "--help")
+    assert (ran.code, ran.err) == (0, "")
+    known = ran.out + here.ok("--help")
+    for option in (word.partition("=")[0] for word in words if word.startswith("--")):
+        assert option in known
+
+
+def test_the_readme_shows_commands() -> None:
+    assert {words[0] for words in readme_commands()} >= {"standalone", "report", "scopes", "status"}

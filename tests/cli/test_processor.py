@@ -1,0 +1,62 @@
+"""The daemon, as it is started, logs and stops."""
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+
+from tests.cli.small import FIRST, Site
+from tests.commands import started
+
+
+def begun(site: Site) -> Site:
+    """The scopes begin in March, not in the month of today."""
+    site.prepared()
+    assert site.spawn("rate", "--begin", FIRST, "--end", "2026-03-01T01:00").code == 0
+    return site
+
+
+def test_once_rates_what_is_due_and_ends(site: Site) -> None:
+    ran = begun(site).spawn("processor", "--once")
+    assert (ran.code, ran.out) == (0, "")
+    assert [row["points"] for row in site.here.json("report", "--by", "")] == [6]
+
+
+def test_several_workers_do_the_same_as_one(site: Site) -> None:
+    ran = begun(site).spawn("processor", "--once", "--workers", "2")
+    assert ran.code == 0, ran.err
+    assert [row["points"] for row in site.here.json("report", "--by", "")] == [6]
+    assert site.here.json("status", "--verify")[-1]["state"] == "ok"
+
+
+def test_it_logs_where_the_configuration_says_and_keeps_secrets(site: Site) -> None:
+    site.prepared()
+    site.configure(DEFAULT={"log_file": site.path / "rating.log", "debug": "true"},
+                   collector_prometheus={"prometheus_password": "hidden"})
+    ran = site.spawn("processor", "--once")
+    assert (ran.code, ran.err, ran.out) == (0, "", "")
+    log = (site.path / "rating.log").read_text()
+    assert " INFO cloudkitty_like." in log
+    assert "database.connection            = ****" in log
+    assert "hidden" not in log
+
+
+def test_without_such_options_it_logs_to_standard_error(site: Site) -> None:
+    ran = site.prepared().spawn("processor", "--once")
+    assert "INFO cloudkitty_like.orchestrator.newcomers" in ran.err
+    assert "2 new scopes: 'alpha', 'beta'" in ran.err
+    assert "alembic" not in ran.err
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_daemon_goes_on_until_it_is_told_to_stop(site: Site, workers: str) -> None:
+    begun(site)
+    with started("--config-file", site.conf, "processor", "--workers", workers) as daemon:
+        deadline = time.monotonic() + 30
+        while [row["points"] for row in site.here.json("report", "--by", "")] != [6]:
+            assert time.monotonic() < deadline
+            assert daemon.poll() is None, daemon.communicate()
+            time.sleep(0.2)
+        daemon.send_signal(signal.SIGTERM)
+        assert daemon.wait(10) == 0

@@ -1,0 +1,61 @@
+"""Scopes: how far they are, what is wrong with them, and what an operator does about it."""
+from __future__ import annotations
+
+from tests.cli.small import LAST, Site
+
+
+def states(site: Site) -> dict[str, tuple[str, str | None]]:
+    return {scope["scope"]: (scope["state"], scope["last_period"]) for scope in site.here.json("scopes", "list")}
+
+
+def test_what_is_known_of_every_scope_is_listed(site: Site) -> None:
+    site.rated()
+    assert states(site) == dict.fromkeys(("alpha", "beta"), ("ok", "2026-03-02T03:00:00Z"))
+    table = [line.split() for line in site.here.ok("scopes", "list").splitlines()]
+    assert table[0] == ["scope", "state", "last", "period", "lag"]
+    assert [line[:3] for line in table[2:]] == [[scope, "ok", "2026-03-02T03:00:00Z"] for scope in ("alpha", "beta")]
+
+
+def test_an_error_is_told_once_below_the_table_with_what_can_be_done(site: Site) -> None:
+    site.rated()
+    ran = site.spawn("processor", "--once")        # beyond the file's end nothing is known
+    assert ran.code == 0
+    out = site.here.ok("scopes", "list")
+    assert out.count("no sign of life in 2026-03-02T04:00:00Z to 2026-03-02T05:00:00Z") == 1
+    assert "\nalpha, beta:\n  the source has no sign of life" in out
+    assert "scopes accept-empty" in out
+    assert {state for state, _ in states(site).values()} == {"failing"}
+    assert "0 scopes" not in site.here.ok("scopes", "retry", "--all")
+    assert {state for state, _ in states(site).values()} == {"ok"}
+
+
+def test_what_was_accepted_as_empty_is_rated_as_empty_and_no_more(site: Site) -> None:
+    site.rated()
+    site.here.ok("scopes", "accept-empty", "alpha", "--begin", LAST, "--end", "2026-03-02T06:00", "--reason", "moved")
+    site.spawn("processor", "--once")
+    assert states(site) == {"alpha": ("failing", "2026-03-02T05:00:00Z"), "beta": ("failing", "2026-03-02T03:00:00Z")}
+    assert [row["points"] for row in site.here.json("report", "--by", "scope")] == [3, 3]
+
+
+def test_a_scope_is_rated_again_from_where_it_is_reset_to(site: Site) -> None:
+    site.rated()
+    before = site.here.json("report")
+    assert "2026-03-01T01:00:00Z" in site.here.ok("scopes", "reset", "--to", "2026-03-01T01:00", "alpha")
+    assert states(site)["alpha"] == ("ok", "2026-03-01T00:00:00Z")
+    assert site.here.json("report") == before
+    site.spawn("rate", "--begin", "2026-03-01T01:00", "--end", LAST)
+    assert site.here.json("report") == before
+
+
+def test_a_scope_can_be_left_alone(site: Site) -> None:
+    site.rated()
+    site.here.ok("scopes", "activate", "--off", "beta")
+    assert states(site)["beta"][0] == "inactive"
+    site.here.ok("scopes", "activate", "beta")
+    assert states(site)["beta"][0] == "ok"
+
+
+def test_a_scope_that_is_found_and_not_begun_is_new(site: Site) -> None:
+    site.prepared()
+    assert site.here.json("scopes", "list") == []
+    assert site.here.ok("scopes", "list").splitlines()[0].split() == ["scope", "state", "last", "period", "lag"]

@@ -1,0 +1,50 @@
+"""Is all well?  The exit code says it to programs."""
+from __future__ import annotations
+
+import json
+import sqlite3
+
+from tests.cli.small import Site
+
+
+def checks(site: Site, *options: str) -> tuple[int, dict[str, tuple[str, str]]]:
+    ran = site.here("status", "--json", *options)
+    return ran.code, {check["check"]: (check["state"], check["detail"]) for check in json.loads(ran.out)}
+
+
+def test_all_is_well(site: Site) -> None:
+    code, found = checks(site.rated(), "--verify")
+    assert code == 0
+    assert found["ledger"] == ("ok", "6 points")
+    assert found["metrics.yml"] == ("ok", "1 metrics")
+    assert found["source"] == ("ok", "no data in the last weeks")
+    assert found["totals"][0] == "ok"
+    assert not [name for name, (state, _) in found.items() if state == "error"]
+
+
+def test_what_is_not_well_is_an_error_with_its_reason(site: Site) -> None:
+    (site.path / "metrics.yml").write_text("metrics: {}")
+    code, found = checks(site)
+    assert code == 1
+    assert found["database"][0] == "error"
+    assert "cloudkitty-like dbsync upgrade" in found["database"][1]
+    assert not (site.path / "state.sqlite").exists()
+    assert found["metrics.yml"][0] == "error"
+
+
+def test_a_total_that_is_not_the_sum_of_its_points_is_found(site: Site) -> None:
+    site.rated()
+    with sqlite3.connect(site.path / "state.sqlite") as database:
+        database.execute("update total set price_part = price_part + 1 where rowid = (select min(rowid) from total)")
+    code, found = checks(site, "--verify")
+    assert code == 1
+    assert found["totals"][0] == "error"
+    assert "points" in found["totals"][1]
+    assert "frames" in found["totals"][1]
+    assert checks(site)[0] == 0                # only --verify looks
+
+
+def test_it_is_a_table_for_people(site: Site) -> None:
+    lines = site.rated().here.ok("status").splitlines()
+    assert lines[0].split() == ["check", "state", "detail"]
+    assert lines[2].split()[:2] == ["database", "ok"]

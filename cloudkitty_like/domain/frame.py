@@ -32,10 +32,14 @@ class Column:
 
     @classmethod
     def of(cls, cells: Iterable[str]) -> Column:
-        seen: dict[str, int] = {}
-        code = seen.setdefault
-        codes = array("I", [code(cell, len(seen)) for cell in cells])
-        return cls(tuple(seen), codes)
+        rows = cells if isinstance(cells, tuple) else tuple(cells)
+        values = tuple(dict.fromkeys(rows))
+        if len(values) == len(rows):
+            return cls(values, array("I", range(len(rows))))
+        if len(values) == 1:
+            return cls(values, array("I", (0,)) * len(rows))
+        code = dict(zip(values, range(len(values)), strict=True))
+        return cls(values, array("I", map(code.__getitem__, rows)))
 
     def where(self, mask: Iterable[object]) -> Column:
         """The rows at which ``mask`` is true."""
@@ -104,7 +108,7 @@ class Frame:
         prices = tuple(price)
         if len(prices) != len(self.qty):
             raise ValueError(f"{len(prices)} prices for {len(self.qty)} rows")
-        return replace(self, price=prices)
+        return Frame(self.metric, self.unit, self.period, self.qty, prices, self.groupby, self.metadata)
 
     def where(self, mask: Sequence[object]) -> Frame:
         """The rows at which ``mask`` is true."""
@@ -169,10 +173,11 @@ def digest(frames: Iterable[Frame]) -> bytes:
         numbers += [column.tobytes() for column in (*frame.fixed_qty, *frame.fixed_price)]
         if frame.unpriced:
             numbers.append(bytes([value is None for value in frame.price]))
-        # The lengths of the columns of numbers follow from the texts, but for the last, which is the rest.
-        head = "".join([f"{len(text)}:{text}" for text in texts]).encode("utf-8", "surrogatepass")
+        # How long the columns of numbers are follows from the texts, but for the last, which is the rest.
+        lengths = array("I", map(len, texts)).tobytes()
+        head = "".join(texts).encode("utf-8", "surrogatepass")
         body = b"".join(numbers)
-        state.update(b"%d,%d;%b%b" % (len(head), len(body), head, body))
+        state.update(b"%d,%d,%d;%b%b%b" % (len(lengths), len(head), len(body), lengths, head, body))
     return state.digest()
 
 

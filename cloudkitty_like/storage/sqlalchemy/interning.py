@@ -129,7 +129,9 @@ class Interner:
         for one, digests in wanted:
             found = [numbers[digest] for digest in digests]
             one.fill(found)
-            for cells, digest, number in zip(one.rows, digests, found, strict=True):
+            for row, digest, number in zip(one.rows, digests, found, strict=True):
+                # Label values repeat from row to row, and every answer of a source brings new copies of them.
+                cells = tuple(map(intern, row))
                 if digest in unsure:
                     unconfirmed[digest] = _Unconfirmed(transaction, one.table, cells, number)
                 else:
@@ -168,8 +170,7 @@ class Interner:
                     self._remember(self._known.setdefault(one.table, {}), one.cells, one.id)
 
     def _remember(self, known: Known, cells: Cells, number: int) -> None:
-        # Label values repeat from row to row, and every answer of a source brings new copies of them.
-        known[tuple(map(intern, cells))] = number
+        known[cells] = number
         self._count += 1
 
 

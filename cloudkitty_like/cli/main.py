@@ -109,7 +109,10 @@ def _parsed(argv: list[str]) -> argparse.Namespace:
     parser = Parser(prog=f"{PROGRAM} {first.command}", description=COMMANDS[first.command])
     module.arguments(parser)
     _shared(parser.add_argument_group("options of every command"), default=argparse.SUPPRESS)
-    rest = first.__dict__.pop("rest")
+    # Behind the command they may stand anywhere, also behind its action.
+    shared = Parser(prog=parser.prog, add_help=False, allow_abbrev=False)
+    _shared(shared, default=argparse.SUPPRESS)
+    _, rest = shared.parse_known_args(first.__dict__.pop("rest"), namespace=first)
     args = parser.parse_args(rest, namespace=first)
     args.module = module
     return args

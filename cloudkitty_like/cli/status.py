@@ -92,10 +92,11 @@ def _workers(app: App) -> Iterator[Check]:
     now = app.clock()
     if not known:
         yield Check("workers", "warning", "none has left a heartbeat")
+    somebody = any(now - worker.seen_at <= ALIVE_WITHIN for worker in known)
     for worker in known:
         alive = now - worker.seen_at <= ALIVE_WITHIN
         stages = ", ".join(f"{name} {cpu:.1f} s CPU" for name, (_, cpu) in sorted(worker.stages.items()))
-        yield Check(f"worker {worker.host}:{worker.pid}", "ok" if alive else "error",
+        yield Check(f"worker {worker.host}:{worker.pid}", "ok" if alive else "warning" if somebody else "error",
                     f"{worker.doing} since {instant(worker.since)[:19]}Z, {worker.periods} periods, "
                     f"{worker.points} points, {worker.requests} requests; {stages or 'nothing done yet'}"
                     + ("" if alive else f"; last seen {instant(worker.seen_at)[:19]}Z"))

@@ -2,10 +2,8 @@
 from __future__ import annotations
 
 import importlib
-import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -61,6 +59,7 @@ def test_shared_options_may_stand_before_the_command_or_after_it(site: Site, her
     site.prepared()
     expected = here.ok("--config-file", site.conf, "rules", "list")
     assert here.ok("rules", "--config-file", site.conf, "list") == expected
+    assert here.ok("rules", "list", "--config-file", site.conf) == expected
     assert here.ok("--config-dir", site.path, "rules", "list") == expected
 
 
@@ -85,31 +84,3 @@ def test_debug_shows_the_traceback(site: Site) -> None:
     ran = site.spawn("--debug", "report")
     assert ran.code == 1
     assert "Traceback" in ran.err
-
-
-README = Path(__file__).parents[2] / "README.rst"
-
-
-def readme_commands() -> list[list[str]]:
-    text = README.read_text(encoding="utf-8").replace("\\\n", " ")
-    found = []
-    for line in text.splitlines():
-        if line.startswith("    "):
-            words = shlex.split(line, comments=True)
-            if "cloudkitty-like" in words:
-                found.append(words[words.index("cloudkitty-like") + 1:])
-    return found
-
-
-@pytest.mark.parametrize("words", readme_commands(), ids=" ".join)
-def test_commands_of_the_readme_are_understood(here: Here, words: list[str]) -> None:
-    # With --help at the end an unknown command or action is refused; what stands before it has to be known.
-    ran = here(*words, "--help")
-    assert (ran.code, ran.err) == (0, "")
-    known = ran.out + here.ok("--help")
-    for option in (word.partition("=")[0] for word in words if word.startswith("--")):
-        assert option in known
-
-
-def test_the_readme_shows_commands() -> None:
-    assert {words[0] for words in readme_commands()} >= {"standalone", "report", "scopes", "status"}

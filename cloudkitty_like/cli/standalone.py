@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import shutil
 import sys
 from pathlib import Path
 from time import monotonic
@@ -156,10 +157,16 @@ def _report(args: argparse.Namespace, app: App) -> None:
     where = "" if args.state == STATE else f" --state {args.state}"
     if not rows:
         print("Nothing has been rated yet. As soon as a period is over there is something to see:")
-        print(f"  {PROGRAM} report{where}")
+        print(f"  {_called()} report{where}")
         return
     show(query, rows, "table")
     print("\nAsk for more, for instance:")
     for question in ("report --by scope,day", "report --by metric,id --csv", "scopes list", "rules list"):
         command, _, options = question.partition(" --")
-        print(f"  {PROGRAM} {command}{where}{' --' if options else ''}{options}")
+        print(f"  {_called()} {command}{where}{' --' if options else ''}{options}")
+
+
+def _called() -> str:
+    """This program as it can be called from here: by its path where the shell would not find it by its name."""
+    path = sys.argv[0]
+    return path if Path(path).name == PROGRAM and shutil.which(PROGRAM) is None else PROGRAM

@@ -1,7 +1,10 @@
 """A backfill in the foreground."""
 from __future__ import annotations
 
+import pytest
+
 from tests.cli.small import FIRST, LAST, Site
+from tests.databases import KINDS, new_database
 
 
 def test_it_rates_what_is_asked_for_and_says_how_far_it_is(site: Site) -> None:
@@ -40,3 +43,23 @@ def test_a_source_without_scopes_is_warned_of(site: Site) -> None:
     (site.path / "usage.csv").write_text("begin,metric,quantity,project_id\n")
     ran = site.prepared().spawn("rate", "--begin", FIRST, "--end", LAST)
     assert "cloudkitty-like: warning: no scopes: nothing in the source has a label 'project_id'" in ran.err
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_database_is_worked_the_same_way(site: Site, kind: str) -> None:
+    with new_database(kind, create=False) as database:
+        site.configure(database={"connection": database.url.render_as_string(hide_password=False)})
+        assert site.spawn("processor", "--once").code == 1
+        if kind != "sqlite":
+            assert "has no schema yet" in site.here("report").err
+        site.rated()
+        rows = site.here.json("report", "--by", "scope,flavor")
+        assert [(*row["key"].values(), row["price"], row["unpriced"]) for row in rows] == [
+            ("alpha", "small", "4", 0), ("beta", "huge", "0", 1), ("beta", "large", "2.5", 0),
+            ("beta", "small", "4", 0)]
+        site.here.ok("scopes", "reset", "--to", FIRST, "alpha", "beta")
+        site.here.ok("scopes", "accept-empty", "--all", "--begin", LAST, "--end", "2026-03-03", "--reason", "known")
+        assert site.spawn("rate", "--begin", FIRST, "--end", "2026-03-03").code == 0
+        assert site.here.json("report", "--by", "scope,flavor") == rows
+        assert site.here.json("status", "--verify")[-1]["state"] == "ok"
+        assert site.here("dbsync", "version").code == 0

@@ -24,6 +24,7 @@ def run(args: argparse.Namespace, app: App) -> int:
         after = migration.version(app.database)
         print(f"{app.database}: schema {after}" + (", as before" if before == after else f", was {before or 'empty'}"))
         return 0
-    found, needed = migration.version(app.database), migration.head()
+    found = migration.version(app.database) if app.database.exists else None       # to look must not make it
+    needed = migration.head()
     print(f"{app.database}: schema {found or 'none'}, this release needs {needed}")
     return 0 if found == needed else 1

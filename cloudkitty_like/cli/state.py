@@ -26,10 +26,10 @@ def prepare(args: argparse.Namespace) -> None:
     args.state = args.state or STATE
     before = _read(args.state / STATE_CONFIG)
     given = _sample() if args.sample else _given(args)
-    problems = [*_problems(args), *_missing(args, before), *_contradictions(args, before, given)]
+    missing = _missing(args, before)
+    problems = [*_problems(args), *missing, *_contradictions(args, before, given)]
     if problems:
-        hint = "" if before.sections() or args.sample else "or try --sample, which needs nothing"
-        raise Invalid(*problems, hint=hint)
+        raise Invalid(*problems, hint="or try --sample, which needs nothing" if missing else "")
     if not before.sections() and not args.sample:
         given = _merged({"collect": {"wait_periods": WAIT_PERIODS}, "collector_prometheus": {"guard": "up"}}, given)
     place = {"database": {"connection": f"sqlite:///{(args.state / DATABASE).absolute()}"},

@@ -3,6 +3,7 @@ from types import SimpleNamespace
 from cloudkitty_like.cli import dbsync
 from cloudkitty_like.cli.main import Parser
 from cloudkitty_like.service import migration
+from tests.commands import Here
 from tests.databases import new_database
 
 
@@ -27,3 +28,12 @@ def test_an_upgrade_may_stop_at_a_revision():
     with new_database("sqlite", create=False) as database:
         assert called(database, "upgrade", "--revision", "0001") == 0
         assert migration.version(database) == "0001"
+
+
+def test_to_ask_for_the_version_makes_no_database(tmp_path, capsys):
+    here = Here(capsys)
+    (tmp_path / "rating.conf").write_text(f"[database]\nconnection = sqlite:///{tmp_path}/state/rating.sqlite\n")
+    ran = here("--config-file", tmp_path / "rating.conf", "dbsync", "version")
+    assert (ran.code, ran.err) == (1, "")
+    assert "schema none, this release needs" in ran.out
+    assert not (tmp_path / "state").exists()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
+from stevedore.exception import NoMatches
 from tooz import ToozError, coordination
 
 from cloudkitty_like.domain.errors import Invalid, Unavailable
@@ -35,9 +36,9 @@ class ToozLease:
         try:
             self._coordinator = coordination.get_coordinator(url, member.encode())
             self._coordinator.start(start_heart=True)
+        except NoMatches as error:
+            raise Invalid(f"[orchestrator] coordination_url: {error}") from error
         except ToozError as error:
-            if "No driver" in str(error) or "driver" in type(error).__name__.lower():
-                raise Invalid(f"[orchestrator] coordination_url: {error}") from error
             raise Unavailable(f"[orchestrator] coordination_url: {error}") from error
         self._locks: dict[int, Any] = {}
 

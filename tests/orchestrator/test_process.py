@@ -1,0 +1,95 @@
+"""One batch, one period: who is recorded, and what happens to the others."""
+from __future__ import annotations
+
+from decimal import Decimal
+from functools import cache
+
+import pytest
+from sqlalchemy import text
+
+from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.domain.frame import Frame
+from tests.orchestrator.worker import HOUR, MONTH, Bench
+
+END = MONTH + 5 * HOUR
+
+
+@cache
+def large(period):
+    """So many of the largest points that their total cannot be kept."""
+    frame = Frame.of_usage("cpu", "h", period, [Decimal(1)] * 9001, {"id": [str(n) for n in range(9001)]})
+    return frame.with_price([Decimal(10)**15 - 1] * 9001)
+
+
+def failing(bench, error, *scopes):
+    rate = bench.rate
+
+    def broken(scope, period, frames):
+        if scope in scopes:
+            raise error
+        return rate(scope, period, frames)
+
+    bench.rate = broken
+
+
+def test_a_bug_in_a_rating_module_parks_its_scope_alone_and_is_loud(sqlite, caplog):
+    bench = Bench(sqlite, ["alice", "bob", "carol"])
+    failing(bench, ZeroDivisionError("division by zero"), "bob")
+    bench.worker().drain()
+    assert bench.dues() == {"alice": END, "bob": MONTH, "carol": END}
+    bob = bench.states()["bob"]
+    assert (bob.error_kind, bob.parked_ruleset) == ("rating", 1)
+    assert "ZeroDivisionError" in bob.error
+    assert "Traceback" in caplog.text
+    assert "'bob'" in caplog.text
+
+
+def test_an_error_of_the_rules_is_no_traceback(sqlite, caplog):
+    bench = Bench(sqlite)
+    failing(bench, Invalid("rule 7: no number"), "bob")
+    bench.worker().drain()
+    assert bench.states()["bob"].error == "rule 7: no number"
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize("bad", [["s03"], ["s00", "s15"], [f"s{n:02}" for n in range(16)]])
+def test_a_total_out_of_range_is_found_by_halving_and_holds_nobody_else(database, bad):
+    bench = Bench(database, [f"s{n:02}" for n in range(16)], hours=3)
+    rate = bench.rate
+
+    def much(scope, period, frames):
+        if scope not in bad:
+            return rate(scope, period, frames)
+        return [large(period)]
+
+    bench.rate = much
+    bench.worker().drain()
+    assert bench.dues() == {f"s{n:02}": MONTH if f"s{n:02}" in bad else MONTH + 3 * HOUR for n in range(16)}
+    assert {name for name, state in bench.states().items() if state.error_kind == "rating"} == set(bad)
+    with database.read() as tx:
+        assert tx.execute(text("SELECT count(*) FROM frame")).scalar() == (16 - len(bad)) * 3
+        assert tx.execute(text("SELECT count(*) FROM revision_block")).scalar() == 0
+
+
+def test_what_another_worker_has_recorded_is_left_to_it_in_one_step(sqlite):
+    bench = Bench(sqlite, [f"s{n:02}" for n in range(16)], hours=3)
+    bench.worker(until=MONTH + HOUR).drain()
+    raced = []
+    rate = bench.rate
+
+    def overtaken(scope, period, frames):
+        if not raced:
+            raced.append(scope)
+            with sqlite.write() as tx:             # somebody else is done with the first ten
+                tx.execute(text("UPDATE scope SET due = due + 3600 WHERE identifier < 's10'"))
+        return rate(scope, period, frames)
+
+    bench.rate = overtaken
+    worker = bench.worker()
+    look = worker.cycle()
+    assert look.left == 10
+    assert look.recorded >= 6
+    with sqlite.read() as tx:
+        assert tx.execute(text("SELECT count(*) FROM revision_block")).scalar() == 0
+        changes = tx.execute(text("SELECT count(*) FROM ledger_tx")).scalar()
+    assert changes <= 4                            # not one for each scope

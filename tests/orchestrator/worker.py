@@ -1,0 +1,87 @@
+"""A worker in this process, over ports in memory and a clock that a test moves."""
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from cloudkitty_like.db import scopes as rows
+from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.scopes import ScopeState
+from cloudkitty_like.domain.metric import Metric
+from cloudkitty_like.domain.query import Query
+from cloudkitty_like.orchestrator.collect import Gatherer
+from cloudkitty_like.orchestrator.daemon import Parts, Tempo, Worker
+from cloudkitty_like.orchestrator.failures import Failures
+from cloudkitty_like.orchestrator.heartbeat import Pulse
+from cloudkitty_like.orchestrator.newcomers import Newcomers, Source
+from cloudkitty_like.orchestrator.process import Processor
+from cloudkitty_like.orchestrator.stages import Stages
+from cloudkitty_like.service.ledger import Ledger, establish
+from cloudkitty_like.service.scopes import Scopes
+from cloudkitty_like.service.summary import Summary
+from cloudkitty_like.testing.collector import Sample
+from cloudkitty_like.testing.memory import MemoryCollector, MemoryFetcher, MemoryLease, MemoryStorage
+
+HOUR = timedelta(hours=1)
+MONTH = datetime(2026, 11, 1, tzinfo=UTC)
+METRICS = (Metric("cpu", "h", groupby=("project_id",)), Metric("ram", "MB", groupby=("project_id",)))
+
+
+def hourly(scopes: Iterable[str], hours: int, begin: datetime = MONTH) -> list[Sample]:
+    """One of each metric, for every scope, in every hour."""
+    return [Sample(begin + hour * HOUR, metric.name, str(hour + 1), {"project_id": scope})
+            for hour in range(hours) for scope in scopes for metric in METRICS]
+
+
+class Bench:
+    """All parts of a worker; every one may be replaced before :meth:`worker` is called."""
+
+    def __init__(self, database: Database, scopes: Iterable[str] = ("alice", "bob"), hours: int = 5,
+                 **more: Any) -> None:
+        self.database, self.now = database, MONTH + hours * HOUR
+        establish(database, period_seconds=3600, scope_key="project_id")
+        self.storage, self.fetcher, self.lease = MemoryStorage(), MemoryFetcher(scopes), MemoryLease()
+        self.collector = MemoryCollector(hourly(self.fetcher.known, hours), **more)
+        self.ruleset, self.stages, self.stop = 1, Stages(), threading.Event()
+        self.rate: Callable[..., Any] = lambda scope, period, frames: [
+            frame.with_price([Decimal(2)] * len(frame)) for frame in frames]
+        self.progress: list[tuple[datetime, int]] = []
+        self.ledger = Ledger(database, self.storage, self.clock, "tester")
+        self.scopes = Scopes(database, self.clock, HOUR)
+        self.failures = Failures(database, self.clock, timedelta(seconds=30), timedelta(hours=1))
+        self.pulse = Pulse(database, self.clock, self.stages, lambda: len(self.collector.asked))
+
+    def clock(self) -> datetime:
+        return self.now
+
+    @property
+    def newcomers(self) -> Newcomers:
+        source = Source(self.fetcher, self.collector, METRICS, "project_id", "memory", "memory")
+        return Newcomers(self.database, self.scopes, source, self.failures, self.clock)
+
+    def worker(self, **tempo: Any) -> Worker:
+        gatherer = Gatherer(self.collector, METRICS, threads=4, deadline_seconds=60, stages=self.stages,
+                            stop=self.stop)
+        parts = Parts(
+            database=self.database, ledger=self.ledger, newcomers=self.newcomers,
+            gatherer=gatherer,
+            processor=Processor(self.ledger, {}, self.stages), failures=self.failures,
+            rating=lambda: (self.ruleset, self.rate), lease=self.lease, pulse=self.pulse, clock=self.clock,
+            stop=self.stop)
+        settings = {"period": HOUR, "wait_periods": 0, "shards": 8, "poll_seconds": 0.01, "discovery": timedelta(0)}
+        return Worker(parts, Tempo(**{**settings, **tempo}),
+                      lambda period, scopes: self.progress.append((period.begin, scopes)))
+
+    def states(self) -> dict[str, ScopeState]:
+        with self.database.read() as tx:
+            return {state.identifier: state for state in rows.everything(tx)}
+
+    def dues(self) -> dict[str, datetime | None]:
+        return {name: state.due for name, state in self.states().items()}
+
+    def sums(self, *groupby: str) -> dict[tuple[str, ...], tuple[Decimal, int]]:
+        found = Summary(self.database, self.storage).rows(Query(groupby=groupby))
+        return {row.key: (row.sum.price, row.sum.points) for row in found}

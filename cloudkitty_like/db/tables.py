@@ -137,6 +137,8 @@ def _rollup(name: str) -> Table:
         # SQLite would go on in floating point where a sum leaves 64 bits.
         *(CheckConstraint(f"{name}_whole BETWEEN -{TOTAL_LIMIT} AND {TOTAL_LIMIT}", name=f"{name}_in_range")
           for name in ("qty", "price")),
+        # Every period updates these rows: with room in its page a row's new state replaces the old one there.
+        postgresql_with={"fillfactor": 50},
     )
 
 

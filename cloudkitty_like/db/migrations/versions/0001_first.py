@@ -141,6 +141,7 @@ def _rollups() -> None:
             *_sums(),
             *(sa.CheckConstraint(f"{amount}_whole BETWEEN -9000000000000000000 AND 9000000000000000000",
                                  name=f"{amount}_in_range") for amount in ("qty", "price")),
+            postgresql_with={"fillfactor": 50},
         )
 
 

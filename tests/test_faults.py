@@ -337,7 +337,6 @@ def test_s18_no_password_and_no_token_is_ever_said(tmp_path):
             broken = {
                 "database": {"database": {"connection": f"postgresql://u:{SECRETS[0]}@127.0.0.1:9/no"}},
                 "mysql": {"database": {"connection": f"mysql://u:{SECRETS[0]}@127.0.0.1:9/no"}},
-                "redis": {"orchestrator": {"coordination_url": f"redis://:{SECRETS[2]}@127.0.0.1:6379"}},
                 "driver": {"orchestrator": {"coordination_url": f"nothing://:{SECRETS[2]}@127.0.0.1:9"}},
                 "token": {"collector_prometheus": {"prometheus_user": "", "prometheus_password": "",
                                                    "bearer_token": SECRETS[1], "prometheus_url": "http://127.0.0.1:9"}},

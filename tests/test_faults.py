@@ -353,3 +353,11 @@ def test_s18_no_password_and_no_token_is_ever_said(tmp_path):
             everything = "".join(done.stdout + done.stderr for done in said)
             assert [secret for secret in SECRETS if secret in everything] == []
             assert len(everything) > 1000
+
+
+def test_a_backfill_does_not_reach_into_the_time_in_which_the_source_may_be_incomplete(tmp_path):
+    with Synthetic(CATALOGUE) as source, site_of(tmp_path, source) as site:
+        hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+        done = site.run("rate", "--begin", instant(hour - timedelta(hours=3)), "--end", instant(hour), code=1)
+        assert "too recent" in done.stderr
+        assert source.asked == []

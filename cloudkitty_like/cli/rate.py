@@ -25,6 +25,10 @@ def run(args: argparse.Namespace, app: App) -> int:
     aligned(wanted, app)
     if wanted.end > app.clock():
         raise Invalid(f"--end: {instant(wanted.end)} is in the future; only what is over can be rated")
+    wait = app.conf.collect.wait_periods
+    if wanted.end > app.clock() - wait * app.period:
+        raise Invalid(f"--end: {instant(wanted.end)} is too recent: the source has {wait} periods' time to complete "
+                      "a period before it is rated", hint="give an earlier --end, or lower [collect] wait_periods")
     code = backfill(app, wanted.begin, wanted.end)
     app.close()
     leave(code)

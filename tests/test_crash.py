@@ -359,7 +359,7 @@ def test_one_that_sleeps_past_its_lease_is_overtaken_and_changes_nothing(tmp_pat
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_workers_share_the_scopes_and_each_does_some_of_the_work(kind, tmp_path, undisturbed):
-    more = {"slice_seconds": 0.1, "discovery_interval": 0.5}
+    more = {"slice_seconds": 0.1, "discovery_interval": 0.5, "retry_first": 0.5}
     with installed(tmp_path, kind, SHORT, orchestrator=more) as (site, database):
         process = site.start("processor", "--workers", "2")
         eventually(lambda: number(database, "SELECT count(*) FROM scope") == SHORT.scopes, f"scopes\n{site.log}")

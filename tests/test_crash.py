@@ -29,7 +29,7 @@ from tests.databases import KINDS, missing, new_database
 from tests.installation import PATIENCE, History, Installation, number
 from tests.synthetic import Catalogue, Fault, Synthetic
 
-SHORT, LONG = History(hours=96), History(hours=500)
+SHORT, LONG = History(hours=200), History(hours=1500)
 STAGES = ("revision_block", "appended", "point", "scope", "ledger_tx", "frame", "total", "day_total", "month_total")
 """The tables that recording a period writes, in this order: what is killed waiting for one has written those before."""
 
@@ -86,7 +86,7 @@ def eventually(condition: Callable[[], bool], what: str, patience: float = PATIE
 def killed_at_random(site: Installation, database: Database, history: History, draw: random.Random,
                      kills: int, most: int | None = None) -> None:
     """Kill the backfill so many times, each time some periods and a moment after it was started."""
-    most = 2 * history.hours * 3 // 4 // (kills + 1) if most is None else most
+    most = history.hours * 3 // 4 // kills if most is None else most      # a quarter is left for the moments after
     for nth in range(kills):
         before = number(database, FRAMES)
         assert before < history.hours * history.scopes, f"nothing is left to be killed at kill {nth + 1}"
@@ -95,7 +95,7 @@ def killed_at_random(site: Installation, database: Database, history: History, d
         # None at all: while it starts.  Then at any moment of the following periods.
         eventually(lambda process=process, wanted=before + periods * history.scopes:
                    number(database, FRAMES) >= wanted or process.poll() is not None, f"{periods} periods\n{site.log}")
-        time.sleep(draw.random() * (0.03 if periods else 1.0))
+        time.sleep(draw.random() * (0.03 if periods else 0.5))
         process.kill()
         assert process.wait() == -signal.SIGKILL, site.log
 

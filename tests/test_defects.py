@@ -87,7 +87,7 @@ def test_p11_p12_frames_are_not_copied_for_modules_that_leave_them_alone(sqlite)
     ledger = Keeping()
     pricing = Pricing([("noop", NoopModule().tariff(0))])
     outcome = Processor(ledger, {}, Stages()).process(
-        Batch(at(0), tuple(states)), Usage(frames), set(), pricing.rate, 1)
+        Batch(at(0), tuple(states)), Usage(dict(frames)), set(), pricing.rate, 1)
     assert outcome.failed == []
     assert [rated.frames[0] is frames[rated.state.identifier][0] for rated in ledger.rated] == [True] * 3
     assert [rated.collected for rated in ledger.rated] == [None] * 3

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from cloudkitty_like.cli import state
 from cloudkitty_like.cli.main import PROGRAM, STATE
-from cloudkitty_like.cli.working import INTERRUPTED, Progress, backfill, leave, log_to_stderr, look_for_scopes, stopping
+from cloudkitty_like.cli.working import (
+    INTERRUPTED,
+    Progress,
+    backfill,
+    leave,
+    log_to_stderr,
+    stopping,
+    warn_without_scopes,
+)
 from cloudkitty_like.domain.errors import Unavailable
 from cloudkitty_like.domain.period import DAY, Period, instant, parse_instant
 
@@ -76,7 +84,7 @@ def _check(app: App, rules: Path | None) -> None:
         problems += error.problems
     if problems:
         raise Invalid(*problems)
-    look_for_scopes(app)
+    warn_without_scopes(len(list(app.fetcher.scopes())), app)
 
 
 def _apply(path: Path, app: App) -> None:

@@ -102,9 +102,9 @@ class Progress:
             print(file=sys.stderr)
 
 
-def look_for_scopes(app: App) -> None:
-    """Ask the fetcher before anything is done; an Error where it fails, a warning where it finds none."""
-    if not list(app.fetcher.scopes()):
+def warn_without_scopes(scopes: int, app: App) -> None:
+    """Say so where the fetcher has found none: nothing will be rated then."""
+    if not scopes:
         print(f"cloudkitty-like: warning: no scopes: nothing in the source has a label {app.conf.collect.scope_key!r}",
               file=sys.stderr)
 
@@ -116,9 +116,8 @@ def backfill(app: App, begin: datetime, end: datetime) -> int:
     progress = Progress(Period(begin, end))
     with stopping() as stop:
         worker = app.worker(stop, until=end, progressed=progress)
-        look_for_scopes(app)
         with worker.pulse:
-            worker.discover()
+            warn_without_scopes(worker.discover(), app)
             prepare(app.database, app.scopes, begin, author=app.author)
             worker.drain()
         progress.close()

@@ -46,6 +46,7 @@ class Tempo:
     slice_seconds: float = 5.0         # of catching up, before looking what else is due
     poll_seconds: float = 5.0          # between looks where nothing was due
     discovery: timedelta = timedelta(minutes=1)
+    points_ahead: int = 50_000         # two periods larger than this are not held in memory at once
     until: datetime | None = None      # rate no period that ends later
 
 
@@ -90,6 +91,7 @@ class Worker:
                  progressed: Callable[[Period, int], None] = lambda period, scopes: None) -> None:
         self._parts, self._tempo, self._progressed = parts, tempo, progressed
         self._ahead: dict[Period, _Ahead] = {}
+        self._points: int | None = None        # in the period rated last
         self._swept: float | None = None
 
     @property
@@ -97,12 +99,12 @@ class Worker:
         """The worker's heartbeat, to be entered around its work."""
         return self._parts.pulse
 
-    def discover(self) -> bool:
-        """Ask for scopes now, whoever may have done so lately; whether all that there are were found."""
+    def discover(self) -> int:
+        """Ask for scopes now, whoever may have done so lately; how many there are.  Raises where that fails."""
         try:
-            return self._parts.newcomers.look(timedelta(0))
+            return self._parts.newcomers.find()
         except Stopped:
-            return False
+            return 0
 
     def run(self) -> None:
         """Work until told to stop."""
@@ -225,7 +227,7 @@ class Worker:
         parts.pulse.doing(f"rating {len(batch.states)} scopes from {instant(batch.period.begin)}")
         answers = self._answers(batch, everybody)
         following = batch.period.next()
-        if self._is_over(following) and following not in self._ahead and len(self._ahead) < BEGUN_AHEAD:
+        if self._may_go_ahead(following):
             self._ahead[following] = self._begun(following, batch.identifiers, everybody)
         usage = parts.gatherer.await_usage(answers, batch.identifiers)
         accepted: set[int | None] = set()
@@ -233,6 +235,7 @@ class Worker:
             with parts.database.read() as tx:
                 accepted = index.accepted(tx, batch.period)
         outcome = parts.processor.process(batch, usage, accepted, rate, ruleset)
+        self._points = outcome.points
         if outcome.failed:
             # What was begun ahead asks about scopes that are now set aside.
             self._ahead.pop(following, None)
@@ -240,6 +243,11 @@ class Worker:
         if outcome.recorded:
             self._progressed(batch.period, len(outcome.recorded))
         return outcome
+
+    def _may_go_ahead(self, following: Period) -> bool:
+        """Whether to ask about the period after next in line while this one is rated."""
+        return (self._points is not None and self._points <= self._tempo.points_ahead and len(self._ahead) < BEGUN_AHEAD
+                and following not in self._ahead and self._is_over(following))
 
     def _answers(self, batch: Batch, everybody: Sequence[str]) -> list[Future[Collected]]:
         """The collection begun ahead if it covers this batch, else a new one."""

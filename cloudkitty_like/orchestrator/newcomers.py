@@ -53,11 +53,8 @@ class Newcomers:
         """
         if self._looked is not None and monotonic() - self._looked < every.total_seconds():
             return False
-        self._looked, source = monotonic(), self._source
         try:
-            found = self._scopes.register(
-                self._asking(lambda: list(source.fetcher.scopes())), key=source.scope_key,
-                fetcher=source.fetcher_name, collector=source.collector_name)
+            self.find()
         except Error as error:
             LOG.error("looking for scopes: %s", error)
             return False
@@ -66,9 +63,17 @@ class Newcomers:
         except Exception:
             LOG.exception("looking for scopes")     # a fetcher's bug: loud, and no reason not to rate who is known
             return False
-        if found:
-            LOG.info("%d new scopes: %s", len(found), ", ".join(map(repr, found[:10])))
         return True
+
+    def find(self) -> int:
+        """Ask the fetcher and register who is new; how many scopes it knows.  Raises what it raises, and Stopped."""
+        self._looked, source = monotonic(), self._source
+        scopes = self._asking(lambda: list(source.fetcher.scopes()))
+        new = self._scopes.register(scopes, key=source.scope_key, fetcher=source.fetcher_name,
+                                    collector=source.collector_name)
+        if new:
+            LOG.info("%d new scopes: %s", len(new), ", ".join(map(repr, new[:10])))
+        return len(scopes)
 
     def start(self, states: Sequence[ScopeState], length: timedelta) -> int:
         """Give scopes that have none their first period, by one question about where data begins; how many could be."""

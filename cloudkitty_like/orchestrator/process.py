@@ -26,6 +26,7 @@ class Outcome:
     """What became of a batch: the ids of the scopes recorded, those left to another worker, the others' errors."""
 
     recorded: set[int] = field(default_factory=set)
+    points: int = 0                    # recorded
     overtaken: set[int] = field(default_factory=set)
     failed: list[tuple[ScopeState, str, Error]] = field(default_factory=list)     # state, SOURCE or RATING, why
 
@@ -88,8 +89,10 @@ class Processor:
         except Error as error:
             self._record_apart(rated, ruleset, outcome, error)
             return
+        points = sum(one.points for one in rated)
         outcome.recorded.update(one.state.id for one in rated)
-        self._stages.recorded(len(rated), sum(one.points for one in rated))
+        outcome.points += points
+        self._stages.recorded(len(rated), points)
 
     def _record_apart(self, rated: Sequence[Rated], ruleset: int, outcome: Outcome, error: Error) -> None:
         """What cannot be recorded together: without those that another worker was faster with, or in halves."""

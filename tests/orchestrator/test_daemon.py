@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from cloudkitty_like.db import workers
 from cloudkitty_like.domain.errors import Invalid, Unavailable
-from cloudkitty_like.domain.period import Period
+from cloudkitty_like.domain.period import Period, instant
 from cloudkitty_like.orchestrator.daemon import PATIENCE
 from tests.orchestrator.worker import HOUR, METRICS, MONTH, Bench
 
@@ -135,15 +135,25 @@ def test_a_parked_scope_waits_for_another_rule_set_version(sqlite):
 def test_answers_begun_ahead_are_not_used_once_their_turn_has_passed(sqlite):
     bench = Bench(sqlite, ["alice"], hours=10)
     worker = bench.worker(slice_seconds=0.0)
-    worker.cycle()                                     # the second hour has been asked about
-    assert {period.begin for _, period, _ in bench.collector.asked} == {MONTH, at(1)}
+    worker.cycle()                                     # how large an hour is is known after the first
+    assert {period.begin for _, period, _ in bench.collector.asked} == {MONTH}
+    worker.cycle()                                     # the third hour has been asked about
+    assert {period.begin for _, period, _ in bench.collector.asked} == {MONTH, at(1), at(2)}
     other = bench.worker()
     other.drain()                                      # somebody else has rated it meanwhile
     worker.cycle()
     bench.collector.samples = []                       # the source is corrected
-    bench.scopes.reset(["alice"], at(1), author="tester", reason="the source was corrected")
+    bench.scopes.reset(["alice"], at(2), author="tester", reason="the source was corrected")
     worker.drain()
-    assert bench.sums("time") == {(MONTH.isoformat().replace("+00:00", "Z"),): (Decimal(4), 2)}
+    assert bench.sums("time") == {(instant(hour),): (Decimal(4), 2) for hour in (MONTH, at(1))}
+
+
+def test_large_periods_are_not_collected_ahead(sqlite):
+    bench = Bench(sqlite, ["alice"], hours=10)
+    worker = bench.worker(slice_seconds=0.0, points_ahead=1)
+    for hours in range(1, 4):
+        worker.cycle()
+        assert {period.begin for _, period, _ in bench.collector.asked} == {MONTH, *map(at, range(hours))}
 
 
 class Taken:

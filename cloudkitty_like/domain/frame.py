@@ -7,20 +7,21 @@ per distinct label, then spread over the rows by code.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import cached_property
 from hashlib import blake2b
 from itertools import compress
 from operator import attrgetter
 from types import MappingProxyType
+from typing import Any, Generic, TypeVar
 
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.period import Period
 
 Labels = Mapping[str, "Column"]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,22 @@ class Column:
         return len(self.codes)
 
 
+class _Once(Generic[T]):
+    """An attribute that is worked out when first asked for.
+
+    functools.cached_property would do, but in Python 3.11 it takes a lock each
+    time, which costs more than what is worked out here for a small frame.
+    """
+
+    def __init__(self, work: Callable[[Any], T]) -> None:
+        self._work, self.__doc__ = work, work.__doc__
+        self._name = work.__name__
+
+    def __get__(self, frame: object, owner: type | None = None) -> T:
+        value = frame.__dict__[self._name] = self._work(frame)
+        return value
+
+
 @dataclass(frozen=True)
 class Frame:
     """Rows of equal length in every column; ``price`` is None where nothing priced the row yet.
@@ -78,7 +95,6 @@ class Frame:
         size, and ValueError where a column is not as long as ``qty``.
         """
         metadata = metadata or {}
-        names = (*groupby, *metadata)
         columns = (*groupby.values(), *metadata.values())
         rows = list(zip(*columns, strict=True)) if columns else []
         amounts = money.all_rounded(qty)
@@ -90,12 +106,11 @@ class Frame:
         if len(merged) != len(rows):
             merged = _added_up(rows, amounts)
         keys = sorted(merged)
-        cells = [Column.of(column) for column in zip(*keys, strict=True)] if keys else [Column.of(())] * len(names)
-        labels = dict(zip(names, cells, strict=False))      # no names: one row of no labels
+        cells = iter(list(map(Column.of, zip(*keys, strict=True))) if keys else [Column.of(())] * len(columns))
         return cls(
             metric, unit, period, tuple(map(merged.__getitem__, keys)), (None,) * len(keys),
-            MappingProxyType({name: labels[name] for name in groupby}),
-            MappingProxyType({name: labels[name] for name in metadata}),
+            MappingProxyType(dict(zip(groupby, cells))),    # noqa: B905 - the rest is metadata's
+            MappingProxyType(dict(zip(metadata, cells, strict=True))),
         )
 
     @property
@@ -127,17 +142,17 @@ class Frame:
         metadata = zip(*self.metadata.values(), strict=True) if self.metadata else nothing
         return zip(groupby, metadata, self.qty, self.price, strict=True)
 
-    @cached_property
+    @_Once
     def fixed_qty(self) -> tuple[array[int], array[int]]:
         """Whole and part of each quantity: the form in which it is stored."""
         return money.fixed(self.qty)
 
-    @cached_property
+    @_Once
     def fixed_price(self) -> tuple[array[int], array[int]]:
         """Whole and part of each price, 0 and 0 where a row is unpriced."""
         return money.fixed(money.ZERO if value is None else value for value in self.price)
 
-    @cached_property
+    @_Once
     def unpriced(self) -> int:
         """The number of rows without a price."""
         return sum([value is None for value in self.price])     # count() would compare each Decimal with None

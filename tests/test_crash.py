@@ -29,7 +29,7 @@ from tests.databases import KINDS, missing, new_database
 from tests.installation import PATIENCE, History, Installation, number
 from tests.synthetic import Catalogue, Fault, Synthetic
 
-SHORT, LONG = History(hours=200), History(hours=1500)
+SHORT, MIDDLE, LONG = History(hours=200), History(hours=600), History(hours=1500)
 STAGES = ("revision_block", "appended", "point", "scope", "ledger_tx", "frame", "total", "day_total", "month_total")
 """The tables that recording a period writes, in this order: what is killed waiting for one has written those before."""
 
@@ -276,24 +276,25 @@ def test_c45_two_processors_on_the_same_scopes_record_everything_once(kind, tmp_
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_that_is_paused_and_overtaken_changes_nothing_when_it_goes_on(kind, tmp_path, undisturbed):
     draw = random.Random(3)
-    with installed(tmp_path, kind, SHORT) as (site, database):
-        paused = [site.start("rate", *SHORT.window, config=elsewhere(site, name)) for name in ("one", "two")]
+    with installed(tmp_path, kind, MIDDLE) as (site, database):
+        paused = [site.start("rate", *MIDDLE.window, config=elsewhere(site, name)) for name in ("one", "two")]
         for process in paused:
-            wanted = number(database, FRAMES) + draw.randrange(1, 20) * SHORT.scopes
+            wanted = number(database, FRAMES) + draw.randrange(1, 20) * MIDDLE.scopes
             eventually(lambda wanted=wanted: number(database, FRAMES) >= wanted, f"progress\n{site.log}")
             pause(process, database, draw)
-        site.run("rate", *SHORT.window)
+        site.run("rate", *MIDDLE.window)
         report = site.report()
         for process in paused:
             process.send_signal(signal.SIGCONT)
         assert [ended(process) for process in paused] == [0, 0], site.log
-        assert report == undisturbed(SHORT)[0]
-        settled(site, SHORT, undisturbed(SHORT))
+        assert report == undisturbed(MIDDLE)[0]
+        settled(site, MIDDLE, undisturbed(MIDDLE))
 
 
 def pause(process: subprocess.Popen, database: Database, draw: random.Random) -> None:
     """Stop it outside of its transactions: in one it would hold everybody up, rather than be overtaken."""
     for _ in range(1000):
+        assert process.poll() is None, "it has ended before it could be paused"
         time.sleep(draw.random() * 0.02)
         process.send_signal(signal.SIGSTOP)
         os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)

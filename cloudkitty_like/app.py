@@ -237,7 +237,6 @@ class App:
         from cloudkitty_like.orchestrator.daemon import Parts, Tempo, Worker
         from cloudkitty_like.orchestrator.failures import Failures
         from cloudkitty_like.orchestrator.heartbeat import Pulse
-        from cloudkitty_like.orchestrator.lease import ToozLease
         from cloudkitty_like.orchestrator.newcomers import Newcomers, Source
         from cloudkitty_like.orchestrator.process import Processor
         from cloudkitty_like.orchestrator.stages import Stages
@@ -248,10 +247,7 @@ class App:
         pulse = Pulse(self.database, self.clock, stages, lambda: getattr(self.collector, "requests_made", 0))
         failures = Failures(self.database, self.clock, timedelta(seconds=options.retry_first),
                             timedelta(seconds=options.retry_most))
-        try:
-            lease = ToozLease(options.coordination_url, pulse.id, options.shards, pulse.pid)
-        except (OSError, RuntimeError) as error:       # no such place, no such driver
-            raise Invalid(f"[orchestrator] coordination_url: {error}") from None
+        lease = self.lease(pulse.id, pulse.pid)
         source = Source(self.fetcher, self.collector, metrics, self.conf.collect.scope_key, self.conf.fetcher.backend,
                         self.conf.collect.collector)
         gatherer = Gatherer(self.collector, metrics, threads=options.max_threads,
@@ -269,6 +265,12 @@ class App:
             poll_seconds=options.poll_interval, discovery=timedelta(seconds=options.discovery_interval), until=until,
         )
         return Worker(parts, tempo, progressed)
+
+    def lease(self, member: str, first: int) -> Any:
+        """Leases on shards for a worker of that name, tried from the first-th on."""
+        from cloudkitty_like.orchestrator.lease import ToozLease
+
+        return ToozLease(self.conf.orchestrator.coordination_url, member, self.conf.orchestrator.shards, first)
 
     @cached_property
     def tariffs(self) -> Any:

@@ -49,6 +49,8 @@ def _checks(app: App, verify: bool) -> Iterator[Check]:
     yield _tried("source", lambda: _source(app))
     if database.state == "ok":
         yield _tried("ledger", lambda: _ledger(app))
+        yield _tried("storage of points", lambda: _storage(app))
+        yield _tried("leases", lambda: _leases(app))
         yield from _workers(app)
         yield from _scopes(app)
         if verify:
@@ -82,6 +84,19 @@ def _ledger(app: App) -> str:
     rows = app.summary.rows(Query())
     points = rows[0].sum.points if rows else 0
     return f"{points} points"
+
+
+def _storage(app: App) -> str:
+    from cloudkitty_like.domain.period import EPOCH, Period
+    from cloudkitty_like.domain.query import Query
+
+    app.storage.sums(Query(period=Period(EPOCH, EPOCH + timedelta(seconds=1))))
+    return f"{app.conf.storage.backend}, {'in the state database' if app.storage.within else 'on its own'}"
+
+
+def _leases(app: App) -> str:
+    app.lease("status", 0).close()
+    return f"{app.conf.orchestrator.shards} shards"
 
 
 def _workers(app: App) -> Iterator[Check]:

@@ -31,12 +31,12 @@ class ToozLease:
     def __init__(self, url: str, member: str, shards: int, first: int = 0) -> None:
         self._shards, self._first = shards, first % shards
         parsed = urlparse(url)
-        if parsed.scheme == "file":
-            Path(parsed.path).mkdir(parents=True, exist_ok=True)
         try:
+            if parsed.scheme == "file":
+                Path(parsed.path).mkdir(parents=True, exist_ok=True)
             self._coordinator = coordination.get_coordinator(url, member.encode())
             self._coordinator.start(start_heart=True)
-        except NoMatches as error:
+        except (NoMatches, OSError) as error:          # no such driver, no such place
             raise Invalid(f"[orchestrator] coordination_url: {error}") from error
         except ToozError as error:
             raise Unavailable(f"[orchestrator] coordination_url: {error}") from error

@@ -22,6 +22,21 @@ def test_all_is_well(site: Site) -> None:
     assert not [name for name, (state, _) in found.items() if state == "error"]
 
 
+def test_it_looks_at_the_leases_and_at_a_storage_of_its_own(site: Site) -> None:
+    code, found = checks(site.rated())
+    assert code == 0
+    assert found["leases"] == ("ok", "8 shards")
+    assert found["storage of points"] == ("ok", "sqlalchemy, in the state database")
+    site.configure(storage_sqlalchemy={"connection": "postgresql://nobody@127.0.0.1:1/nothing"},
+                   orchestrator={"coordination_url": "nothing://"})
+    code, found = checks(site)
+    assert code == 1
+    assert found["ledger"][0] == "ok"
+    assert found["leases"][0] == found["storage of points"][0] == "error"
+    assert "127.0.0.1:1" in found["storage of points"][1]
+    assert "coordination_url" in found["leases"][1]
+
+
 def test_what_is_not_well_is_an_error_with_its_reason(site: Site) -> None:
     (site.path / "metrics.yml").write_text("metrics: {}")
     code, found = checks(site)

@@ -13,6 +13,7 @@ from cloudkitty_like.db import workers
 from cloudkitty_like.domain.errors import Invalid, Unavailable
 from cloudkitty_like.domain.period import Period, instant
 from cloudkitty_like.orchestrator.daemon import PATIENCE
+from cloudkitty_like.testing.memory import MemoryFetcher
 from tests.orchestrator.worker import HOUR, METRICS, MONTH, Bench
 
 
@@ -285,3 +286,29 @@ def test_unknown_is_not_zero_until_it_is_accepted(sqlite):
     bench.now += HOUR
     bench.worker(until=at(5)).drain()
     assert bench.dues() == {"alice": at(5), "bob": at(2)}
+
+
+class Counted(MemoryFetcher):
+    """A fetcher that counts how often it is asked."""
+
+    asked = 0
+
+    def scopes(self):
+        self.asked += 1
+        return super().scopes()
+
+
+def test_p8_scopes_are_looked_for_by_one_worker_and_now_and_then(sqlite):
+    bench = Bench(sqlite)
+    bench.fetcher = fetcher = Counted(bench.fetcher.known)
+    bench.lease = Taken({0})
+    without_the_first_shard = bench.worker(discovery=HOUR)
+    for _ in range(3):
+        without_the_first_shard.cycle()
+    assert fetcher.asked == 0
+    bench.lease = Taken(())
+    with_it = bench.worker(discovery=HOUR)
+    for _ in range(3):
+        with_it.cycle()
+    assert fetcher.asked == 1
+    assert set(bench.dues()) == {"alice", "bob"}

@@ -3,9 +3,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Clamped, Decimal, Overflow
 from fractions import Fraction
 from itertools import repeat
+from math import lcm
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -77,11 +78,14 @@ class Metric:
 
 def _scaled(values: list[Decimal], factor: Fraction, offset: Fraction) -> list[Decimal]:
     """``value * factor + offset`` of each: exact where decimals can say it, else to 60 digits."""
+    # One division, and that last: 1/3 of 3 is 1 then, and 181.4 * 5/9 - 160/9 is 83, where two rounded
+    # quotients would differ from it by what CEIL, FLOOR and MAP notice.
+    common = lcm(factor.denominator, offset.denominator)
+    numerator, more, denominator = Decimal(int(factor * common)), Decimal(int(offset * common)), Decimal(common)
     with money.arithmetic() as context:
-        numerator, denominator = Decimal(factor.numerator), Decimal(factor.denominator)
-        more = context.divide(Decimal(offset.numerator), Decimal(offset.denominator))
-        # A quotient like 1/1048576 is exact in decimals; dividing last keeps 1/3 of 3 equal to 1.
+        # Beyond 10^999999 is infinite, thus out of range; what is as small as that is nothing.
+        context.traps[Overflow] = context.traps[Clamped] = False
         results = list(map(context.multiply, values, repeat(numerator))) if numerator != 1 else values
-        if denominator != 1:
-            results = list(map(context.divide, results, repeat(denominator)))
-        return list(map(context.add, results, repeat(more))) if more else results
+        if more:
+            results = list(map(context.add, results, repeat(more)))
+        return list(map(context.divide, results, repeat(denominator))) if denominator != 1 else results

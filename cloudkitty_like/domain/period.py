@@ -10,7 +10,7 @@ from cloudkitty_like.domain.errors import Invalid
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
-_SHAPE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:?\d{2})?)?$")
+_SHAPE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:?[0-5]\d)?)?$")
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -21,28 +21,36 @@ class Period:
     end: datetime
 
     def __post_init__(self) -> None:
-        if self.begin.tzinfo is None or self.end.tzinfo is None:
-            raise Invalid("a period needs instants with a time zone")
-        object.__setattr__(self, "begin", self.begin.astimezone(UTC))
-        object.__setattr__(self, "end", self.end.astimezone(UTC))
+        object.__setattr__(self, "begin", _in_utc(self.begin))
+        object.__setattr__(self, "end", _in_utc(self.end))
         if self.begin >= self.end:
             raise Invalid(f"a period must end after it begins: {instant(self.begin)} to {instant(self.end)}")
 
     @classmethod
     def starting(cls, begin: datetime, length: timedelta) -> Period:
         # In UTC, so that an hour is an hour when the clocks change.
-        begin = begin.astimezone(UTC)
-        return cls(begin, begin + length)
+        begin = _in_utc(begin)
+        try:
+            return cls(begin, begin + length)
+        except OverflowError:
+            raise Invalid(f"{instant(begin)} is out of range") from None
 
     @classmethod
     def containing(cls, when: datetime, length: timedelta) -> Period:
         """The one of the periods of this length, counted from 1970, that ``when`` is in."""
-        return cls.starting(EPOCH + (when - EPOCH) // length * length, length)
+        try:
+            begin = EPOCH + (_in_utc(when) - EPOCH) // length * length
+        except OverflowError:
+            raise Invalid(f"{instant(when)} is out of range") from None
+        return cls.starting(begin, length)
 
     @classmethod
     def month_of(cls, when: datetime) -> Period:
-        first = when.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-        return cls(first, (first + timedelta(days=32)).replace(day=1))
+        first = _in_utc(when).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        try:
+            return cls(first, (first + timedelta(days=32)).replace(day=1))
+        except OverflowError:
+            raise Invalid(f"{instant(when)} is out of range") from None
 
     @classmethod
     def day_of(cls, when: datetime) -> Period:
@@ -57,13 +65,13 @@ class Period:
         return int(self.length.total_seconds())
 
     def next(self) -> Period:
-        return Period(self.end, self.end + self.length)
+        return Period.starting(self.end, self.length)
 
     def split(self, length: timedelta) -> Iterator[Period]:
         """Consecutive periods of ``length``; the last is shorter where it does not fit."""
         begin = self.begin
         while begin < self.end:
-            end = min(begin + length, self.end)
+            end = begin + length if length < self.end - begin else self.end
             yield Period(begin, end)
             begin = end
 
@@ -96,4 +104,10 @@ def parse_instant(text: str) -> datetime:
 
 def instant(when: datetime) -> str:
     """``2026-11-01T10:00:00Z``, with a fraction of a second only where there is one."""
-    return when.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+    return _in_utc(when).replace(tzinfo=None).isoformat() + "Z"
+
+
+def _in_utc(when: datetime) -> datetime:
+    if when.tzinfo is None:
+        raise Invalid(f"{when} needs a time zone")      # astimezone() would take this machine's
+    return when.astimezone(UTC)

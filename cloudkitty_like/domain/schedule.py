@@ -25,5 +25,6 @@ def first_period(now: datetime, length: timedelta, *, given: datetime | None, da
 
 def back_off(failures: int, *, first: timedelta, most: timedelta) -> timedelta:
     """How long to leave a scope alone after its ``failures``-th failure in a row: doubling, bounded."""
-    doublings = min(max(failures - 1, 0), 30)
-    return min(first * (1 << doublings), most)
+    factor = 1 << min(max(failures - 1, 0), 30)
+    # Compared before it is multiplied: a timedelta ends at 10^9 days.
+    return most if first > most // factor else first * factor

@@ -208,15 +208,16 @@ def merged(frames: Sequence[Frame]) -> Frame:
         if (frame.metric, frame.unit) != (first.metric, first.unit):
             raise Invalid(f"{frame.metric} in {frame.unit} and {first.metric} in {first.unit} do not add up")
     groupby = list(dict.fromkeys(name for frame in frames for name in frame.groupby))
-    metadata = list(dict.fromkeys(name for frame in frames for name in frame.metadata if name not in groupby))
-    blank = Column(("",), array("I"))
+    metadata = list(dict.fromkeys(name for frame in frames for name in frame.metadata
+                                  if name not in groupby or name in frame.groupby))
 
-    def cells(name: str) -> Iterator[str]:
+    def cells(name: str, of: Callable[[Frame], Labels]) -> Iterator[str]:
         for frame in frames:
-            column = frame.labels.get(name, blank)
-            yield from column if column is not blank else [""] * len(frame)
+            column = of(frame).get(name, frame.labels.get(name))
+            yield from [""] * len(frame) if column is None else column
 
     return Frame.of_usage(
         first.metric, first.unit, first.period, (qty for frame in frames for qty in frame.qty),
-        {name: list(cells(name)) for name in groupby}, {name: list(cells(name)) for name in metadata},
+        {name: list(cells(name, attrgetter("groupby"))) for name in groupby},
+        {name: list(cells(name, attrgetter("metadata"))) for name in metadata},
     )

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from decimal import Context, Decimal, localcontext
+from fractions import Fraction
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cloudkitty_like.domain.query import Query, Sum
+
+AMOUNTS = st.decimals(-9 * 10**18, 9 * 10**18, places=12)
+COUNTS = st.integers(0, 2**62)
+SUMS = st.builds(Sum, AMOUNTS, AMOUNTS, COUNTS, COUNTS)
+FIELDS = ("qty", "price", "points", "unpriced")
+
+
+def spelt(total):
+    return [Fraction(getattr(total, name)) for name in FIELDS]
+
+
+def test_sums_are_exact_beyond_the_28_digits_of_python():
+    big, small = Decimal("8999999999999999999.999999999999"), Decimal("0.000000000001")
+    less = Decimal("-8999999999999999999.999999999999")
+    total = Sum(big, less, 1, 0) + Sum(small, -small, 2, 1)
+    assert total == Sum(Decimal(9 * 10**18), Decimal(-9 * 10**18), 3, 1)
+    assert (Sum(big) + Sum(big)).qty == Decimal("17999999999999999999.999999999998")
+    assert (Sum(big) + Sum(less) + Sum(small)).qty == small
+
+
+@settings(max_examples=200)
+@given(st.lists(SUMS, max_size=10), st.randoms(), st.integers(1, 28))
+def test_sums_are_exact_in_any_order_whatever_the_precision_around_them(sums, random, precision):
+    with localcontext(Context(prec=precision)):
+        total = sum(sums, Sum())
+        assert total == sum(random.sample(sums, len(sums)), Sum())
+    assert spelt(total) == [sum(column) for column in zip(*map(spelt, [Sum(), *sums]), strict=True)]
+
+
+@given(SUMS)
+def test_nothing_added_changes_nothing(total):
+    assert total + Sum() == Sum() + total == total
+
+
+def test_a_question_without_conditions_is_about_everything():
+    assert Query() == Query(None, None, None, {}, (), None)

@@ -36,6 +36,9 @@ class ToozLease:
                 Path(parsed.path).mkdir(parents=True, exist_ok=True)
             self._coordinator = coordination.get_coordinator(url, member.encode())
             self._coordinator.start(start_heart=True)
+        except ImportError as error:
+            raise Invalid(f"[orchestrator] coordination_url: {error}",
+                          hint=f"install what tooz needs for {parsed.scheme}://") from error
         except (NoMatches, OSError) as error:          # no such driver, no such place
             raise Invalid(f"[orchestrator] coordination_url: {error}") from error
         except ToozError as error:

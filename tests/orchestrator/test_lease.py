@@ -113,6 +113,12 @@ def test_a_lease_is_kept_alive_while_it_is_held(server):
         two.close()
 
 
+def test_a_driver_whose_library_is_not_installed_is_a_wrong_option():
+    with pytest.raises(Invalid, match=r"coordination_url: No module named 'kazoo'") as error:
+        ToozLease("zookeeper://127.0.0.1", "one", 8)
+    assert "zookeeper://" in error.value.hint
+
+
 def test_an_unknown_driver_is_a_wrong_option():
     with pytest.raises(Invalid, match="coordination_url"):
         ToozLease("nothing://somewhere", "one", 8)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from cloudkitty_like.domain.errors import Invalid
-from cloudkitty_like.domain.period import Period, parse_instant
+from cloudkitty_like.domain.period import Period, instant, parse_instant
 
 
 def moment(text: str) -> datetime:
@@ -38,7 +38,7 @@ def add_window(parser: argparse.ArgumentParser, *, required: bool) -> None:
 def window(args: argparse.Namespace) -> Period:
     """The period of ``--begin`` and ``--end``; Invalid where it is none."""
     if args.begin >= args.end:
-        raise Invalid(f"--end: it is not after --begin ({args.end:%Y-%m-%dT%H:%M:%SZ})")
+        raise Invalid(f"--end: it is not after --begin ({instant(args.begin)})")
     return Period(args.begin, args.end)
 
 

@@ -28,7 +28,7 @@ NEEDS = {
 }
 """What has to be right before a command can do anything; those that rate look at more."""
 
-WORKING = ("standalone", "processor", "rate", "status")
+SPELLING = ("standalone", "processor", "rate", "status")
 """Those that say what in a configuration nobody reads."""
 
 COMMANDS = {
@@ -104,6 +104,9 @@ def _parsed(argv: list[str]) -> argparse.Namespace:
     _shared(top, default=None)
     top.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of those below")
     top.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    for argument in argv:
+        if any("\ud800" <= character <= "\udfff" for character in argument):     # Python's stand-ins for other bytes
+            top.error(f"{argument!r} is not text in UTF-8")
     first = top.parse_args(argv)
     module = importlib.import_module(f"cloudkitty_like.cli.{first.command}")
     parser = Parser(prog=f"{PROGRAM} {first.command}", description=COMMANDS[first.command])
@@ -136,7 +139,7 @@ def _app(args: argparse.Namespace) -> App:
 
     needs = NEEDS.get(args.command, ())
     conf = read_configuration(_files(args), args.config_dir, logs=args.command == "processor")
-    if args.command in WORKING:
+    if args.command in SPELLING:
         from cloudkitty_like.cli.spelling import doubts
 
         for doubt in doubts(conf):

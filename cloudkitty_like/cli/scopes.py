@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cloudkitty_like.cli import output
 from cloudkitty_like.cli.arguments import add_window, moment, some_or_all, window
-from cloudkitty_like.domain.period import instant
+from cloudkitty_like.domain.period import Period, instant
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
@@ -41,7 +41,8 @@ def run(args: argparse.Namespace, app: App) -> int:
             _list(args, app)
         case "reset":
             app.scopes.reset(args.scope, args.to, author=app.author, reason=args.reason)
-            print(f"{len(args.scope)} scopes will be rated again from {instant(args.to)} on.")
+            begin = Period.containing(args.to, app.period).begin
+            print(f"{len(set(args.scope))} scopes will be rated again from {instant(begin)} on.")
         case "activate":
             app.scopes.activate(args.scope, not args.off)
         case "retry":

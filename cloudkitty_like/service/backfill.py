@@ -22,6 +22,6 @@ def failures(database: Database, end: datetime) -> list[tuple[str, str]]:
     with database.read() as tx:
         states = [state for state in rows.everything(tx) if state.active]
     return [
-        (state.identifier, (state.error or "not rated yet: another worker may be at it").replace("\n", " "))
+        (state.identifier, (state.error or "not rated yet: another worker may be at it").replace("\n", "; "))
         for state in states if state.due is None or state.due < end
     ]

@@ -54,7 +54,7 @@ class Reader:
             return call(argument)
         except Invalid as error:
             for problem in error.problems:
-                self.problem(key, problem)
+                self.problem(key, problem.removeprefix(f"{key}."))      # named once
             return None
 
     def checked_name(self) -> str:

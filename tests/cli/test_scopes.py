@@ -40,7 +40,7 @@ def test_what_was_accepted_as_empty_is_rated_as_empty_and_no_more(site: Site) ->
 def test_a_scope_is_rated_again_from_where_it_is_reset_to(site: Site) -> None:
     site.rated()
     before = site.here.json("report")
-    assert "2026-03-01T01:00:00Z" in site.here.ok("scopes", "reset", "--to", "2026-03-01T01:00", "alpha")
+    assert "2026-03-01T01:00:00Z" in site.here.ok("scopes", "reset", "--to", "2026-03-01T01:25", "alpha")
     assert states(site)["alpha"] == ("ok", "2026-03-01T00:00:00Z")
     assert site.here.json("report") == before
     site.spawn("rate", "--begin", "2026-03-01T01:00", "--end", LAST)

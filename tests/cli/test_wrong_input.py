@@ -193,6 +193,7 @@ OPTIONS = [
     (("report", "--csv", "--json"), "not allowed with"),
     (("report", "--scope", "nobody"), "no scope is called 'nobody'"),
     (("report", "--colour", "red"), "--colour"),
+    (("report", "--filter", "flavor=\udcff"), "'flavor=\\udcff' is not text in UTF-8"),
     (("rate",), "--begin, --end"),
     (("rate", "--begin", "2026-03-01T00:30", "--end", "2026-03-02"), "--begin: 2026-03-01T00:30:00Z is inside"),
     (("rate", "--begin", "2026-03-01", "--end", "2999-01-01"), "--end: 2999-01-01T00:00:00Z is in the future"),

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloudkitty_like.client.prometheus import Prometheus
 from cloudkitty_like.collector.prometheus import PrometheusCollector
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.metric import Metric
@@ -325,3 +326,9 @@ def test_the_example_that_ships_is_right_and_shows_every_key():
     assert {"cpu", "memory", "instance_present", "traffic", "volume", "reserved_server"} == {
         metric.alt_name for metric in metrics}
     assert [key for key in KEYS if not re.search(rf"^[ -]*{key}:", text, re.MULTILINE)] == []
+
+
+def test_what_a_collector_says_about_its_part_names_that_part_once():
+    text = "metrics: {up: {unit: u, extra_args: {aggregation_method: summ}}}"
+    with pytest.raises(Invalid, match=r"'up': extra_args: aggregation_method: 'summ' is not one of"):
+        load(text, PrometheusCollector(Prometheus("http://localhost")), "project_id")

@@ -62,7 +62,7 @@ class Summary:
         sums: dict[tuple[str, ...], Sum] = {}
         for source, window in _sources(query):
             for row in tx.execute(_statement(source, window, query, tx.dialect.name)):
-                group, found = _keyed(row, query, tx.dialect.name)
+                group, found = _keyed(row, query)
                 sums[group] = sums[group] + found if group in sums else found
         return _rows(sums, query)
 
@@ -126,9 +126,9 @@ def _statement(source: FromClause, window: Period | None, query: Query, dialect:
     return statement
 
 
-def _keyed(row: Sequence[object], query: Query, dialect: str) -> tuple[tuple[str, ...], Sum]:
+def _keyed(row: Sequence[object], query: Query) -> tuple[tuple[str, ...], Sum]:
     width = len(query.groupby) + (METRIC in query.groupby)
-    return tuple(map(_text, row[:width])), sum_of(row[width:], dialect)
+    return tuple(map(_text, row[:width])), sum_of(row[width:])
 
 
 def _text(cell: object) -> str:

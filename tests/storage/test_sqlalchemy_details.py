@@ -7,6 +7,7 @@ import pytest
 from oslo_config import cfg
 from sqlalchemy import event, func, insert, select, text
 
+from cloudkitty_like.db.amounts import joined, pieces_of
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.tables import point, series
 from cloudkitty_like.domain import money
@@ -15,7 +16,7 @@ from cloudkitty_like.domain.query import Query
 from cloudkitty_like.plugin import load
 from cloudkitty_like.ports import Site
 from cloudkitty_like.storage.sqlalchemy import SqlalchemyStorage
-from cloudkitty_like.storage.sqlalchemy.bulk import BULK, joined
+from cloudkitty_like.storage.sqlalchemy.bulk import BULK
 from cloudkitty_like.storage.sqlalchemy.interning import Interner
 from cloudkitty_like.storage.sqlalchemy.labels import Labels
 from cloudkitty_like.storage.sqlalchemy.selection import PART_BITS, WHOLE_BITS, grouped
@@ -137,12 +138,12 @@ def test_a_hundred_million_points_do_not_overflow_sqlite(sqlite, stored, bits):
     """SQLite adds in 64 bits: each piece of the stored number, a hundred million times, must fit."""
     with sqlite.write() as tx:
         tx.execute(insert(point), {"revision": 1, "series": 1, "qty_whole": stored, "qty_part": 0})
-        pieces = tx.execute(select(*BULK["sqlite"].pieces(point.c.qty_whole, bits))).one()
+        pieces = tx.execute(select(*pieces_of(point.c.qty_whole, bits, "sqlite"))).one()
     sums = [piece * POINTS for piece in pieces]
     assert all(-2**63 <= total < 2**63 for total in sums)
-    assert joined(sums, bits) == stored * POINTS
+    assert joined(sums, [bits]) == [stored * POINTS]
     if stored == LAST_PART:
-        assert money.decimal(0, joined(sums, bits)) == Decimal("0.999999999999") * POINTS
+        assert money.decimal(0, *joined(sums, [bits])) == Decimal("0.999999999999") * POINTS
         assert stored * POINTS >= 2**63                  # in one piece it would overflow
 
 
@@ -153,9 +154,9 @@ def test_sums_on_the_servers_are_wider_than_64_bits(kind):
             with database.write() as tx:
                 tx.execute(insert(point), [{"revision": n, "series": series_id, "qty_whole": greatest, "qty_part": 0}
                                            for n in range(1, 12)])
-                wholes = BULK[kind].pieces(point.c.qty_whole, WHOLE_BITS)
+                wholes = pieces_of(point.c.qty_whole, WHOLE_BITS, tx.dialect.name)
                 pieces = tx.execute(select(*wholes).where(point.c.series == series_id)).one()
-            assert joined([int(piece) for piece in pieces], WHOLE_BITS) == 11 * greatest
+            assert joined([int(piece) for piece in pieces], [WHOLE_BITS]) == [11 * greatest]
 
 
 def test_the_longest_runs_of_revisions_become_ranges():

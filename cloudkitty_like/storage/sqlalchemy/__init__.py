@@ -78,9 +78,9 @@ class SqlalchemyStorage:
             conditions = selection.revisions(self._bulk, query, excluded, upto)
             if TIME in query.groupby or DAY in query.groupby:
                 labels = self._labels.of(tx, selection.present(tx, conditions))
-                rows = selection.added(self._bulk, tx, conditions, 1 if TIME in query.groupby else 86400)
+                rows = selection.added(tx, conditions, 1 if TIME in query.groupby else 86400)
             else:
-                found = list(selection.added(self._bulk, tx, conditions, None))
+                found = list(selection.added(tx, conditions, None))
                 labels = self._labels.of(tx, [row[0] for row in found])
                 rows = iter(found)
             summing = answers.Summing(query, labels)

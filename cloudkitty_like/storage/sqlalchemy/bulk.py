@@ -59,21 +59,10 @@ class Bulk(Protocol):
     def among(self, column: ColumnElement[Any], values: Collection[Any]) -> ColumnElement[bool]:
         """``column IN values``, however many they are; all of them integers or all of them text."""
 
-    def pieces(self, column: ColumnElement[int], bits: int) -> list[ColumnElement[Any]]:
-        """Sums that together are the exact sum of a column; see :func:`joined`."""
-
 
 def chunks(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     for start in range(0, len(rows), size):
         yield rows[start:start + size]
-
-
-def joined(pieces: Sequence[int], bits: int) -> int:
-    """The sum of which :meth:`Bulk.pieces` are the pieces."""
-    if len(pieces) == 1:
-        return pieces[0]
-    high, low = pieces
-    return (high << bits) + low
 
 
 _COLUMNS = ", ".join(column.name for column in point.c)
@@ -81,7 +70,7 @@ _SERIES = "scope, metric, unit, groupby, metadata, digest"
 
 
 class SqliteBulk:
-    """Straight to the driver's executemany.  Integers are 64 bits wide, sums too."""
+    """Straight to the driver's executemany.  Integers are 64 bits wide."""
 
     _points = f"INSERT INTO point ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608 - names of our own
     _series = f"INSERT INTO series ({_SERIES}, id) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
@@ -108,13 +97,9 @@ class SqliteBulk:
         listed = func.json_each(literal(json.dumps(list(values)), String)).table_valued("value")
         return column.in_(select(listed.c.value))
 
-    def pieces(self, column: ColumnElement[int], bits: int) -> list[ColumnElement[Any]]:
-        # >> keeps the sign and & is of the two's complement, so this is exact below zero too.
-        return [func.sum(column.bitwise_rshift(bits)), func.sum(column.bitwise_and((1 << bits) - 1))]
-
 
 class PostgresqlBulk:
-    """COPY in the binary form; sums of bigint are numeric."""
+    """COPY in the binary form."""
 
     _row = Struct("!hiqiqiqiqiqiq")
     _unpriced = Struct("!hiqiqiqiqii")
@@ -169,12 +154,9 @@ class PostgresqlBulk:
         listed = func.unnest(cast(literal(list(values), ARRAY(kind)), ARRAY(kind))).column_valued()
         return exists().where(listed == column)
 
-    def pieces(self, column: ColumnElement[int], bits: int) -> list[ColumnElement[Any]]:
-        return [func.sum(column)]
-
 
 class MysqlBulk:
-    """Statements of many rows, integers and digests written out; sums of integers are decimals."""
+    """Statements of many rows, integers and digests written out."""
 
     def add_points(self, connection: Connection, rows: Sequence[Point]) -> None:
         for chunk in chunks(rows, POINTS):
@@ -201,9 +183,6 @@ class MysqlBulk:
             return column.in_(list(values))
         # Sorted once by the server, then looked up; as a table it would be read again for every row.
         return column.in_([literal_column(", ".join(map(str, map(int, values))))])
-
-    def pieces(self, column: ColumnElement[int], bits: int) -> list[ColumnElement[Any]]:
-        return [func.sum(column)]
 
 
 BULK: dict[str, Bulk] = {"sqlite": SqliteBulk(), "postgresql": PostgresqlBulk(), "mysql": MysqlBulk()}

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple, cast
 from sqlalchemy import BigInteger, ColumnElement, Connection, func, select, type_coerce
 from sqlalchemy.sql.functions import count
 
+from cloudkitty_like.db.amounts import joined, pieces_of
 from cloudkitty_like.db.tables import appended, point
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import Query
-from cloudkitty_like.storage.sqlalchemy.bulk import Bulk, Point, joined
+from cloudkitty_like.storage.sqlalchemy.bulk import Bulk, Point
 
 RANGES = 50
 RANGE_LENGTH = 20
@@ -68,14 +69,14 @@ def grouped(numbers: Iterable[int]) -> tuple[list[tuple[int, int]], list[int]]:
     return [(ordered[start], ordered[stop - 1]) for start, stop in ranges], single
 
 
-def added(bulk: Bulk, connection: Connection, conditions: Sequence[ColumnElement[bool]],
-          bucket: int | None) -> Iterator[Added]:
+def added(connection: Connection, conditions: Sequence[ColumnElement[bool]], bucket: int | None) -> Iterator[Added]:
     """Points of the revisions chosen, by series and, if ``bucket`` is given, by begin rounded down to it."""
     keys: list[ColumnElement[Any]] = [point.c.series]
     if bucket is not None:
         begin = type_coerce(appended.c.begin, BigInteger)
         keys.append(begin if bucket == 1 else begin - begin % bucket)
-    pieces = [func.coalesce(piece, 0) for column, bits in AMOUNTS for piece in bulk.pieces(column, bits)]
+    dialect = connection.dialect.name
+    pieces = [func.coalesce(piece, 0) for column, bits in AMOUNTS for piece in pieces_of(column, bits, dialect)]
     statement = (
         select(*keys, count(), count(point.c.price_whole), *pieces)
         .select_from(appended.join(point, point.c.revision == appended.c.revision))
@@ -95,9 +96,8 @@ def amounts(numbers: Sequence[int]) -> tuple[int, int, int, int, int, int]:
     part of the price; a part may exceed 10^12.
     """
     points, priced, *pieces = numbers
-    width = len(pieces) // len(AMOUNTS)
-    sums = [joined(pieces[index * width:(index + 1) * width], bits) for index, (_, bits) in enumerate(AMOUNTS)]
-    return points, priced, sums[0], sums[1], sums[2], sums[3]
+    qty_whole, qty_part, price_whole, price_part = joined(pieces, [bits for _, bits in AMOUNTS])
+    return points, priced, qty_whole, qty_part, price_whole, price_part
 
 
 def present(connection: Connection, conditions: Sequence[ColumnElement[bool]]) -> list[int]:

@@ -14,8 +14,6 @@ from cloudkitty_like.domain.period import instant
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
 
-ALIVE_WITHIN = timedelta(seconds=30)
-
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -107,9 +105,9 @@ def _workers(app: App) -> Iterator[Check]:
     now = app.clock()
     if not known:
         yield Check("workers", "warning", "none has left a heartbeat")
-    somebody = any(now - worker.seen_at <= ALIVE_WITHIN for worker in known)
+    somebody = any(now - worker.seen_at <= workers.ALIVE_WITHIN for worker in known)
     for worker in known:
-        alive = now - worker.seen_at <= ALIVE_WITHIN
+        alive = now - worker.seen_at <= workers.ALIVE_WITHIN
         stages = ", ".join(f"{name} {cpu:.1f} s CPU" for name, (_, cpu) in sorted(worker.stages.items()))
         yield Check(f"worker {worker.host}:{worker.pid}", "ok" if alive else "warning" if somebody else "error",
                     f"{worker.doing} since {instant(worker.since)[:19]}Z, {worker.periods} periods, "

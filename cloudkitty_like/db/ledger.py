@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, UpdateBase, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.sql import ColumnElement
 
@@ -240,13 +240,6 @@ def advance(tx: Connection, steps: Sequence[Step]) -> None:
         raise Conflict("the progress of a scope was moved by somebody else meanwhile")
 
 
-def _step(dialect: str) -> UpdateBase:
-    return update(scope).where(scope.c.id == bindparam("scope_id"), scope.c.due == bindparam("from_due")).values(
-        due=bindparam("to_due"), failures=0, error=None, error_kind=None, error_at=None, retry_at=None,
-        parked_ruleset=None)
-
-
-STEPS = Many(("scope_id", "from_due", "to_due"), _step)
 NEW_FRAMES = Many(frame.c.keys(), lambda dialect: insert(frame))
 NEW_TOTALS = Many(total.c.keys(), lambda dialect: insert(total))
 

@@ -61,7 +61,6 @@ class Amounts(NamedTuple):
         return Amounts(*qty, *price, self.points + sign * other.points, self.unpriced + sign * other.unpriced)
 
 
-
 def read_totals(tx: Connection, revisions: Collection[int]) -> dict[int, dict[tuple[str, str], Amounts]]:
     """The totals of some revisions, by revision, then by metric and unit."""
     found: dict[int, dict[tuple[str, str], Amounts]] = {}

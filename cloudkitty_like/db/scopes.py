@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, bindparam, case, insert, or_, select, up
 from sqlalchemy.exc import IntegrityError
 
 from cloudkitty_like.db.engine import conflict
-from cloudkitty_like.db.tables import frame, scope
+from cloudkitty_like.db.tables import scope
 from cloudkitty_like.db.types import seconds
 from cloudkitty_like.domain.errors import NotFound
 from cloudkitty_like.domain.scope import Scope
@@ -89,16 +89,16 @@ def named(tx: Connection, identifiers: Collection[str]) -> list[ScopeState]:
     return sorted(rows, key=lambda row: row.identifier)
 
 
-def register(tx: Connection, scopes: Iterable[Scope], now: datetime, starts_at: datetime | None = None) -> list[str]:
+def register(tx: Connection, scopes: Iterable[Scope], now: datetime) -> list[str]:
     """Add those that are not known yet; their ids.  Conflict where somebody else adds one now."""
-    known = set(tx.execute(select(scope.c.identifier)).scalars())
+    known = set(identifiers(tx))
     new = {found.identifier: found for found in scopes if found.identifier not in known}
     if new:
         try:
             tx.execute(insert(scope), [
                 {"identifier": found.identifier, "scope_key": found.key, "fetcher": found.fetcher,
                  "collector": found.collector, "shard_hash": shard_hash(found.identifier), "active": 1,
-                 "seen_at": now, "starts_at": starts_at, "failures": 0}
+                 "seen_at": now, "starts_at": None, "failures": 0}
                 for found in new.values()
             ])
         except IntegrityError as error:
@@ -179,10 +179,3 @@ def set_due(tx: Connection, ids: Sequence[int], begin: datetime) -> None:
 def set_start(tx: Connection, ids: Sequence[int], begin: datetime) -> None:
     """Where rating of scopes that have not started is to start."""
     _change(tx, ids, {"starts_at": seconds(begin)})
-
-
-def last_rated(tx: Connection) -> datetime | None:
-    """The begin of the latest current frame of any scope."""
-    found: datetime | None = tx.execute(
-        select(frame.c.begin).where(frame.c.current == 1).order_by(frame.c.begin.desc()).limit(1)).scalar()
-    return found

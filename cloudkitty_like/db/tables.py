@@ -43,7 +43,7 @@ def _amounts(*names: str) -> list[Column[int]]:
 
 # --- the ledger's index -----------------------------------------------------------------------
 
-# What every frame here has in common, fixed when the first is published: period, scope_key.
+# What every frame here has in common, fixed at the first start: period, scope_key.  And the last revision given out.
 ledger_setting = Table(
     "ledger_setting", metadata,
     Column("name", text(64), primary_key=True),

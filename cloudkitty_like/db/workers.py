@@ -10,6 +10,9 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from cloudkitty_like.db.tables import worker
 
+ALIVE_WITHIN = timedelta(seconds=30)
+"""Six heartbeats: a worker that was not seen for longer is taken for lost."""
+
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:

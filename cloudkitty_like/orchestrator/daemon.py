@@ -28,7 +28,6 @@ from cloudkitty_like.ports import Collected, Lease
 from cloudkitty_like.service.ledger import Ledger
 
 LOG = logging.getLogger(__name__)
-ALIVE_WITHIN = timedelta(seconds=30)
 FORGOTTEN_AFTER = timedelta(minutes=10)     # a worker that gives no sign of life
 BEGUN_AHEAD = 2
 PATIENCE = 5            # failures of our own systems in a row, where somebody waits for an end
@@ -169,7 +168,7 @@ class Worker:
     def _share(self) -> int:
         """As many shards as leave the other workers theirs."""
         with self._parts.database.read() as tx:
-            alive = workers.alive(tx, self._parts.clock(), ALIVE_WITHIN)
+            alive = workers.alive(tx, self._parts.clock(), workers.ALIVE_WITHIN)
         return -(-self._tempo.shards // max(alive, 1))
 
     def _work(self, shards: Collection[int]) -> Look:

@@ -73,10 +73,7 @@ class Processor:
 
     def _without_skipped(self, frame: Frame) -> Frame:
         predicate = self._skip.get(frame.metric)
-        if predicate is None:
-            return frame
-        skipped = predicate.mask(frame)
-        return frame.where([not skip for skip in skipped]) if any(skipped) else frame
+        return frame if predicate is None else predicate.kept(frame)
 
     def _record(self, rated: Sequence[Rated], ruleset: int, outcome: Outcome) -> None:
         """All in one transaction; where that fails halves, so that one scope cannot hold the others."""

@@ -36,7 +36,7 @@ class Scopes:
             except Invalid as error:
                 problems.extend(error.problems)
         with self._database.read() as tx:
-            known = {state.identifier for state in rows.everything(tx)}
+            known = set(rows.identifiers(tx))
         new = [one for one in found if one.identifier not in known]
         added: list[str] = []
         if new:

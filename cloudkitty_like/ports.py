@@ -53,7 +53,12 @@ class Collected:
 
 
 class Collector(Plugin, Protocol):
-    """Reads usage.  Thread-safe: metrics of a period are collected side by side."""
+    """Reads usage.  Thread-safe: metrics of a period are collected side by side.
+
+    Two members are optional: ``check(metric)``, which raises Invalid where a
+    definition cannot be collected, and ``requests_made``, a number for
+    ``status``.
+    """
 
     def parse_args(self, extra_args: Mapping[str, Any]) -> Any:
         """The collector's part of a metric's definition; Invalid, all reasons at once, if it is wrong."""
@@ -133,8 +138,10 @@ class Storage(Plugin, Protocol):
         """Whether append writes in the index's own transaction.  A class attribute will do."""
 
     def append(self, additions: Sequence[Addition], transaction: Any = None) -> None:
-        """Store these points.  All of them, or Unavailable; when it returns they are durable.
+        """Store these points.  All of them or, where it raises, none; when it returns they are durable.
 
+        Unavailable where the store fails, Conflict where a revision is stored
+        already, Invalid where one holds two points with the same labels.
         A storage that lives in the state database (``within``) is given the
         open transaction and writes in it; any other ignores it.
         """

@@ -24,13 +24,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     reset.add_argument("--reason", default="", help="kept with the change")
     activate = actions.add_parser("activate", help="rate these scopes, or with --off leave them alone")
     activate.add_argument("--off", action="store_true", help="leave them alone from now on")
-    for action in (reset, activate):
-        action.add_argument("scope", nargs="+", help="id of a scope")
+    activate.add_argument("scope", nargs="+", help="id of a scope")
     retry = actions.add_parser("retry", help="try scopes again now that failed or are parked")
     empty = actions.add_parser("accept-empty", help="say that no data in a stretch of time means no usage")
     add_window(empty, required=True)
     empty.add_argument("--reason", required=True, help="why; kept with the change")
-    for action in (retry, empty):
+    for action in (reset, retry, empty):
         action.add_argument("scope", nargs="*", help="id of a scope")
         action.add_argument("--all", action="store_true", help="every scope")
 
@@ -40,9 +39,11 @@ def run(args: argparse.Namespace, app: App) -> int:
         case "list":
             _list(args, app)
         case "reset":
-            app.scopes.reset(args.scope, args.to, author=app.author, reason=args.reason)
+            named = some_or_all(args)
+            scopes = set(named) if named is not None else {state.identifier for state in app.scopes.states()}
+            app.scopes.reset(scopes, args.to, author=app.author, reason=args.reason)
             begin = Period.containing(args.to, app.period).begin
-            print(f"{len(set(args.scope))} scopes will be rated again from {instant(begin)} on.")
+            print(f"{len(scopes)} scopes will be rated again from {instant(begin)} on.")
         case "activate":
             app.scopes.activate(args.scope, not args.off)
         case "retry":

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from cloudkitty_like import __version__
-from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.domain.errors import Invalid, Unavailable
 from cloudkitty_like.domain.period import Period, instant
 
 if TYPE_CHECKING:
@@ -109,6 +109,18 @@ def warn_without_scopes(scopes: int, app: App) -> None:
               file=sys.stderr)
 
 
+def _data_begins(app: App, window: Period) -> datetime:
+    """Where rating can begin in the window: before the source's data no scope could ever get on."""
+    found = app.collector.begins(app.metrics.metrics, window)
+    if found is None:
+        raise Unavailable(f"the source has no data from {window}", hint="nothing was rated, and nothing was changed")
+    begin = Period.containing(found, app.period).begin
+    if begin > window.begin:
+        print(f"cloudkitty-like: the source's data begins at {instant(found)}: rating begins with that period.",
+              file=sys.stderr)
+    return begin
+
+
 def backfill(app: App, begin: datetime, end: datetime) -> int:
     """Rate what is not rated yet between two instants; 1 where a scope could not be, 130 where it was stopped."""
     from cloudkitty_like.service.backfill import failures, prepare
@@ -118,7 +130,7 @@ def backfill(app: App, begin: datetime, end: datetime) -> int:
         worker = app.worker(stop, until=end, progressed=progress)
         with worker.pulse:
             warn_without_scopes(worker.discover(), app)
-            prepare(app.database, app.scopes, begin, author=app.author)
+            prepare(app.database, app.scopes, _data_begins(app, Period(begin, end)), author=app.author)
             worker.drain()
         progress.close()
         if stop.is_set():

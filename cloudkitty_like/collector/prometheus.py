@@ -122,11 +122,11 @@ class PrometheusCollector:
     def begins(self, metrics: Sequence[Metric], period: Period) -> datetime | None:
         """The time of the earliest sample, of the guard's series or else of the metrics'.
 
-        One query, unless the server refuses it for its size.  The answer is the
-        time of a sample, later than the first one by less than a minute, in
-        windows longer than a day by less than five minutes; it never lies
-        beyond the next whole minute (or five), so that it is in the right
-        period wherever periods are made of these.
+        One query, in windows longer than a day a second one about the minutes
+        before its answer; more only where the server refuses them for their
+        size.  The answer is the time of a sample, later than the first one by
+        less than a minute; it never lies beyond the next whole minute, so that
+        it is in the right period wherever periods are made of minutes.
         """
         for metric in metrics:
             self.check(metric)
@@ -134,7 +134,14 @@ class PrometheusCollector:
             f'{name}{{{self._scope_key}!=""}}' for name in dict.fromkeys(metric.name for metric in metrics)
         ]
         chunks = [selectors[i:i + _METRICS_AT_ONCE] for i in range(0, len(selectors), _METRICS_AT_ONCE)]
-        return min(filter(None, (self._earliest(chunk, period) for chunk in chunks)), default=None)
+
+        def earliest(window: Period) -> datetime | None:
+            return min(filter(None, (self._earliest(chunk, window) for chunk in chunks)), default=None)
+
+        found = earliest(period)
+        if found is None or period.length <= DAY:
+            return found
+        return earliest(Period(max(period.begin, found - COARSE), found + _MILLISECOND)) or found
 
     def _together(self, metric: Metric, args: Args, period: Period, asked: Sequence[str],
                   others: Collection[str]) -> dict[str, Answer]:

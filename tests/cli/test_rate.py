@@ -1,6 +1,8 @@
 """A backfill in the foreground."""
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.cli.small import FIRST, LAST, Site
@@ -63,3 +65,16 @@ def test_every_database_is_worked_the_same_way(site: Site, kind: str) -> None:
         assert site.here.json("report", "--by", "scope,flavor") == rows
         assert site.here.json("status", "--verify")[-1]["state"] == "ok"
         assert site.here("dbsync", "version").code == 0
+
+
+def test_it_begins_where_the_data_does_and_changes_nothing_where_there_is_none(site: Site) -> None:
+    site.prepared()
+    ran = site.spawn("rate", "--begin", "2026-02-01", "--end", LAST)
+    assert ran.code == 0
+    assert "data begins at 2026-03-01T00:00:00Z" in ran.err
+    listed = json.loads(site.here.ok("scopes", "list", "--json"))
+    assert {scope["state"] for scope in listed} == {"ok"}
+    ran = site.spawn("rate", "--begin", "2026-01-01", "--end", "2026-02-01")
+    assert ran.code == 1
+    assert "no data from 2026-01-01T00:00:00Z" in ran.err
+    assert json.loads(site.here.ok("scopes", "list", "--json"))[0]["due"] == listed[0]["due"]

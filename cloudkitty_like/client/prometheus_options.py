@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,9 +27,12 @@ OPTS = (
 )
 
 
-def connect(group: Any) -> Prometheus:
-    """The client that a group with OPTS describes; Invalid, with every reason, where it describes none."""
-    problems = [*_url_problems(group.prometheus_url), *_authentication_problems(group), *_file_problems(group)]
+def connect(group: Any, found: Sequence[str] = ()) -> Prometheus:
+    """The client that a group with OPTS describes; Invalid, with every reason, where it describes none.
+
+    ``found`` is what a plugin has found wrong with options of its own: it is said in the same go.
+    """
+    problems = [*found, *_url_problems(group.prometheus_url), *_authentication_problems(group), *_file_problems(group)]
     if not group.timeout > 0:
         problems.append(f"timeout: {group.timeout:g} is no time to wait")
     if problems:

@@ -71,12 +71,7 @@ class PrometheusCollector:
         guard = (group.guard or "").strip()
         if guard and (problem := promql.selector_problem(guard)):
             problems.append(f"guard: {problem}")
-        try:
-            client = prometheus_options.connect(group)
-        except Invalid as error:
-            raise Invalid(*problems, *error.problems) from None
-        if problems:
-            raise Invalid(*problems)
+        client = prometheus_options.connect(group, problems)
         return cls(client, site.scope_key, guard)
 
     @property

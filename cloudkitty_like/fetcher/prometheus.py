@@ -9,7 +9,6 @@ from oslo_config import cfg
 
 from cloudkitty_like.client import prometheus_options, promql
 from cloudkitty_like.client.prometheus import Prometheus
-from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.ports import Site
 
 
@@ -34,7 +33,7 @@ class PrometheusFetcher:
     @classmethod
     def from_conf(cls, group: Any, site: Site) -> Self:
         metric = group.metric or ""
-        problems = []
+        problems: list[str] = []
         if metric and not promql.METRIC_NAME.match(metric):
             problems.append(f"metric: {metric!r} is not the name of a metric in Prometheus")
         if not promql.LABEL_NAME.match(group.scope_attribute or ""):
@@ -44,12 +43,7 @@ class PrometheusFetcher:
                 problems.append(f"filters: {name!r} is not the name of a label in Prometheus")
             if not promql.encodable(value):
                 problems.append(f"filters: {value!r} is no text that can be sent")
-        try:
-            client = prometheus_options.connect(group)
-        except Invalid as error:
-            raise Invalid(*problems, *error.problems) from None
-        if problems:
-            raise Invalid(*problems)
+        client = prometheus_options.connect(group, problems)
         return cls(client, group.scope_attribute, metric, group.filters)
 
     def scopes(self) -> Iterable[str]:

@@ -47,7 +47,7 @@ def fill(database: Database, filled: Filled) -> None:
                                                        collector="none")
     with database.write() as tx:
         states = rows.everything(tx)
-        rows.start(tx, [state.id for state in states], catalogue.begin)
+        rows.start(tx, {catalogue.begin: [state.id for state in states]})
     ledger = Ledger(database, SqlalchemyStorage(database, within=True), clock, "benchmarks")
     templates = {state.identifier: _frames(catalogue, state.identifier) for state in states}
     for number in range(filled.periods):

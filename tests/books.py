@@ -34,7 +34,7 @@ class Books:
         with self.database.write() as tx:
             rows.register(tx, [Scope(name)], NOW)
             state = rows.named(tx, [name])[0]
-            rows.start(tx, [state.id], due)
+            rows.start(tx, {due: [state.id]})
         return self.state(name)
 
     def state(self, name):

@@ -1,27 +1,42 @@
 """The connection to the state database, the same way of using it on all three databases.
 
-``with database.write() as tx`` is one transaction that may write,
-``with database.read() as tx`` one that may not.  On SQLite a writer takes its
+``database.transact(work)`` is one transaction that may write, and as good as
+never fails because of another one; ``with database.write() as tx`` is the same
+where the caller will see to that; ``with database.read() as tx`` is one that
+only reads.  On SQLite a writer takes its
 lock when it begins (BEGIN IMMEDIATE: it waits for another writer instead of
 failing half way), and in WAL mode a reader neither waits nor is waited for.
 """
 from __future__ import annotations
 
+import logging
+import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from time import sleep
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
 
 from cloudkitty_like.domain.errors import Conflict, Invalid, Unavailable
 
+LOG = logging.getLogger(__name__)
+T = TypeVar("T")
 SQLITE_BUSY_SECONDS = 120
+ATTEMPTS = 20
+PAUSE_SECONDS = 0.02    # after the first attempt; longer from one to the next, so that two do not meet again
+MYSQL_UNDONE = (1205, 1213)                # waited too long for a lock; chosen to end a deadlock
+POSTGRESQL_UNDONE = ("40001", "40P01")     # not serialisable; chosen to end a deadlock
 DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg",
            "mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql"}
 EXTRAS = {"postgresql": "postgresql", "mysql": "mysql", "mariadb": "mysql"}
+
+
+class Undone(Unavailable):
+    """The database has undone a transaction to let others pass: nothing of it happened, and it may be tried again."""
 
 
 class Database:
@@ -65,9 +80,24 @@ class Database:
                 self._engine = self._made()
             return self._engine
 
+    def transact(self, work: Callable[[Connection], T]) -> T:
+        """``work(tx)`` in one transaction that may write, begun again where the database undid it.
+
+        So ``work`` may be called several times, and must not change anything but the database.
+        """
+        for attempt in range(1, ATTEMPTS):
+            try:
+                with self.write() as tx:
+                    return work(tx)
+            except Undone as error:
+                LOG.info("%s; trying again", error)
+                sleep(random.uniform(0.5, 1) * PAUSE_SECONDS * attempt)     # noqa: S311 - no secret
+        with self.write() as tx:
+            return work(tx)
+
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One transaction that may write; rolled back if the block raises."""
+        """One transaction that may write; rolled back if the block raises.  Undone where the database did so."""
         with self._translated(), self.engine.connect() as connection:
             connection.info["write"] = True
             if self.dialect != "sqlite":
@@ -124,13 +154,20 @@ class Database:
         try:
             yield
         except (OperationalError, InterfaceError) as error:
-            raise Unavailable(f"the database {self} failed: {_line(error)}") from error
+            raise failure(f"the database {self}", error.orig) from error
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise Unavailable(f"the database {self} was lost: {_line(error)}") from error
             if type(error) is DatabaseError:       # SQLite's for a file that is none of its own, or is damaged
                 raise Unavailable(f"the database {self} cannot be read: {_line(error)}") from error
             raise
+
+
+def failure(who: str, error: BaseException | None) -> Unavailable:
+    """A driver's error as what it means to the caller: Undone where the transaction had to let another one pass."""
+    code = getattr(error, "sqlstate", None) or (error.args[0] if error is not None and error.args else None)
+    kind = Undone if code in (*POSTGRESQL_UNDONE, *MYSQL_UNDONE) else Unavailable
+    return kind(f"{who} failed: {' '.join(str(error).split())}")
 
 
 def _line(error: DBAPIError) -> str:

@@ -69,10 +69,10 @@ def settings(tx: Connection) -> dict[str, str]:
     return {row.name: row.value for row in tx.execute(select(ledger_setting))}
 
 
-def set_setting(tx: Connection, name: str, value: str) -> None:
-    """Record a setting for good; Conflict where somebody else has done so at this moment."""
+def set_settings(tx: Connection, values: Mapping[str, str]) -> None:
+    """Record settings for good; Conflict where somebody else has done so at this moment."""
     try:
-        tx.execute(insert(ledger_setting).values(name=name, value=value))
+        tx.execute(insert(ledger_setting), [{"name": name, "value": value} for name, value in values.items()])
     except IntegrityError as error:
         raise conflict(error) from error
 

@@ -122,11 +122,12 @@ def due(tx: Connection, now: datetime, *, length: timedelta, wait_periods: int, 
     return [_state(row) for row in tx.execute(query)]
 
 
-def start(tx: Connection, ids: Collection[int], begin: datetime) -> None:
-    """Rating of these scopes starts with the period that begins then; those already started stay as they are."""
-    statement = update(scope).where(scope.c.id == bindparam("scope_id"), scope.c.due.is_(None))
-    values = {"first": seconds(begin), "due": seconds(begin), **WELL}
-    tx.execute(statement.values(**values), [{"scope_id": n} for n in ids])
+def start(tx: Connection, starts: Mapping[datetime, Collection[int]]) -> None:
+    """Rating of scopes starts with the period that begins then; those already started stay as they are."""
+    statement = update(scope).where(scope.c.id == bindparam("scope_id"), scope.c.due.is_(None)).values(
+        first=bindparam("begin"), due=bindparam("begin"), **WELL)
+    tx.execute(statement, [{"scope_id": number, "begin": seconds(begin)}
+                           for begin, ids in starts.items() for number in sorted(ids)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,8 +162,7 @@ class Worker:
             return
         self._swept = monotonic()
         self._parts.ledger.sweep()
-        with self._parts.database.write() as tx:
-            workers.sweep(tx, self._parts.clock() - FORGOTTEN_AFTER)
+        self._parts.database.transact(lambda tx: workers.sweep(tx, self._parts.clock() - FORGOTTEN_AFTER))
 
     def _share(self) -> int:
         """As many shards as leave the other workers theirs."""

@@ -37,5 +37,4 @@ class Failures:
             else:
                 wait = back_off(state.failures + 1, first=self._first, most=self._most)
                 kept.append(Failure(state.id, state.due, kind, message, now + wait))
-        with self._database.write() as tx:
-            rows.fail(tx, kept, now)
+        self._database.transact(lambda tx: rows.fail(tx, kept, now))

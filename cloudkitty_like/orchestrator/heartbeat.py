@@ -43,8 +43,7 @@ class Pulse:
         self._ended.set()
         self._thread.join(EVERY_SECONDS)
         try:
-            with self._database.write() as tx:
-                workers.leave(tx, self.id)
+            self._database.transact(lambda tx: workers.leave(tx, self.id))
         except Unavailable as error:
             LOG.warning("heartbeat: %s", error)
 
@@ -53,8 +52,7 @@ class Pulse:
         row = workers.Heartbeat(
             self.id, self.host, self.pid, self._started, self._clock(), self._doing, self._since,
             self._stages.periods, self._stages.points, self._requests(), self._stages.seconds)
-        with self._database.write() as tx:
-            workers.beat(tx, row)
+        self._database.transact(lambda tx: workers.beat(tx, row))
 
     def _run(self) -> None:
         while not self._ended.wait(EVERY_SECONDS):

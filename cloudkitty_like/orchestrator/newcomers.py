@@ -91,9 +91,7 @@ class Newcomers:
             first = first_period(state.seen_at, length, given=state.starts_at, data_begins=found)
             starts.setdefault(first.begin, []).append(state.id)
         if starts:
-            with self._database.write() as tx:
-                for begin, ids in starts.items():
-                    rows.start(tx, ids, begin)
+            self._database.transact(lambda tx: rows.start(tx, starts))
         self._failures.keep(failed, ruleset=0)
         return sum(map(len, starts.values()))
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from cloudkitty_like.db import rules
-from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.engine import Database, Undone
 from cloudkitty_like.db.rules import Change
 from cloudkitty_like.domain.errors import Conflict
 
@@ -30,7 +30,7 @@ def recorded(database: Database, change: Change, work: Callable[[Connection, int
         try:
             with database.write() as tx:
                 return work(tx, rules.record(tx, change))
-        except Conflict:
+        except (Conflict, Undone):
             if attempt == ATTEMPTS:
                 raise
     raise AssertionError("unreachable")

@@ -50,12 +50,9 @@ def establish(database: Database, *, period_seconds: int, scope_key: str) -> Non
     with database.read() as tx:
         found = index.settings(tx)
     if not found:
-        try:
-            with database.write() as tx:
-                for name, value in ({index.LAST_REVISION: "0"} | wanted).items():
-                    index.set_setting(tx, name, value)
-        except Conflict:
-            pass        # another worker starts at this moment; what it has fixed is compared below
+        # In Conflict another worker starts at this moment; what it has fixed is compared below.
+        with suppress(Conflict):
+            database.transact(lambda tx: index.set_settings(tx, {index.LAST_REVISION: "0"} | wanted))
         with database.read() as tx:
             found = index.settings(tx)
     problems = [
@@ -94,12 +91,9 @@ class Ledger:
                     and known.ruleset == ruleset)
         ]
         if not changed:
-            with self._database.write() as tx:
-                index.serialise(tx)
-                index.advance(tx, _steps(batch))
+            self._database.transact(lambda tx: self._advance(tx, _steps(batch)))
             return
-        with self._database.write() as tx:
-            block, first = index.allocate(tx, len(changed), self._clock())
+        block, first = self._database.transact(lambda tx: index.allocate(tx, len(changed), self._clock()))
         publications = []
         additions = []
         for revision, number in enumerate(changed, first):
@@ -121,14 +115,21 @@ class Ledger:
         try:
             if not self._storage.within:
                 self._storage.append(additions)
-            with self._database.write() as tx:
+
+            def work(tx: Connection) -> None:
                 if self._storage.within:
                     self._storage.append(additions, tx)
                 self._publish(tx, block, publications, steps)
+
+            self._database.transact(work)
         except (Conflict, Invalid):
             # Certainly not published, unlike after Unavailable: then the commit may have come through.
             self._give_back(block, [addition.revision for addition in additions])
             raise
+
+    def _advance(self, tx: Connection, steps: Sequence[index.Step]) -> None:
+        index.serialise(tx)
+        index.advance(tx, steps)
 
     def _publish(self, tx: Connection, block: int, publications: Sequence[index.Publication],
                  steps: Sequence[index.Step]) -> None:
@@ -144,8 +145,7 @@ class Ledger:
         with suppress(Unavailable):
             if not self._storage.within:
                 self._storage.purge(revisions)
-            with self._database.write() as tx:
-                index.forget_blocks(tx, [block])
+            self._database.transact(lambda tx: index.forget_blocks(tx, [block]))
 
     def sweep(self) -> int:
         """Forget the points of revisions that were never published; how many revisions there were.
@@ -156,15 +156,17 @@ class Ledger:
         """
         now = self._clock()
         stand = timedelta(0) if self._storage.within else FORGOTTEN_AFTER
-        with self._database.write() as tx:
+
+        def given_up(tx: Connection) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
             index.serialise(tx)
             new = index.give_up(tx, now - ABANDONED_AFTER)
-            old = index.given_up(tx, now - max(stand, ABANDONED_AFTER))
+            return new, index.given_up(tx, now - max(stand, ABANDONED_AFTER))
+
+        new, old = self._database.transact(given_up)
         revisions = [revision for block in (new | old).values() for revision in block]
         if revisions:
             self._storage.purge(revisions)
-            with self._database.write() as tx:
-                index.forget_blocks(tx, list(old))
+            self._database.transact(lambda tx: index.forget_blocks(tx, list(old)))
         return len(revisions)
 
 

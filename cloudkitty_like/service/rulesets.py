@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -44,8 +45,5 @@ def get(database: Database, version: int) -> Ruleset:
 
 
 def _unless_there(database: Database, insertion: Callable[[Connection], None]) -> None:
-    try:
-        with database.write() as tx:
-            insertion(tx)
-    except IntegrityError:
-        pass        # another worker was first, with the same
+    with suppress(IntegrityError):     # where another worker was first, with the same
+        database.transact(insertion)

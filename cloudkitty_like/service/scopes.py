@@ -2,7 +2,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
 
 from cloudkitty_like.db import ledger as index
 from cloudkitty_like.db import scopes as rows
@@ -40,11 +43,8 @@ class Scopes:
         new = [one for one in found if one.identifier not in known]
         added: list[str] = []
         if new:
-            try:
-                with self._database.write() as tx:
-                    added = rows.register(tx, new, self._clock())
-            except Conflict:
-                pass        # another worker adds them at this moment
+            with suppress(Conflict):       # where another worker adds them at this moment
+                added = self._database.transact(lambda tx: rows.register(tx, new, self._clock()))
         if problems:
             raise Invalid(*problems)
         return added
@@ -55,7 +55,10 @@ class Scopes:
         Invalid for a date that is ahead of a scope's progress: what lies between would never be rated.
         """
         begin = Period.containing(to, self._length).begin
-        with self._database.write() as tx:
+
+        def work(tx: Connection) -> None:
+            # Nobody else changes the ledger from here on, so what is read of the scopes' progress stays true.
+            index.serialise(tx)
             states = rows.named(tx, identifiers)
             ahead = [
                 f"scope {state.identifier!r} is rated up to {instant(state.due)}: it can only be reset to before that"
@@ -63,7 +66,6 @@ class Scopes:
             ]
             if ahead:
                 raise Invalid(*ahead)
-            index.serialise(tx)
             index.open_tx(tx, at=self._clock(), author=author, cause="reset",
                           reason=f"{_named(identifiers)} to {instant(begin)}: {reason}")
             started = [state.id for state in states if state.due is not None]
@@ -71,30 +73,37 @@ class Scopes:
             rows.clear(tx, [state.id for state in states])
             rows.set_start(tx, [state.id for state in states if state.due is None], begin)
 
+        self._database.transact(work)
+
     def activate(self, identifiers: Collection[str], active: bool) -> None:
         """Rate these scopes again, or leave them alone from now on."""
-        with self._database.write() as tx:
-            rows.set_active(tx, [state.id for state in rows.named(tx, identifiers)], active)
+        self._database.transact(
+            lambda tx: rows.set_active(tx, [state.id for state in rows.named(tx, identifiers)], active))
 
     def retry(self, identifiers: Collection[str] | None) -> list[str]:
         """Forget what is wrong with these scopes (None: with all), so that they are tried at once; their ids."""
-        with self._database.write() as tx:
+        def work(tx: Connection) -> list[str]:
             states = rows.everything(tx) if identifiers is None else rows.named(tx, identifiers)
             failed = [state for state in states if state.error is not None]
             rows.clear(tx, [state.id for state in failed])
-        return [state.identifier for state in failed]
+            return [state.identifier for state in failed]
+
+        return self._database.transact(work)
 
     def accept_empty(self, period: Period, identifiers: Collection[str] | None, *, author: str, reason: str) -> None:
         """Say that an empty answer about ``period`` is true, for these scopes or (None) for all."""
         if not reason.strip():
             raise Invalid("--reason: say why no data means no usage")
-        with self._database.write() as tx:
-            states = rows.everything(tx) if identifiers is None else rows.named(tx, identifiers)
+
+        def work(tx: Connection) -> None:
             index.serialise(tx)
+            states = rows.everything(tx) if identifiers is None else rows.named(tx, identifiers)
             change = index.open_tx(tx, at=self._clock(), author=author, cause="accept-empty",
                                    reason=f"{period}: {reason}")
             index.accept_gap(tx, change, period, None if identifiers is None else [state.id for state in states])
             rows.clear(tx, [state.id for state in states if state.error_kind == rows.SOURCE])
+
+        self._database.transact(work)
 
 
 def _named(identifiers: Collection[str]) -> str:

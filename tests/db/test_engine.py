@@ -2,12 +2,14 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from time import monotonic
 
 import pytest
-from sqlalchemy import insert, select, text
+from sqlalchemy import insert, select, text, update
 
-from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.engine import Database, Undone
 from cloudkitty_like.db.tables import ledger_setting
 from cloudkitty_like.domain.errors import Invalid, Unavailable
 from tests.databases import KINDS, new_database
@@ -47,6 +49,49 @@ def test_nothing_written_in_a_reading_transaction_stays(database):
         tx.execute(insert(ledger_setting).values(name="lost", value="1"))
     with database.read() as tx:
         assert names(tx) == set()
+
+
+def crossing(database, first, second, met):
+    """A transaction that changes two rows, the second only after somebody else has changed it, if anybody does."""
+    def work(tx):
+        tx.execute(update(ledger_setting).where(ledger_setting.c.name == first).values(value="1"))
+        with suppress(threading.BrokenBarrierError):
+            met.wait(0.5)
+        tx.execute(update(ledger_setting).where(ledger_setting.c.name == second).values(value="1"))
+        return second
+    return lambda: database.transact(work)
+
+
+def test_of_two_that_wait_for_each_other_the_one_that_is_undone_is_tried_again(database):
+    with database.write() as tx:
+        tx.execute(insert(ledger_setting), [{"name": name, "value": "0"} for name in "ab"])
+    met = threading.Barrier(2)
+    with ThreadPoolExecutor(2) as threads:
+        both = [threads.submit(crossing(database, *names, met)) for names in ("ab", "ba")]
+        assert [one.result(60) for one in both] == ["b", "a"]
+    with database.read() as tx:
+        assert set(tx.execute(select(ledger_setting.c.value)).scalars()) == {"1"}
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mysql"])
+def test_without_another_try_one_of_two_that_wait_for_each_other_is_undone(kind):
+    with new_database(kind) as database:
+        with database.write() as tx:
+            tx.execute(insert(ledger_setting), [{"name": name, "value": "0"} for name in "ab"])
+        met, undone = threading.Barrier(2), []
+
+        def cross(first, second):
+            try:
+                with database.write() as tx:
+                    tx.execute(update(ledger_setting).where(ledger_setting.c.name == first).values(value="1"))
+                    met.wait(10)
+                    tx.execute(update(ledger_setting).where(ledger_setting.c.name == second).values(value="1"))
+            except Undone as error:
+                undone.append(error)
+
+        with ThreadPoolExecutor(2) as threads:
+            list(threads.map(cross, "ab", "ba"))
+        assert len(undone) == 1
 
 
 def test_names_are_compared_letter_by_letter(database):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import repeat
 from operator import itemgetter
 from typing import Any, ClassVar, Self
@@ -16,9 +17,9 @@ from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from cloudkitty_like.db import tables
-from cloudkitty_like.db.engine import Database, conflict
+from cloudkitty_like.db.engine import Database, conflict, failure
 from cloudkitty_like.db.tables import appended, point
-from cloudkitty_like.domain.errors import Invalid, Unavailable
+from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import DAY, TIME, Query, Row
@@ -69,8 +70,8 @@ class SqlalchemyStorage:
             with _translated():
                 self._append(transaction, additions)
         else:
-            with _translated(), self._ready().write() as own:
-                self._append(own, additions)
+            with _translated():
+                self._ready().transact(lambda own: self._append(own, additions))
 
     def sums(self, query: Query, excluded: Collection[int] = (), upto: int | None = None) -> list[Row]:
         """See the port.  Quantities of several units, without ``metric`` in the grouping, are answered as zero."""
@@ -120,18 +121,20 @@ class SqlalchemyStorage:
         """Forget these revisions, some at a time; series stay, they will be used again."""
         database = self._ready()
         for some in chunks(sorted(revisions), PURGED):
-            with _translated(), database.write() as tx:
-                both = [*some, *(-revision for revision in some)]
-                tx.execute(delete(point).where(self._bulk.among(point.c.revision, both)))
-                tx.execute(delete(appended).where(self._bulk.among(appended.c.revision, some)))
+            with _translated():
+                database.transact(partial(self._purge, some))
 
     def _ready(self) -> Database:
         if not self._prepared:
             own = [tables.series, appended, point]
-            with self._database.write() as tx:
-                tables.metadata.create_all(tx, tables=own)
+            self._database.transact(lambda tx: tables.metadata.create_all(tx, tables=own))
             self._prepared = True
         return self._database
+
+    def _purge(self, revisions: Sequence[int], tx: Connection) -> None:
+        both = [*revisions, *(-revision for revision in revisions)]
+        tx.execute(delete(point).where(self._bulk.among(point.c.revision, both)))
+        tx.execute(delete(appended).where(self._bulk.among(appended.c.revision, revisions)))
 
     def _append(self, connection: Connection, additions: Sequence[Addition]) -> None:
         if not additions:
@@ -190,4 +193,4 @@ def _translated() -> Iterator[None]:
     except DataError as error:
         raise Invalid(f"the database refuses the data: {error.orig}") from error
     except DBAPIError as error:
-        raise Unavailable(f"the storage failed: {error.orig}") from error
+        raise failure("the storage", error.orig) from error

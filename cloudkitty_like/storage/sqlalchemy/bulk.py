@@ -27,8 +27,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from cloudkitty_like.db.engine import failure
 from cloudkitty_like.db.tables import point
-from cloudkitty_like.domain.errors import Unavailable
 
 Point = tuple[int, int, int, int, int | None, int | None]
 """A row of ``point``: revision, series, whole and part of the quantity, whole and part of the price."""
@@ -119,7 +119,7 @@ class PostgresqlBulk:
                 copy.write(self._tail)
         except connection.dialect.loaded_dbapi.Error as error:
             # Not one of SQLAlchemy's, which did not see the call.
-            raise Unavailable(f"COPY failed: {error}") from error
+            raise failure("COPY", error) from error
 
     def _packed(self, rows: Sequence[Point]) -> list[bytes]:
         priced, unpriced = self._row.pack, self._unpriced.pack

@@ -189,13 +189,14 @@ def _clusters(*_: Any, dialect: Dialect, **__: Any) -> bool:
 
 # Points kept beside revision r as they were collected stand under -r.  PostgreSQL keeps a table and its
 # primary key apart, 31 bytes a point; an index on the revision alone, which repeats, takes it 7.
+# Of the amounts null is zero, which takes no room then, but of price_part: there it is "unpriced".
 point = Table(
     "point", metadata,
     Column("revision", BigInteger, nullable=False, autoincrement=False),
     Column("series", BigInteger, nullable=False, autoincrement=False),
-    Column("qty_whole", BigInteger, nullable=False),
-    Column("qty_part", BigInteger, nullable=False),
-    Column("price_whole", BigInteger),                 # null: unpriced
+    Column("qty_whole", BigInteger),
+    Column("qty_part", BigInteger),
+    Column("price_whole", BigInteger),
     Column("price_part", BigInteger),
     PrimaryKeyConstraint("revision", "series").ddl_if(callable_=_clusters),
     sqlite_with_rowid=False,

@@ -104,9 +104,9 @@ def frames(rows: Iterable[Point], labels: Mapping[int, Series], periods: Mapping
     for revision, number, qty_whole, qty_part, price_whole, price_part in rows:
         series = labels[number]
         if query is None or series.matches(query.metrics, query.filters):
-            price = None if price_whole is None or price_part is None else money.decimal(price_whole, price_part)
+            price = None if price_part is None else money.decimal(price_whole or 0, price_part)
             shape = (series.metric, series.unit, series.groupby, series.metadata)
-            found[revision, shape].append((series.cells, money.decimal(qty_whole, qty_part), price))
+            found[revision, shape].append((series.cells, money.decimal(qty_whole or 0, qty_part or 0), price))
     for (revision, shape), points in found.items():
         yield revision, _frame(shape, periods[revision], points)
 

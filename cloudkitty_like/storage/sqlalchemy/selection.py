@@ -78,7 +78,7 @@ def added(connection: Connection, conditions: Sequence[ColumnElement[bool]], buc
     dialect = connection.dialect.name
     pieces = [func.coalesce(piece, 0) for column, bits in AMOUNTS for piece in pieces_of(column, bits, dialect)]
     statement = (
-        select(*keys, count(), count(point.c.price_whole), *pieces)
+        select(*keys, count(), count(point.c.price_part), *pieces)
         .select_from(appended.join(point, point.c.revision == appended.c.revision))
         .where(*conditions).group_by(*keys)
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from functools import lru_cache
 
 METRIC_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*\Z")
 LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*\Z")
@@ -45,6 +46,7 @@ def batches(texts: Iterable[str], limit: int) -> Iterator[list[str]]:
         yield batch
 
 
+@lru_cache(100_000)      # of the same scopes, for every metric of every period
 def size_in_query(text: str) -> int:
     """The bytes that ``text`` adds to :func:`one_of`."""
     return len(quoted(literally(text)).encode())

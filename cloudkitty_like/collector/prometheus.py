@@ -3,11 +3,12 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import islice
 from time import monotonic
 from typing import Any, Self
 
@@ -105,10 +106,11 @@ class PrometheusCollector:
             answers = self._together(metric, args, period, asked, list(filter(promql.encodable, filter(None, others))))
         frames = {}
         names = build.labels(metric, self._scope_key)
+        quantities = _quantities(metric, answers)
         for scope in list(answers):
             try:
                 # What a frame is made of is let go with it: all metrics are collected at the same time.
-                frames[scope] = _frame(metric, period, names, answers.pop(scope))
+                frames[scope] = _frame(metric, period, names, answers.pop(scope), quantities)
             except Invalid as error:
                 failed[scope] = error
         complete = all(scope in frames or scope in failed for scope in asked)
@@ -261,12 +263,22 @@ class _Sign:
         return not self.answer.result() and monotonic() - self.since > _DOUBT
 
 
-def _frame(metric: Metric, period: Period, names: Sequence[str], answer: Answer) -> Frame:
+def _quantities(metric: Metric, answers: Mapping[str, Answer]) -> Iterator[Decimal] | None:
+    """Those of all scopes, one after the other; None where one is none, for then it has to be found whose."""
+    try:
+        return iter(metric.quantities([value for _, values in answers.values() for value in values]))
+    except Invalid:
+        return None
+
+
+def _frame(metric: Metric, period: Period, names: Sequence[str], answer: Answer,
+           quantities: Iterator[Decimal] | None) -> Frame:
     rows, values = answer
     columns = dict(zip(names, zip(*rows, strict=True), strict=True))
     try:
         return Frame.of_usage(
-            metric.alt_name, metric.unit, period, metric.quantities(values),
+            metric.alt_name, metric.unit, period,
+            metric.quantities(values) if quantities is None else islice(quantities, len(values)),
             {name: columns[name] for name in metric.groupby}, {name: columns[name] for name in metric.metadata},
         )
     except Invalid as error:

@@ -23,6 +23,10 @@ from cloudkitty_like.domain.period import Period
 Labels = Mapping[str, "Column"]
 T = TypeVar("T")
 
+# Most frames are short, and most of their columns hold nothing twice or the same everywhere: copied, not counted out.
+SHORT = 256
+_COUNTING, _ZEROS = array("I", range(SHORT)), array("I", bytes(4 * SHORT))
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -36,9 +40,9 @@ class Column:
         rows = cells if isinstance(cells, tuple) else tuple(cells)
         values = tuple(dict.fromkeys(rows))
         if len(values) == len(rows):
-            return cls(values, array("I", range(len(rows))))
+            return cls(values, _COUNTING[:len(rows)] if len(rows) <= SHORT else array("I", range(len(rows))))
         if len(values) == 1:
-            return cls(values, array("I", (0,)) * len(rows))
+            return cls(values, _ZEROS[:len(rows)] if len(rows) <= SHORT else array("I", (0,)) * len(rows))
         code = dict(zip(values, range(len(values)), strict=True))
         return cls(values, array("I", map(code.__getitem__, rows)))
 

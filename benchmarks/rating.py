@@ -82,7 +82,7 @@ def run(shape: Shape, source: str, connection: str, directory: Path) -> dict[str
             periods.append(spent | reading().since(before))
             sizes.append(size(app.database))
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    rows = app.summary.rows(Query(groupby=(SCOPE, METRIC)))
+    rows = app.summary.rows(Query(scopes=None, groupby=(SCOPE, METRIC)))
     app.close()
     return {
         "periods": periods, "sizes": sizes, "memory": memory,

@@ -83,16 +83,16 @@ def questions(database: Database, filled: Filled) -> dict[str, Query]:
     assert begin is not None
     middle = Period(begin + timedelta(hours=5), begin + timedelta(hours=filled.periods // 2 + 7))
     return {
-        "by scope, metric": Query(groupby=(SCOPE, METRIC)),
-        "by region": Query(groupby=("region",)),
-        "by flavor": Query(groupby=("flavor",)),
-        "by id": Query(groupby=("id",)),
-        "by scope, metric, flavor": Query(groupby=(SCOPE, METRIC, "flavor")),
+        "by scope, metric": Query(scopes=None, groupby=(SCOPE, METRIC)),
+        "by region": Query(scopes=None, groupby=("region",)),
+        "by flavor": Query(scopes=None, groupby=("flavor",)),
+        "by id": Query(scopes=None, groupby=("id",)),
+        "by scope, metric, flavor": Query(scopes=None, groupby=(SCOPE, METRIC, "flavor")),
         "one scope by flavor": Query(groupby=("flavor",), scopes=frozenset({"scope-0001"})),
-        "by day": Query(groupby=(DAY,)),
-        "by scope, metric, odd window": Query(groupby=(SCOPE, METRIC), period=middle),
-        "by scope, metric, as of half": Query(groupby=(SCOPE, METRIC), as_of=filled.periods // 2),
-        "by region, as of half": Query(groupby=("region",), as_of=filled.periods // 2),
+        "by day": Query(scopes=None, groupby=(DAY,)),
+        "by scope, metric, odd window": Query(scopes=None, groupby=(SCOPE, METRIC), period=middle),
+        "by scope, metric, as of half": Query(scopes=None, groupby=(SCOPE, METRIC), as_of=filled.periods // 2),
+        "by region, as of half": Query(scopes=None, groupby=("region",), as_of=filled.periods // 2),
     }
 
 

@@ -160,7 +160,7 @@ def _report(args: argparse.Namespace, app: App) -> None:
     from cloudkitty_like.cli.report import show
     from cloudkitty_like.domain.query import METRIC, SCOPE, Query
 
-    query = Query(groupby=(SCOPE, METRIC))
+    query = Query(scopes=None, groupby=(SCOPE, METRIC))
     rows = app.summary.rows(query)
     where = "" if args.state == STATE else f" --state {args.state}"
     if not rows:

@@ -79,7 +79,7 @@ def _ledger(app: App) -> str:
     from cloudkitty_like.domain.query import Query
 
     _ = app.ledger             # refuses settings that do not fit
-    rows = app.summary.rows(Query())
+    rows = app.summary.rows(Query(scopes=None))
     points = rows[0].sum.points if rows else 0
     return f"{points} points"
 
@@ -88,7 +88,7 @@ def _storage(app: App) -> str:
     from cloudkitty_like.domain.period import EPOCH, Period
     from cloudkitty_like.domain.query import Query
 
-    app.storage.sums(Query(period=Period(EPOCH, EPOCH + timedelta(seconds=1))))
+    app.storage.sums(Query(scopes=None, period=Period(EPOCH, EPOCH + timedelta(seconds=1))))
     return f"{app.conf.storage.backend}, {'in the state database' if app.storage.within else 'on its own'}"
 
 

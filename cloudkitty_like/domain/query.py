@@ -12,18 +12,20 @@ from cloudkitty_like.domain.period import Period
 SCOPE, METRIC, DAY, TIME = "scope", "metric", "day", "time"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """Frames that begin in ``period`` (None: ever), as known at ``as_of`` (None: now).
+    """Frames of ``scopes`` that begin in ``period`` (None: ever), as known at ``as_of`` (None: now).
 
-    ``scopes`` and ``metrics`` restrict to these where given.  ``filters`` maps a
-    label to the values wanted of it.  ``groupby`` names, in the order of the
-    answer's key, ``scope``, ``metric`` (answered as metric and unit), ``day``,
-    ``time`` (a period's begin) or any label.
+    ``scopes`` None is all of them, which whoever asks has to say: it has no
+    default, so that nobody is shown everything by an oversight.  ``metrics``
+    restricts to these where given.  ``filters`` maps a label to the values
+    wanted of it.  ``groupby`` names, in the order of the answer's key,
+    ``scope``, ``metric`` (answered as metric and unit), ``day``, ``time`` (a
+    period's begin) or any label.
     """
 
+    scopes: frozenset[str] | None
     period: Period | None = None
-    scopes: frozenset[str] | None = None
     metrics: frozenset[str] | None = None
     filters: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
     groupby: tuple[str, ...] = ()

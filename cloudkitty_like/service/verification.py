@@ -20,14 +20,15 @@ def differences(database: Database, summary: Summary) -> list[str]:
     with database.read() as tx:
         change = index.last_tx(tx)
     by_day = (SCOPE, METRIC, DAY)
-    points = _keyed(summary.points(Query(groupby=by_day, as_of=change)))
-    problems = _compared("points", points, "frames", _keyed(summary.rows(Query(groupby=by_day, as_of=change))))
+    points = _keyed(summary.points(Query(scopes=None, groupby=by_day, as_of=change)))
+    frames = _keyed(summary.rows(Query(scopes=None, groupby=by_day, as_of=change)))
+    problems = _compared("points", points, "frames", frames)
     with database.read() as tx:
         if index.last_tx(tx) != change:
             return problems        # the rollups have moved on; the frames' totals were compared
-    problems += _compared("points", points, "days", _keyed(summary.rows(Query(groupby=by_day))))
+    problems += _compared("points", points, "days", _keyed(summary.rows(Query(scopes=None, groupby=by_day))))
     by_metric = (SCOPE, METRIC)
-    months = _keyed(summary.rows(Query(groupby=by_metric)))
+    months = _keyed(summary.rows(Query(scopes=None, groupby=by_metric)))
     problems += _compared("points", _without_day(points), "months", months)
     return problems
 

@@ -53,4 +53,4 @@ def total(qty: str, price: str, count: int = 1, unpriced: int = 0) -> Sum:
 
 def by(*groupby: str) -> Query:
     """Everything, by these names."""
-    return Query(groupby=groupby)
+    return Query(scopes=None, groupby=groupby)

@@ -40,18 +40,18 @@ class StorageContract:
         self.append(storage,
                     addition(1, points(({"id": "x"}, "1.5", "3"), ({"id": "y"}, "2", "4"))),
                     addition(2, points(({"id": "x"}, "0.5", "1"), period=NEXT)))
-        assert storage.sums(Query()) == [Row((), total("4", "8", 3))]
+        assert storage.sums(Query(scopes=None)) == [Row((), total("4", "8", 3))]
         assert storage.sums(by(METRIC)) == [Row(("cpu",), total("4", "8", 3), "h")]
 
     def test_nothing_adds_up_to_no_row(self, storage: Storage) -> None:
-        assert storage.sums(Query()) == []
+        assert storage.sums(Query(scopes=None)) == []
         assert storage.sums(by(DAY)) == []
-        assert list(storage.frames(Query())) == []
+        assert list(storage.frames(Query(scopes=None))) == []
 
     def test_an_addition_without_points_is_one(self, storage: Storage) -> None:
         self.append(storage)
         self.append(storage, addition(1), addition(2, points(({"id": "x"}, "1", "1")).where([False])))
-        assert storage.sums(Query()) == []
+        assert storage.sums(Query(scopes=None)) == []
         with pytest.raises(Conflict):
             self.append(storage, addition(1))
 
@@ -60,7 +60,7 @@ class StorageContract:
                                for n, period in enumerate((HOUR, NEXT, TOMORROW), 1)))
 
         def counted(begin: datetime, end: datetime) -> list[Decimal]:
-            return [row.sum.qty for row in storage.sums(Query(period=Period(begin, end)))]
+            return [row.sum.qty for row in storage.sums(Query(scopes=None, period=Period(begin, end)))]
 
         second = timedelta(seconds=1)
         assert counted(HOUR.begin, HOUR.end) == [1]
@@ -72,16 +72,16 @@ class StorageContract:
 
     def test_revisions_that_are_excluded_do_not_count(self, storage: Storage) -> None:
         self.append(storage, *(addition(n, points(({"id": "x"}, str(2**n), "1"))) for n in range(1, 7)))
-        assert storage.sums(Query(), {2, 4, 99}) == [Row((), total("106", "4", 4))]
-        assert storage.sums(Query(), range(1, 7)) == []
-        assert storage.sums(Query(), [3], upto=4) == [Row((), total("22", "3", 3))]
+        assert storage.sums(Query(scopes=None), {2, 4, 99}) == [Row((), total("106", "4", 4))]
+        assert storage.sums(Query(scopes=None), range(1, 7)) == []
+        assert storage.sums(Query(scopes=None), [3], upto=4) == [Row((), total("22", "3", 3))]
         assert storage.sums(by(TIME), [3], upto=4) == [Row(("2026-11-01T22:00:00Z",), total("22", "3", 3))]
-        assert [int(frame.qty[0]) for _, frame in storage.frames(Query(), [1, 2, 5], upto=5)] == [8, 16]
+        assert [int(frame.qty[0]) for _, frame in storage.frames(Query(scopes=None), [1, 2, 5], upto=5)] == [8, 16]
 
     def test_very_many_revisions_can_be_excluded(self, storage: Storage) -> None:
         self.append(storage, *(addition(n, points(({"id": "x"}, "1", "1"))) for n in (1, 2, 300_000, 300_001)))
-        assert storage.sums(Query(), range(2, 300_001)) == [Row((), total("2", "2", 2))]
-        assert storage.sums(Query(), set(range(2, 300_001, 2))) == [Row((), total("2", "2", 2))]
+        assert storage.sums(Query(scopes=None), range(2, 300_001)) == [Row((), total("2", "2", 2))]
+        assert storage.sums(Query(scopes=None), set(range(2, 300_001, 2))) == [Row((), total("2", "2", 2))]
 
     def test_a_query_is_restricted_to_scopes(self, storage: Storage) -> None:
         self.append(storage, *(addition(n, points(({"id": "x"}, str(2**n), "1")), scope=scope)
@@ -94,9 +94,10 @@ class StorageContract:
     def test_a_query_is_restricted_to_metrics(self, storage: Storage) -> None:
         self.append(storage, addition(1, points(({"id": "x"}, "1", "1")), points(({"id": "x"}, "2", "2"), metric="ram"),
                                       points(({"id": "x"}, "4", "4"), metric="CPU")))
-        assert storage.sums(Query(metrics=frozenset(["ram", "CPU", "none"]))) == [Row((), total("6", "6", 2))]
-        assert storage.sums(Query(metrics=frozenset())) == []
-        assert [frame.metric for _, frame in storage.frames(Query(metrics=frozenset(["cpu"])))] == ["cpu"]
+        some = Query(scopes=None, metrics=frozenset(["ram", "CPU", "none"]))
+        assert storage.sums(some) == [Row((), total("6", "6", 2))]
+        assert storage.sums(Query(scopes=None, metrics=frozenset())) == []
+        assert [frame.metric for _, frame in storage.frames(Query(scopes=None, metrics=frozenset(["cpu"])))] == ["cpu"]
 
     def test_a_query_is_restricted_to_labels(self, storage: Storage) -> None:
         self.append(storage, addition(1, points(
@@ -105,7 +106,7 @@ class StorageContract:
             ({"id": "z", "flavor": "small", "zone": "south"}, "4", "4"), metadata=["zone"])))
 
         def counted(**filters: set[str]) -> list[Decimal]:
-            query = Query(filters={name: frozenset(values) for name, values in filters.items()})
+            query = Query(scopes=None, filters={name: frozenset(values) for name, values in filters.items()})
             read = sum(qty for _, frame in storage.frames(query) for qty in frame.qty)
             answered = [row.sum.qty for row in storage.sums(query)]
             assert answered == ([read] if read else [])
@@ -129,7 +130,7 @@ class StorageContract:
     def test_a_point_twice_in_one_revision_is_refused(self, storage: Storage) -> None:
         with pytest.raises(Invalid):
             self.append(storage, addition(1, points(({"id": "x"}, "1", "1")), points(({"id": "x"}, "2", None))))
-        assert storage.sums(Query()) == []
+        assert storage.sums(Query(scopes=None)) == []
 
     def test_every_grouping(self, storage: Storage) -> None:
         self.append(
@@ -163,13 +164,13 @@ class StorageContract:
                                       points(({"id": "y"}, "4", None), unit="GiB")))
         assert storage.sums(by(METRIC)) == [Row(("cpu",), total("6", "2", 2, 1), "GiB"),
                                             Row(("cpu",), total("1", "1"), "h")]
-        assert storage.sums(Query()) == [Row((), total("0", "3", 3, 1))]
+        assert storage.sums(Query(scopes=None)) == [Row((), total("0", "3", 3, 1))]
         assert storage.sums(by("id")) == [Row(("x",), total("0", "3", 2)), Row(("y",), total("4", "0", 1, 1))]
 
     def test_points_without_a_price_are_counted_apart(self, storage: Storage) -> None:
         frame = points(({"id": "x"}, "1", "0"), ({"id": "y"}, "2", None), ({"id": "z"}, "3", "5"))
         self.append(storage, addition(1, frame))
-        assert storage.sums(Query()) == [Row((), total("6", "5", 3, 1))]
+        assert storage.sums(Query(scopes=None)) == [Row((), total("6", "5", 3, 1))]
         assert storage.sums(by("id"))[1] == Row(("y",), total("2", "0", 1, 1))
 
     def test_c10_sums_are_exact(self, storage: Storage) -> None:
@@ -177,12 +178,12 @@ class StorageContract:
                  ("-0.3", GREATEST), ("-0.7", "0.2"), ("123456789012345.123456789012", "0.3")]
         self.append(storage, *(addition(n, points(({"id": "x"}, *cell))) for n, cell in enumerate(cells)))
         qty, price = ("123456789012344.123456789013", "0.599999999999")
-        for query in (Query(), by("id"), by(DAY), by(TIME, METRIC)):
+        for query in (Query(scopes=None), by("id"), by(DAY), by(TIME, METRIC)):
             assert [(row.sum.qty, row.sum.price) for row in storage.sums(query)] == [(Decimal(qty), Decimal(price))]
 
     def test_c10_sums_have_room_above_the_greatest_point(self, storage: Storage) -> None:
         self.append(storage, *(addition(n, points(({"id": "x"}, GREATEST, f"-{GREATEST}"))) for n in range(1, 301)))
-        sums = storage.sums(Query())[0].sum
+        sums = storage.sums(Query(scopes=None))[0].sum
         assert (sums.qty, sums.price) == (300 * Decimal(GREATEST), -300 * Decimal(GREATEST))
 
     def test_frames_come_back_as_they_were_stored(self, storage: Storage) -> None:
@@ -194,8 +195,8 @@ class StorageContract:
             points(({"only": "described"}, "1", "2"), metric="volume", metadata=["only"]),
         ]
         self.append(storage, addition(1, *frames, scope="two"), addition(2, frames[0], scope="one"))
-        assert list(storage.frames(Query())) == [("one", frames[0]), *(("two", frame) for frame in frames)]
-        read = next(frame for _, frame in storage.frames(Query()))
+        assert list(storage.frames(Query(scopes=None))) == [("one", frames[0]), *(("two", frame) for frame in frames)]
+        read = next(frame for _, frame in storage.frames(Query(scopes=None)))
         assert [(list(frame.groupby), list(frame.metadata)) for frame in (read, frames[0])] == [(["zone"], ["id"])] * 2
         assert [(str(qty), str(price)) for qty, price in zip(read.qty, read.price, strict=True)] == [
             (str(qty), str(price)) for qty, price in zip(frames[0].qty, frames[0].price, strict=True)]
@@ -206,17 +207,17 @@ class StorageContract:
         for revision, (period, scope, metric) in enumerate(reversed(keys), 1):
             self.append(storage, addition(revision, points(({"id": "x"}, "1", "1"), metric=metric, period=period),
                                           scope=scope))
-        assert [(frame.period, scope, frame.metric) for scope, frame in storage.frames(Query())] == keys
-        assert [scope for scope, _ in storage.frames(Query(period=NEXT))] == ["B", "B", "a", "a", "á", "á"]
+        assert [(frame.period, scope, frame.metric) for scope, frame in storage.frames(Query(scopes=None))] == keys
+        assert [scope for scope, _ in storage.frames(Query(scopes=None, period=NEXT))] == ["B", "B", "a", "a", "á", "á"]
 
     def test_reading_may_stop_and_start_again(self, storage: Storage) -> None:
         for revision in range(1, 4):
             self.append(storage, addition(revision, points(({"id": "x"}, str(revision), "1"))))
         for _ in range(3):
-            reading = storage.frames(Query())
+            reading = storage.frames(Query(scopes=None))
             assert next(reading)[1].qty[0] == 1
         self.append(storage, addition(4, points(({"id": "x"}, "4", "1"))))
-        assert len(list(storage.frames(Query()))) == 4
+        assert len(list(storage.frames(Query(scopes=None)))) == 4
 
     def test_what_was_collected_is_kept_and_never_counted(self, storage: Storage) -> None:
         collected = [points(({"id": "x"}, "9", None), ({"id": "y"}, "1", None)),
@@ -227,22 +228,22 @@ class StorageContract:
         assert storage.collected(2) is None
         assert storage.collected(3) == []
         assert storage.collected(4) is None
-        for query in (Query(), by("id"), by(DAY)):
+        for query in (Query(scopes=None), by("id"), by(DAY)):
             assert [row.sum for row in storage.sums(query)] == [total("30", "2", 2)]
-        assert [int(frame.qty[0]) for _, frame in storage.frames(Query())] == [10, 20]
+        assert [int(frame.qty[0]) for _, frame in storage.frames(Query(scopes=None))] == [10, 20]
 
     def test_c4_a_revision_is_stored_once(self, storage: Storage) -> None:
         self.append(storage, addition(1, points(({"id": "x"}, "1", "1"))))
         for again in (addition(1, points(({"id": "x"}, "1", "1"))), addition(1, points(({"id": "y"}, "2", "2")))):
             with pytest.raises(Conflict):
                 self.append(storage, addition(2, points(({"id": "x"}, "4", "4"))), again)
-        assert storage.sums(Query()) == [Row((), total("1", "1"))]
+        assert storage.sums(Query(scopes=None)) == [Row((), total("1", "1"))]
 
     def test_c5_all_is_stored_or_nothing_and_what_was_refused_can_be_stored_later(self, storage: Storage) -> None:
         twice = [points(({"id": "new"}, "1", "1")), points(({"id": "new"}, "2", "2"))]
         with pytest.raises(Invalid):
             self.append(storage, addition(1, points(({"id": "first"}, "1", "1"))), addition(2, *twice))
-        assert storage.sums(Query()) == []
+        assert storage.sums(Query(scopes=None)) == []
         self.append(storage, addition(1, points(({"id": "other"}, "4", "4"))))
         self.append(storage, addition(2, points(({"id": "first"}, "8", "8"))),
                     addition(3, points(({"id": "new"}, "1", "1"))))
@@ -255,10 +256,10 @@ class StorageContract:
             self.append(storage, addition(revision, frame, collected=[frame]))
         storage.purge([1, 3, 99])
         storage.purge([])
-        assert storage.sums(Query()) == [Row((), total("2", "1"))]
+        assert storage.sums(Query(scopes=None)) == [Row((), total("2", "1"))]
         assert (storage.collected(1), storage.collected(2) is None) == (None, False)
         storage.purge(range(1, 1001))
-        assert list(storage.frames(Query())) == []
+        assert list(storage.frames(Query(scopes=None))) == []
 
     def test_labels_are_told_apart(self, storage: Storage) -> None:
         frame = points(*(({"id": label}, str(n + 1), "1") for n, label in enumerate(self.labels)))
@@ -266,9 +267,9 @@ class StorageContract:
         self.append(storage, addition(2, frame))
         expected = {(label,): Decimal(2 * n + 2) for n, label in enumerate(self.labels)}
         assert {row.key: row.sum.qty for row in storage.sums(by("id"))} == expected
-        assert [read for _, read in storage.frames(Query())] == [frame, frame]
+        assert [read for _, read in storage.frames(Query(scopes=None))] == [frame, frame]
         for label in self.labels:
-            rows = storage.sums(Query(filters={"id": frozenset([label])}))
+            rows = storage.sums(Query(scopes=None, filters={"id": frozenset([label])}))
             assert [row.sum.qty for row in rows] == [expected[label,]]
 
     def test_names_are_told_apart(self, storage: Storage) -> None:
@@ -278,14 +279,14 @@ class StorageContract:
             self.append(storage, addition(n, frame, scope=name))
         rows = storage.sums(by(SCOPE, METRIC))
         assert [(row.key, row.unit) for row in rows] == sorted(((name, name), name[:60]) for name in labels)
-        assert all(dict(frame.groupby).keys() == {scope} for scope, frame in storage.frames(Query()))
+        assert all(dict(frame.groupby).keys() == {scope} for scope, frame in storage.frames(Query(scopes=None)))
 
     def test_a_groupby_label_hides_a_metadata_label_of_its_name(self, storage: Storage) -> None:
         frame = Frame("cpu", "h", HOUR, (Decimal("1.000000000000"),), (None,),
                       {"id": Column.of(["split"])}, {"id": Column.of(["described"])})
         self.append(storage, addition(1, frame))
         assert [row.key for row in storage.sums(by("id"))] == [("split",)]
-        assert [read for _, read in storage.frames(Query())] == [frame]
+        assert [read for _, read in storage.frames(Query(scopes=None))] == [frame]
 
     def test_the_same_labels_are_the_same_group_whatever_their_order(self, storage: Storage) -> None:
         self.append(storage, addition(1, points(({"id": "x", "zone": "n"}, "1", "1"))),

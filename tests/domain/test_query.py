@@ -3,6 +3,7 @@ from __future__ import annotations
 from decimal import Context, Decimal, localcontext
 from fractions import Fraction
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -41,5 +42,10 @@ def test_nothing_added_changes_nothing(total):
     assert total + Sum() == Sum() + total == total
 
 
-def test_a_question_without_conditions_is_about_everything():
-    assert Query() == Query(None, None, None, {}, (), None)
+def test_a_question_without_conditions_is_about_everything_known_now():
+    assert Query(scopes=None) == Query(scopes=None, period=None, metrics=None, filters={}, groupby=(), as_of=None)
+
+
+def test_nobody_can_forget_to_say_whose_usage_is_asked_for():
+    with pytest.raises(TypeError, match="scopes"):
+        Query(groupby=("metric",))

@@ -83,5 +83,5 @@ class Bench:
         return {name: state.due for name, state in self.states().items()}
 
     def sums(self, *groupby: str) -> dict[tuple[str, ...], tuple[Decimal, int]]:
-        found = Summary(self.database, self.storage).rows(Query(groupby=groupby))
+        found = Summary(self.database, self.storage).rows(Query(scopes=None, groupby=groupby))
         return {row.key: (row.sum.price, row.sum.points) for row in found}

@@ -38,7 +38,7 @@ def test_what_is_recorded_is_reported_and_progress_moves(books):
     state = books.scope()
     books.ledger.record([Rated(state, at(0), (usage(at(0), ("s", "1", "0.1"), ("l", "2", None)),))], ruleset=7)
     assert books.state("alice").due == at(0).end
-    (row,) = books.summary.rows(Query(groupby=("scope", "metric")))
+    (row,) = books.summary.rows(Query(scopes=None, groupby=("scope", "metric")))
     assert (row.key, row.unit) == (("alice", "vcpu"), "h")
     assert (row.sum.qty, row.sum.price, row.sum.points, row.sum.unpriced) == (Decimal(3), Decimal("0.1"), 2, 1)
     assert answer(books, "flavor") == {("l",): (Decimal(0), 1, 1), ("s",): (Decimal("0.1"), 1, 0)}
@@ -56,7 +56,7 @@ def test_a_period_without_usage_is_recorded_as_such(books):
     assert books.state("alice").due == at(0).end
     with books.database.read() as tx:
         assert index.current(tx, [state.id], at(0))[state.id].ruleset == 1
-    assert books.summary.rows(Query(groupby=("scope",))) == []
+    assert books.summary.rows(Query(scopes=None, groupby=("scope",))) == []
 
 
 def test_storing_the_same_again_makes_no_new_revision(books):
@@ -212,12 +212,12 @@ def test_points_of_a_crash_before_publishing_are_never_counted_and_later_forgott
     apart.now += ABANDONED_AFTER + timedelta(seconds=1)
     assert apart.ledger.sweep() == 1
     assert apart.ledger.sweep() == 0
-    assert apart.storage.sums(Query(groupby=("flavor",)))[0].sum.points == 1
+    assert apart.storage.sums(Query(scopes=None, groupby=("flavor",)))[0].sum.points == 1
     apart.now += FORGOTTEN_AFTER
     assert apart.ledger.sweep() == 1
     with apart.database.read() as tx:
         assert tx.execute(revision_block.select()).all() == []
-    assert apart.storage.sums(Query(groupby=("flavor",)))[0].sum.points == 1
+    assert apart.storage.sums(Query(scopes=None, groupby=("flavor",)))[0].sum.points == 1
 
 
 def test_a_writer_whose_points_were_given_up_meanwhile_cannot_publish_them(apart):
@@ -241,7 +241,7 @@ def test_a_reader_that_has_seen_the_index_does_not_count_what_is_published_after
         hidden, upto = index.hidden(tx, None, None)
     apart.back_to(state, BEGIN)
     apart.ledger.record([Rated(state, at(0), (usage(at(0), ("s", "1", "2")),))], 1)
-    (row,) = apart.storage.sums(Query(groupby=("flavor",)), hidden, upto)
+    (row,) = apart.storage.sums(Query(scopes=None, groupby=("flavor",)), hidden, upto)
     assert row.sum.price == 1
 
 
@@ -308,6 +308,6 @@ def test_a_day_out_of_range_is_refused_and_sums_beyond_64_bits_are_exact(books):
     for name in ("bob", "carol"):
         books.ledger.record([Rated(books.scope(name), at(0), (usage(at(0), *points),))], 1)
     total = 3 * 5000 * huge
-    (row,) = books.summary.rows(Query(groupby=("metric",)))
+    (row,) = books.summary.rows(Query(scopes=None, groupby=("metric",)))
     assert (row.sum.qty, row.sum.price, row.sum.points) == (total, -total, 15000)
-    assert books.summary.points(Query(groupby=("metric",))) == [row]
+    assert books.summary.points(Query(scopes=None, groupby=("metric",))) == [row]

@@ -173,9 +173,9 @@ def test_a_database_without_tables_is_unavailable(database):
         tx.execute(text("DROP TABLE appended"))
     storage = SqlalchemyStorage(database, within=True)
     with pytest.raises(Unavailable):
-        storage.sums(Query())
+        storage.sums(Query(scopes=None))
     with pytest.raises(Unavailable):
-        list(storage.frames(Query()))
+        list(storage.frames(Query(scopes=None)))
     with pytest.raises(Unavailable):
         store(database, storage, one(1, "a"))
 
@@ -185,7 +185,7 @@ def test_a_server_that_does_not_answer_is_unavailable():
     with pytest.raises(Unavailable):
         storage.append([one(1, "a")])
     with pytest.raises(Unavailable):
-        storage.sums(Query())
+        storage.sums(Query(scopes=None))
     with pytest.raises(Unavailable):
         storage.purge([1])
 

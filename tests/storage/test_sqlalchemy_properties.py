@@ -56,7 +56,7 @@ def queries(draw):
     names = draw(st.lists(st.sampled_from(["id", "flavor", "nowhere"]), unique=True, max_size=2))
     filters = {name: draw(st.frozensets(st.sampled_from(VALUES))) for name in names}
     grouping = draw(st.lists(st.sampled_from(NAMES), unique=True, max_size=4))
-    return Query(window, some(SCOPES), some(METRICS), filters, tuple(grouping))
+    return Query(period=window, scopes=some(SCOPES), metrics=some(METRICS), filters=filters, groupby=tuple(grouping))
 
 
 hidden = st.frozensets(st.integers(1, 61)) | st.integers(1, 60).map(lambda first: range(first, 500))

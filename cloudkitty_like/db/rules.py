@@ -18,11 +18,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Row, Table, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.sql import ColumnElement
 
+from cloudkitty_like.db import names
 from cloudkitty_like.db.engine import conflict
+from cloudkitty_like.db.recorded import recorded_at
 from cloudkitty_like.db.tables import hashmap_rule, rule_change
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.amendment import Amendment
@@ -58,13 +59,6 @@ def record(tx: Connection, change: Change) -> int:
     return int(result.inserted_primary_key[0])  # type: ignore[index]
 
 
-def recorded_at(table: Table, change: int | None) -> ColumnElement[bool]:
-    """The rows of ``table`` that were known at a change (None: that are known now)."""
-    if change is None:
-        return table.c.recorded_to.is_(None)
-    return and_(table.c.recorded_from <= change, or_(table.c.recorded_to.is_(None), table.c.recorded_to > change))
-
-
 def stored(tx: Connection, change: int | None = None) -> dict[str, Rule]:
     """All rules, by rule id, as known at ``change`` (None: now), past and future ones too.  One query."""
     rows = tx.execute(select(hashmap_rule).where(recorded_at(hashmap_rule, change)).order_by(hashmap_rule.c.id))
@@ -78,6 +72,7 @@ def changed_at(tx: Connection, when: datetime) -> int:
 
 def amend(tx: Connection, change: int, amendment: Amendment) -> None:
     """Record an amendment under an open change."""
+    names.ensure(tx, change, [*amendment.added, *(after for _, after in amendment.changed.values())])
     ended = [*amendment.changed, *amendment.withdrawn]
     for start in range(0, len(ended), 500):
         tx.execute(update(hashmap_rule).values(recorded_to=change).where(

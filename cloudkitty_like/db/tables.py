@@ -79,6 +79,7 @@ scope = Table(
     Column("error_at", Instant),
     Column("retry_at", Instant),                       # not before
     Column("parked_ruleset", BigInteger),              # rating failed under this version; wait for another
+    Column("toggled_at", Instant),                     # when it was last switched on or off; null: never
 )
 Index(None, scope.c.due)
 
@@ -236,9 +237,24 @@ hashmap_rule = Table(
     Column("valid_to", Instant),                       # null: for ever
     Column("recorded_from", ForeignKey("rule_change.id"), nullable=False),
     Column("recorded_to", ForeignKey("rule_change.id")),
+    # When somebody deleted it: it has ended then, and still prices what was before.
+    Column("deleted_at", Instant),
 )
 Index(None, hashmap_rule.c.rule_id)
 Index(None, hashmap_rule.c.recorded_to, hashmap_rule.c.service)
+
+# The ids under which the API knows services, fields and groups; rules name them.
+hashmap_name = Table(
+    "hashmap_name", metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("name_id", text(36), nullable=False, unique=True),
+    Column("kind", text(8), nullable=False),           # service, field, group
+    Column("name", text(255), nullable=False),
+    Column("service_id", text(36)),                    # of a field: the name_id of its service
+    Column("recorded_from", ForeignKey("rule_change.id"), nullable=False),
+    Column("recorded_to", ForeignKey("rule_change.id")),
+)
+Index(None, hashmap_name.c.recorded_to)
 
 rating_module = Table(
     "rating_module", metadata,
@@ -268,6 +284,36 @@ ruleset = Table(
     Column("at", Instant, nullable=False),
     UniqueConstraint("change", "metrics", "software"),
 )
+
+# --- what the API keeps ---------------------------------------------------------------------------
+
+# CloudKitty's clients write and read these two; nothing else does.
+collector_mapping = Table(
+    "collector_mapping", metadata,
+    Column("service", text(255), primary_key=True),
+    Column("collector", text(255), nullable=False),
+)
+
+collector_state = Table(
+    "collector_state", metadata,
+    Column("name", text(255), primary_key=True),
+    Column("enabled", SmallInteger, nullable=False),
+)
+
+# Periods that somebody wants rated again: [begin, end).
+reprocess_task = Table(
+    "reprocess_task", metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("scope_id", ForeignKey("scope.id"), nullable=False),
+    Column("begin", Second, nullable=False),
+    Column("end", Second, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("author", text(255), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("due", Second),                             # begin of the next period to rate again; null: not begun
+    Column("ended_at", Instant),
+)
+Index(None, reprocess_task.c.scope_id)
 
 # --- workers ------------------------------------------------------------------------------------
 

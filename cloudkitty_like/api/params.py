@@ -48,6 +48,32 @@ def takes(**params: Param) -> Callable[[F], F]:
     return mark
 
 
+def gives(shape: Mapping[str, Any], *, csv: bool = False) -> Callable[[F], F]:
+    """Declares the JSON Schema of a controller method's answer, and whether it can be had as CSV too."""
+    def mark(function: F) -> F:
+        function.shape, function.csv = shape, csv      # type: ignore[attr-defined]
+        return function
+    return mark
+
+
+def object_of(*optional: str, **members: Any) -> Mapping[str, Any]:
+    """The schema of an object with these members, all of them there but the optional ones."""
+    return {"type": "object", "properties": members, "required": [name for name in members if name not in optional]}
+
+
+def list_of(items: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema of a list."""
+    return {"type": "array", "items": items}
+
+
+TEXT: Mapping[str, Any] = {"type": "string"}
+NULLABLE: Mapping[str, Any] = {"type": ["string", "null"]}
+NUMBER: Mapping[str, Any] = {"type": ["number", "string", "null"]}      # text where every digit is asked for
+WHOLE: Mapping[str, Any] = {"type": "integer"}
+FLAG: Mapping[str, Any] = {"type": "boolean"}
+ANY: Mapping[str, Any] = {}
+
+
 def arguments(params: Mapping[str, Param], given: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     """Every declared argument's value; Invalid with all that is wrong, each with the argument's name.
 

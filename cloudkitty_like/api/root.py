@@ -7,7 +7,10 @@ from typing import Any
 import pecan
 from webob import Response
 
+from cloudkitty_like.api import openapi
+from cloudkitty_like.api.context import Context
 from cloudkitty_like.api.counters import Counters
+from cloudkitty_like.api.params import gives
 from cloudkitty_like.api.routes import Dispatcher, Route
 from cloudkitty_like.api.services import Services
 from cloudkitty_like.api.v1 import collector, info, rating, report
@@ -25,7 +28,12 @@ from cloudkitty_like.service.reprocessing import Reprocessing
 
 def routes(services: Services, counters: Counters) -> list[Route]:
     """The table.  ``[...]`` at the end of a URL may be missing; a rule of '' lets everybody through."""
-    return [*_root(services, counters), *_v1(services), *_rating_v1(services), *_v2(services)]
+    described: list[Route] = []
+    described += [
+        *_root(services, counters), *_v1(services), *_rating_v1(services), *_v2(services),
+        Route("GET", "/v2/openapi.json", Description(described).get_all, ""),
+    ]
+    return described
 
 
 def _root(services: Services, counters: Counters) -> list[Route]:
@@ -105,6 +113,18 @@ def _v2(services: Services) -> list[Route]:
         Route("GET", "/v2/task/reprocesses[/{path_scope_id}]", tasks.get_all, "schedule:get_task_reprocesses"),
         Route("POST", "/v2/task/reprocesses", tasks.post, "schedule:task_reprocesses", 202),
     ]
+
+
+class Description:
+    """What this page says, for programs."""
+
+    def __init__(self, described: list[Route]) -> None:
+        self._described = described
+
+    @gives({"type": "object"})
+    def get_all(self, context: Context) -> Any:
+        """This document."""
+        return openapi.document([route for route in self._described if not route.url.startswith("/v1/billing")])
 
 
 class Root:

@@ -5,7 +5,7 @@ import gzip
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from itertools import chain
@@ -50,7 +50,6 @@ class Route:
     rule: str
     status: int = 200
     target: Target = own_project
-    shape: Mapping[str, Any] = field(default_factory=dict)       # JSON Schema of the answer
 
     def __str__(self) -> str:
         return f"{self.method} {self.url}"
@@ -59,6 +58,17 @@ class Route:
     def params(self) -> Mapping[str, Param]:
         found: Mapping[str, Param] = getattr(self.answers, "takes", {})
         return found
+
+    @property
+    def shape(self) -> Mapping[str, Any]:
+        """The JSON Schema of the answer."""
+        found: Mapping[str, Any] = getattr(self.answers, "shape", {})
+        return found
+
+    @property
+    def csv(self) -> bool:
+        """Whether it can be had as CSV."""
+        return bool(getattr(self.answers, "csv", False))
 
     @property
     def patterns(self) -> Iterator[tuple[str, ...]]:

@@ -7,12 +7,12 @@ from typing import Any
 
 from cloudkitty_like.api.context import Answer, Context
 from cloudkitty_like.api.counters import Counters
+from cloudkitty_like.api.params import TEXT, gives, list_of, object_of
 from cloudkitty_like.domain.errors import Forbidden
 from cloudkitty_like.service.figures import Figure, Figures
 from cloudkitty_like.service.health import Health
 
 PREFIX = "cloudkitty_like_"
-TEXT = "text/plain"
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Watching:
     figures: Figures
     counters: Counters
 
+    @gives(object_of("checks", status=TEXT, checks=list_of(object_of(name=TEXT, status=TEXT, detail=TEXT))))
     def healthcheck(self, context: Context) -> Any:
         """200 or 503; what is looked at, for administrators only."""
         checks = self.health.checks()
@@ -40,7 +41,7 @@ class Watching:
     def metrics(self, context: Context) -> Any:
         """In Prometheus' text format."""
         figures = [*self._http(), *self.figures.now()]
-        return Answer("".join(_lines(figures)).encode(), content_type=f"{TEXT}; version=0.0.4")
+        return Answer("".join(_lines(figures)).encode(), content_type="text/plain; version=0.0.4")
 
     def _http(self) -> Iterator[Figure]:
         yield Figure("http_requests_total", "Requests answered", "counter",

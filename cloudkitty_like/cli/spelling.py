@@ -27,6 +27,8 @@ def doubts(conf: cfg.ConfigOpts) -> list[str]:
     found = []
     for path in _files(conf):
         for group, options in _sections(path).items():
+            if group == "DEFAULT":
+                continue            # everybody's: of the libraries we use and of those we do not
             if group in known:
                 found += [f"{path}: [{group}] {doubt}" for doubt in _unknown(options, known[group])]
             elif close := get_close_matches(group, known, 1, ALIKE):

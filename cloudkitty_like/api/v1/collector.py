@@ -6,8 +6,8 @@ from typing import Any
 
 from cloudkitty_like.api.context import Answer, Context
 from cloudkitty_like.api.kinds import Boolean, Text
-from cloudkitty_like.api.params import Param, takes
-from cloudkitty_like.api.v1.types import CollectorMapping, CollectorState, written
+from cloudkitty_like.api.params import Param, gives, list_of, object_of, takes
+from cloudkitty_like.api.v1.types import CollectorMapping, CollectorState, schema_of, written
 from cloudkitty_like.service.collectors import Collectors
 
 
@@ -21,16 +21,19 @@ class CollectorRoutes:
         """Nothing."""
         return Answer(status=204)
 
+    @gives(object_of(mappings=list_of(schema_of(CollectorMapping))))
     @takes(collector=Param(Text(), None))
     def mappings(self, context: Context, collector: str | None) -> Any:
         """All of them, or one collector's."""
         return {"mappings": [_mapping(*one) for one in self.collectors.mappings(collector)]}
 
+    @gives(schema_of(CollectorMapping))
     @takes(service=Param(Text()), collector=Param(Text(), None, hidden=True))
     def mapping(self, context: Context, service: str, collector: str | None) -> Any:
         """One service's."""
         return _mapping(*self.collectors.mapping(service))
 
+    @gives(schema_of(CollectorMapping))
     @takes(collector=Param(Text()), service=Param(Text()))
     def put_mapping(self, context: Context, collector: str, service: str) -> Any:
         """Makes or replaces one."""
@@ -43,11 +46,13 @@ class CollectorRoutes:
         self.collectors.remove_mapping(service)
         return Answer(status=204)
 
+    @gives(schema_of(CollectorState))
     @takes(name=Param(Text()))
     def state(self, context: Context, name: str) -> Any:
         """Whether somebody has switched a collector on."""
         return written(CollectorState, name=name, enabled=self.collectors.state(name))
 
+    @gives(schema_of(CollectorState))
     @takes(name=Param(Text()), enabled=Param(Boolean()))
     def put_state(self, context: Context, name: str, enabled: bool) -> Any:
         """Records that somebody has switched it."""

@@ -7,8 +7,8 @@ from typing import Any
 
 from cloudkitty_like.api.context import Context
 from cloudkitty_like.api.kinds import Text
-from cloudkitty_like.api.params import Param, takes
-from cloudkitty_like.api.v1.types import MetricInfo, written
+from cloudkitty_like.api.params import Param, gives, list_of, object_of, takes
+from cloudkitty_like.api.v1.types import MetricInfo, schema_of, written
 from cloudkitty_like.domain.errors import NotFound
 from cloudkitty_like.domain.metric import Metric
 
@@ -20,14 +20,17 @@ class Info:
     metrics: Callable[[], Sequence[Metric]]
     document: Callable[[], Any]
 
+    @gives({"type": "object"})
     def config(self, context: Context) -> Any:
         """The document; numbers with a point as floats, as a YAML reader would have them."""
         return _plain(self.document())
 
+    @gives(object_of(metrics=list_of(schema_of(MetricInfo))))
     def get_all(self, context: Context) -> Any:
         """Every metric, in the order of the file."""
         return {"metrics": [_written(metric) for metric in self.metrics()]}
 
+    @gives(schema_of(MetricInfo))
     @takes(metric_name=Param(Text()))
     def get_one(self, context: Context, metric_name: str) -> Any:
         """The first metric of that name."""

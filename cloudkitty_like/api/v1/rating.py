@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from cloudkitty_like.api.context import Answer, Context
 from cloudkitty_like.api.kinds import Number, Text, shown
-from cloudkitty_like.api.params import Param, takes
-from cloudkitty_like.api.v1.types import Module, params_of, written
+from cloudkitty_like.api.params import TEXT, Param, gives, list_of, object_of, takes
+from cloudkitty_like.api.v1.types import Module, params_of, schema_of, written
 from cloudkitty_like.db.rules import Change
 from cloudkitty_like.domain.errors import Conflict, Invalid, NotFound
 from cloudkitty_like.domain.money import arithmetic, plain
@@ -82,10 +82,12 @@ class Rating:
     modules: modules.Modules
     quotes: Quotes
 
+    @gives(object_of(modules=list_of(schema_of(Module))))
     def get_all(self, context: Context) -> Any:
         """Every module, by name."""
         return {"modules": [_written(module) for module in sorted(self.modules.known(), key=lambda one: one.name)]}
 
+    @gives(schema_of(Module))
     @takes(module_id=Param(Text()))
     def get_one(self, context: Context, module_id: str) -> Any:
         """One module."""
@@ -103,6 +105,7 @@ class Rating:
         """Nothing has to be reloaded: rules and modules are read as they are."""
         return Answer(status=204)
 
+    @gives(TEXT)
     @takes(resources=Param(Resources(), text="what is to be used: service, desc, volume"))
     def quote(self, context: Context, resources: Sequence[Resource]) -> Any:
         """The price of all of it together, as text."""

@@ -8,10 +8,10 @@ from typing import Any
 
 from cloudkitty_like.api.context import Answer, Context
 from cloudkitty_like.api.kinds import Boolean, Moment, Text
-from cloudkitty_like.api.params import Param, takes
+from cloudkitty_like.api.params import TEXT, Param, gives, list_of, object_of, takes
 from cloudkitty_like.api.render import json_bytes, naive
 from cloudkitty_like.api.routes import Target
-from cloudkitty_like.api.v1.types import Total, written
+from cloudkitty_like.api.v1.types import DataFrame, Total, schema_of, written
 from cloudkitty_like.api.window import window
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.money import ZERO, plain
@@ -43,6 +43,7 @@ class Report:
     summary: Summary
     scope_key: str
 
+    @gives(list_of(TEXT))
     @takes(**WINDOW)
     def tenants(self, context: Context, begin: datetime | None, end: datetime | None) -> Any:
         """The scopes with rated usage then."""
@@ -52,12 +53,14 @@ class Report:
         query = Query(scopes=visible(context.caller, self.scope_key), period=period, groupby=(SCOPE,))
         return [row.key[0] for row in self.summary.rows(query)]
 
+    @gives(TEXT)
     @takes(**WINDOW, **WHOSE)
     def total(self, context: Context, **asked: Any) -> Any:
         """The price of everything then, as text."""
         rows = self._rows(context, (), **asked)
         return plain(rows[0].sum.price if rows else ZERO)
 
+    @gives(object_of(summary=list_of(schema_of(Total))))
     @takes(**WINDOW, **WHOSE, groupby=Param(Text(), None, "tenant_id, res_type or both"))
     def get_summary(self, context: Context, groupby: str | None, **asked: Any) -> Any:
         """Prices by scope, by metric, by both or by nothing."""
@@ -66,6 +69,7 @@ class Report:
         rows = self._rows(context, names, **asked)
         return {"summary": [_summary(row, names, period, asked) for row in rows] if period is not None else []}
 
+    @gives(object_of(dataframes=list_of(schema_of(DataFrame))))
     @takes(**WINDOW, tenant_id=WHOSE["tenant_id"], resource_type=Param(Text(), None, "one metric"))
     def dataframes(self, context: Context, begin: datetime | None, end: datetime | None, tenant_id: str | None,
                    resource_type: str | None) -> Any:

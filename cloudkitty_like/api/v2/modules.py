@@ -6,10 +6,12 @@ from typing import Any
 
 from cloudkitty_like.api.context import Answer, Context
 from cloudkitty_like.api.kinds import Boolean, Integer, Text
-from cloudkitty_like.api.params import Param, takes
+from cloudkitty_like.api.params import FLAG, TEXT, WHOLE, Param, gives, list_of, object_of, takes
 from cloudkitty_like.db.rules import Change
 from cloudkitty_like.service import modules
 from cloudkitty_like.service.modules import Module
+
+MODULE = object_of(module_id=TEXT, description=TEXT, enabled=FLAG, hot_config=FLAG, priority=WHOLE)
 
 
 @dataclass(frozen=True)
@@ -18,10 +20,12 @@ class RatingModules:
 
     modules: modules.Modules
 
+    @gives(object_of(modules=list_of(MODULE)))
     def get_all(self, context: Context) -> Any:
         """All of them."""
         return {"modules": [_written(module) for module in sorted(self.modules.known(), key=lambda one: one.name)]}
 
+    @gives(MODULE)
     @takes(module_id=Param(Text()))
     def get_one(self, context: Context, module_id: str) -> Any:
         """One of them."""

@@ -8,12 +8,15 @@ from typing import Any
 
 from cloudkitty_like.api.context import Answer, Context
 from cloudkitty_like.api.kinds import Moment, Text, Texts
-from cloudkitty_like.api.params import Param, takes
+from cloudkitty_like.api.params import TEXT, Param, gives, list_of, object_of, takes
 from cloudkitty_like.api.v2.asking import LIMIT, OFFSET
 from cloudkitty_like.db.reprocessing import Task
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.service.reprocessing import Reprocessing
+
+TASK = object_of(scope_id=TEXT, reason=TEXT, start_reprocess_time=TEXT, end_reprocess_time=TEXT,
+                 current_reprocess_time=TEXT)
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class Reprocesses:
     reprocessing: Reprocessing
     length: timedelta
 
+    @gives(object_of(results=list_of(TASK)))
     @takes(scope_ids=Param(Texts(), ()), path_scope_id=Param(Text(), None, hidden=True),
            order=Param(Text(("asc", "desc"), fold=True), "desc"), offset=OFFSET, limit=LIMIT)
     def get_all(self, context: Context, *, scope_ids: Sequence[str], path_scope_id: str | None, order: str,
@@ -34,6 +38,7 @@ class Reprocesses:
             found.reverse()
         return {"results": [self._written(task) for task in found[offset:offset + limit]]}
 
+    @gives({"type": "object"})
     @takes(scope_ids=Param(Texts()), start_reprocess_time=Param(Moment()), end_reprocess_time=Param(Moment()),
            reason=Param(Text(longest=4000)))
     def post(self, context: Context, *, scope_ids: Sequence[str], start_reprocess_time: datetime,

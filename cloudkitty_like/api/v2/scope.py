@@ -8,7 +8,7 @@ from typing import Any
 
 from cloudkitty_like.api.context import Answer, Context
 from cloudkitty_like.api.kinds import Boolean, Moment, Text, Texts
-from cloudkitty_like.api.params import Param, takes
+from cloudkitty_like.api.params import FLAG, NULLABLE, TEXT, Param, gives, list_of, object_of, takes
 from cloudkitty_like.api.render import with_offset
 from cloudkitty_like.api.v2.asking import LIMIT, OFFSET
 from cloudkitty_like.db.scopes import ScopeState
@@ -18,6 +18,8 @@ from cloudkitty_like.service.scopes import Scopes, Which
 
 NAME = Text(longest=64)
 NAMES = {name: Param(Texts(), ()) for name in ("scope_key", "fetcher", "collector")}
+SCOPE = object_of(scope_id=TEXT, scope_key=TEXT, fetcher=TEXT, collector=TEXT, last_processed_timestamp=NULLABLE,
+                  active=FLAG, scope_activation_toggle_date=TEXT)
 WHY = "asked for over the API"
 
 
@@ -31,6 +33,7 @@ class ScopeStates:
     fetcher: str
     collector: str
 
+    @gives(object_of(results=list_of(SCOPE)))
     @takes(scope_id=Param(Texts(), ()), **NAMES, active=Param(Texts(Boolean()), ()), offset=OFFSET, limit=LIMIT)
     def get_all(self, context: Context, *, active: Sequence[bool], offset: int, limit: int, **names: Any) -> Any:
         """A page of scopes, by id; NotFound where there is none."""
@@ -41,6 +44,7 @@ class ScopeStates:
             raise NotFound("No resource found for provided filters.")
         return {"results": [self._written(state) for state in page]}
 
+    @gives({"type": "object"})
     @takes(all_scopes=Param(Boolean(), False), scope_id=Param(Texts(), ()), **NAMES,
            last_processed_timestamp=Param(Moment(), text="rate again from the period that holds this", alias="state"))
     def put(self, context: Context, *, all_scopes: bool, last_processed_timestamp: datetime, **names: Any) -> Any:
@@ -54,6 +58,7 @@ class ScopeStates:
                           reason=WHY)
         return Answer({}, 202)
 
+    @gives(SCOPE)
     @takes(scope_id=Param(Text(longest=LONGEST)), scope_key=Param(NAME, None), fetcher=Param(NAME, None),
            collector=Param(NAME, None), active=Param(Boolean(), None))
     def patch(self, context: Context, *, scope_id: str, active: bool | None, **names: str | None) -> Any:
@@ -61,6 +66,7 @@ class ScopeStates:
         given = {name: value for name, value in names.items() if value}
         return self._written(self.scopes.change(scope_id, active=active, **given))
 
+    @gives(SCOPE)
     @takes(scope_id=Param(Text(longest=LONGEST, may_be_empty=False)), scope_key=Param(NAME, None),
            fetcher=Param(NAME, None), collector=Param(NAME, None), active=Param(Boolean(), True),
            last_processed_timestamp=Param(Moment()))

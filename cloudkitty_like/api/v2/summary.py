@@ -9,7 +9,7 @@ from typing import Any
 
 from cloudkitty_like.api.context import CSV, Answer, Context
 from cloudkitty_like.api.kinds import Filters, Text, Texts
-from cloudkitty_like.api.params import Param, takes
+from cloudkitty_like.api.params import ANY, TEXT, WHOLE, Param, gives, list_of, object_of, takes
 from cloudkitty_like.api.render import csv_bytes, with_offset
 from cloudkitty_like.api.v2.asking import AS_OF, BEGIN, END, LIMIT, OFFSET, Asking, following
 from cloudkitty_like.api.v2.projections import DEFAULT, projections
@@ -17,6 +17,8 @@ from cloudkitty_like.domain.money import plain
 from cloudkitty_like.service.grouping import Group, Grouping, Groups
 
 FORMATS = ("table", "object")
+SHAPE = object_of("next", "columns", total=WHOLE, format={"enum": list(FORMATS)}, columns=list_of(TEXT),
+                  results=list_of(ANY), next=TEXT)
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Summaries:
     groups: Groups
     length: timedelta
 
+    @gives(SHAPE, csv=True)
     @takes(begin=BEGIN, end=END,
            groupby=Param(Texts(), (), "type, time, time-d (-w, -m, -y), the scope key, or any label"),
            filters=Param(Filters(), {}, "type, the scope key or any label, with the values wanted"),

@@ -1,0 +1,110 @@
+"""``/v2/openapi.json``: OpenAPI 3.1, made from the table of routes and what its methods declare."""
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from cloudkitty_like import __version__
+from cloudkitty_like.api.context import CSV, JSON
+from cloudkitty_like.api.params import Param
+from cloudkitty_like.api.routes import Route
+
+FAULT = {"type": "object", "required": ["faultcode", "faultstring"], "properties": {
+    "faultcode": {"enum": ["Client", "Server"]}, "faultstring": {"type": "string"}, "debuginfo": {"type": "null"}}}
+MESSAGE = {"type": "object", "required": ["message"], "properties": {"message": {"type": "string"}}}
+WRONG = {
+    "400": "Something in the request is wrong; the answer names every argument that is.",
+    "401": "There is no token, or none that is valid.", "403": "The caller may not do this.",
+    "404": "It names something that does not exist.", "405": "The URL answers other methods.",
+    "409": "It contradicts something that exists.", "413": "The body is too large.",
+    "415": "The body is not JSON.", "503": "A part of the service does not answer, or not in time.",
+}
+DECIMAL = {"name": "decimal", "in": "query", "required": False, "schema": {"enum": ["float", "string"]},
+           "description": "``string``: numbers as text, with every digit"}
+
+
+def document(routes: Sequence[Route]) -> dict[str, Any]:
+    """The document.  A URL whose end may be missing is two paths in it."""
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        for path, names in _paths(route):
+            paths.setdefault(path, {})[route.method.lower()] = _operation(route, path, names)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "cloudkitty-like", "version": __version__, "license": {"name": "Apache-2.0",
+                                                                                  "identifier": "Apache-2.0"},
+                 "description": "Rating: what was used, what it costs, and why. CloudKitty's API, v1 and v2."},
+        "paths": dict(sorted(paths.items())),
+        "components": {"schemas": {"Fault": FAULT, "Message": MESSAGE}},
+    }
+
+
+def _paths(route: Route) -> Iterator[tuple[str, list[str]]]:
+    """Each path of a route, and the arguments in it."""
+    for pattern in route.patterns:
+        path = "/" + "/".join(pattern)
+        yield path, re.findall(r"{(\w+)}", path)
+
+
+def _operation(route: Route, path: str, in_path: Sequence[str]) -> dict[str, Any]:
+    params = {name: param for name, param in route.params.items() if not param.hidden or name in in_path}
+    in_query = route.method == "GET"
+    operation: dict[str, Any] = {
+        "operationId": re.sub(r"\W+", "_", f"{route.method.lower()}{path}").strip("_"),
+        "summary": (route.answers.__doc__ or "").strip().split("\n")[0],
+        "tags": [_tag(path)],
+        "responses": _responses(route),
+    }
+    if route.rule:
+        operation["description"] = f"Policy rule: ``{route.rule}``."
+    places = [_parameter(name, params[name], "path") for name in in_path]
+    others = {name: param for name, param in params.items() if name not in in_path}
+    if in_query:
+        places += [_parameter(name, param, "query") for name, param in others.items()] + [DECIMAL]
+    elif others:
+        operation["requestBody"] = {"required": any(param.required for param in others.values()),
+                                    "content": {JSON: {"schema": _body(others)}}}
+    if places:
+        operation["parameters"] = places
+    return operation
+
+
+def _tag(path: str) -> str:
+    parts = path.strip("/").split("/")
+    return "/".join(parts[:2]) if parts[0] in ("v1", "v2") else "service"
+
+
+def _parameter(name: str, param: Param, place: str) -> dict[str, Any]:
+    found: dict[str, Any] = {"name": name, "in": place, "required": place == "path" or param.required,
+                             "schema": param.kind.schema}
+    if param.kind.many and place == "query":
+        found |= {"style": "form", "explode": False}
+    if param.text:
+        found["description"] = param.text
+    return found
+
+
+def _body(params: Mapping[str, Param]) -> dict[str, Any]:
+    properties = {}
+    for name, param in params.items():
+        schema = dict(param.kind.schema)
+        if param.text:
+            schema["description"] = param.text
+        properties[name] = schema
+    required = [name for name, param in params.items() if param.required]
+    return {"type": "object", "properties": properties, "additionalProperties": False,
+            **({"required": required} if required else {})}
+
+
+def _responses(route: Route) -> dict[str, Any]:
+    error = {"$ref": "#/components/schemas/" + ("Fault" if route.url.startswith("/v1/") else "Message")}
+    found: dict[str, Any] = {
+        status: {"description": text, "content": {JSON: {"schema": error}}} for status, text in WRONG.items()}
+    success: dict[str, Any] = {"description": "As asked for."}
+    if route.status not in (204, 302):
+        success["content"] = {JSON: {"schema": route.shape}}
+        if route.csv:
+            success["content"][CSV] = {"schema": {"type": "string"}}
+    found[str(route.status)] = success
+    return dict(sorted(found.items()))

@@ -1,0 +1,93 @@
+"""``keystone``: tokens, checked by keystonemiddleware with the options of ``[keystone_authtoken]``.
+
+This module alone imports it; it comes with ``cloudkitty-like[keystone]``.
+"""
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable
+from copy import copy
+from http import HTTPStatus
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from keystoneauth1 import loading
+from keystoneauth1.exceptions import ClientException
+from keystonemiddleware import auth_token
+from oslo_config import cfg
+
+LOG = logging.getLogger(__name__)
+GROUP = "keystone_authtoken"
+SERVICE_TYPE = "rating"
+PLUGINS = ("password", "v3applicationcredential")
+"""Whose options are in the sample; another that ``auth_type`` names brings its own."""
+PASSED = "cloudkitty_like.token_is_valid"
+
+
+def list_opts() -> list[cfg.Opt]:
+    """The options of ``[keystone_authtoken]``, with those of the usual ways of the service to log in itself."""
+    opts = {opt.dest: opt for plugin in PLUGINS for opt in loading.get_auth_plugin_conf_options(plugin)}
+    opts |= {opt.dest: opt for _, group in auth_token.list_opts() for opt in group}
+    return [copy(opt) for opt in opts.values()]
+
+
+def problems(conf: cfg.ConfigOpts) -> list[str]:
+    """What is wrong with ``[keystone_authtoken]`` as far as one can tell without asking Keystone."""
+    _register(conf)
+    options = conf[GROUP]
+    found = [] if options.auth_type or options.auth_section else [
+        f"[{GROUP}] auth_type: it is not set; password is usual, with auth_url, username, password, project_name, "
+        "user_domain_name and project_domain_name"]
+    try:
+        login = loading.load_auth_from_conf_options(conf, GROUP)
+    except (ClientException, cfg.Error, ValueError) as error:
+        return [*found, f"[{GROUP}] {' '.join(str(error).split())}"]
+    if login is not None and not getattr(login, "auth_url", None):
+        found.append(f"[{GROUP}] auth_url: it is not set")
+    return found
+
+
+def guard(application: WSGIApplication, conf: cfg.ConfigOpts) -> WSGIApplication:
+    """The application behind Keystone's tokens; a Keystone that cannot be asked is a 503."""
+    _register(conf)
+    if not conf[GROUP].www_authenticate_uri:
+        # Otherwise the middleware asks Keystone for it, on behalf of whoever comes without a token.
+        login = loading.load_auth_from_conf_options(conf, GROUP)
+        conf.set_default("www_authenticate_uri", login.auth_url, GROUP)
+
+    def known(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ[PASSED] = True
+        return application(environ, start_response)
+
+    # Whatever the file says: who has no valid token is refused here, and not let through to be refused by a policy.
+    middleware: Any = auth_token.AuthProtocol(known, {"oslo_config_config": conf, "delay_auth_decision": False})
+
+    def guarded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            answer: Iterable[bytes] = middleware(environ, start_response)
+        except ClientException as error:
+            if PASSED in environ:
+                raise
+            LOG.error("Keystone cannot be asked about a token: %s", error)
+            return _unavailable(start_response)
+        return answer
+
+    return guarded
+
+
+def _register(conf: cfg.ConfigOpts) -> None:
+    for group, opts in auth_token.list_opts():
+        conf.register_opts(opts, group)
+    # With it, the access rules of an application credential work without anything being set.
+    conf.set_default("service_type", SERVICE_TYPE, GROUP)
+
+
+def _unavailable(start_response: StartResponse) -> Iterable[bytes]:
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    error = {"code": status.value, "title": status.phrase,
+             "message": "The Keystone service is temporarily unavailable."}
+    body = json.dumps({"error": error}).encode()
+    start_response(f"{status.value} {status.phrase}", [
+        ("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    return [body]

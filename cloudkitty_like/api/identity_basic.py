@@ -6,7 +6,6 @@ quotes it.
 """
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -18,12 +17,14 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from oslo_config import cfg
 from oslo_middleware import basic_auth
 
+from cloudkitty_like.api.refusal import refuse
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.service import exact_yaml
 from cloudkitty_like.service.exact_yaml import Table
 
 BCRYPT = ("$2a$", "$2b$", "$2y$")
 KEYS = ("project", "roles")
+UNKNOWN = "The request you have made requires authentication."
 CHALLENGE = ("WWW-Authenticate", 'Basic realm="cloudkitty-like", charset="UTF-8"')
 
 
@@ -53,7 +54,7 @@ def guard(application: WSGIApplication, conf: cfg.ConfigOpts) -> WSGIApplication
     def guarded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         name = _authenticated(environ, passwords)
         if name is None:
-            return _refused(start_response)
+            return refuse(start_response, HTTPStatus.UNAUTHORIZED, UNKNOWN, CHALLENGE)
         environ.update(_claims(name, users.get(name, User())))
         return application(environ, start_response)
 
@@ -76,16 +77,6 @@ def _claims(name: str, user: User) -> dict[str, str]:
     if user.project is not None:
         claims |= {"HTTP_X_PROJECT_ID": user.project, "HTTP_X_PROJECT_NAME": user.project}
     return claims
-
-
-def _refused(start_response: StartResponse) -> Iterable[bytes]:
-    status = HTTPStatus.UNAUTHORIZED
-    error = {"code": status.value, "title": status.phrase,
-             "message": "The request you have made requires authentication."}
-    body = json.dumps({"error": error}).encode()
-    start_response(f"{status.value} {status.phrase}", [
-        ("Content-Type", "application/json"), ("Content-Length", str(len(body))), CHALLENGE])
-    return [body]
 
 
 # --- the files --------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ This module alone imports it; it comes with ``cloudkitty-like[keystone]``.
 """
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterable
 from copy import copy
@@ -17,11 +16,15 @@ from keystoneauth1.exceptions import ClientException
 from keystonemiddleware import auth_token
 from oslo_config import cfg
 
+from cloudkitty_like.api.refusal import refuse
+
 LOG = logging.getLogger(__name__)
 GROUP = "keystone_authtoken"
 SERVICE_TYPE = "rating"
 PLUGINS = ("password", "v3applicationcredential")
 """Whose options are in the sample; another that ``auth_type`` names brings its own."""
+UNREACHABLE = "The Keystone service is temporarily unavailable."
+USUAL = "password is usual, with auth_url, username, password, project_name, user_domain_name, project_domain_name"
 PASSED = "cloudkitty_like.token_is_valid"
 
 
@@ -35,17 +38,13 @@ def list_opts() -> list[cfg.Opt]:
 def problems(conf: cfg.ConfigOpts) -> list[str]:
     """What is wrong with ``[keystone_authtoken]`` as far as one can tell without asking Keystone."""
     _register(conf)
-    options = conf[GROUP]
-    found = [] if options.auth_type or options.auth_section else [
-        f"[{GROUP}] auth_type: it is not set; password is usual, with auth_url, username, password, project_name, "
-        "user_domain_name and project_domain_name"]
     try:
         login = loading.load_auth_from_conf_options(conf, GROUP)
     except (ClientException, cfg.Error, ValueError) as error:
-        return [*found, f"[{GROUP}] {' '.join(str(error).split())}"]
-    if login is not None and not getattr(login, "auth_url", None):
-        found.append(f"[{GROUP}] auth_url: it is not set")
-    return found
+        return [f"[{GROUP}] {' '.join(str(error).split())}"]
+    if login is None:
+        return [f"[{GROUP}] auth_type: it is not set; {USUAL}"]
+    return []
 
 
 def guard(application: WSGIApplication, conf: cfg.ConfigOpts) -> WSGIApplication:
@@ -53,7 +52,7 @@ def guard(application: WSGIApplication, conf: cfg.ConfigOpts) -> WSGIApplication
     _register(conf)
     if not conf[GROUP].www_authenticate_uri:
         # Otherwise the middleware asks Keystone for it, on behalf of whoever comes without a token.
-        login = loading.load_auth_from_conf_options(conf, GROUP)
+        login: Any = loading.load_auth_from_conf_options(conf, GROUP)
         conf.set_default("www_authenticate_uri", login.auth_url, GROUP)
 
     def known(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -70,7 +69,7 @@ def guard(application: WSGIApplication, conf: cfg.ConfigOpts) -> WSGIApplication
             if PASSED in environ:
                 raise
             LOG.error("Keystone cannot be asked about a token: %s", error)
-            return _unavailable(start_response)
+            return refuse(start_response, HTTPStatus.SERVICE_UNAVAILABLE, UNREACHABLE)
         return answer
 
     return guarded
@@ -81,13 +80,3 @@ def _register(conf: cfg.ConfigOpts) -> None:
         conf.register_opts(opts, group)
     # With it, the access rules of an application credential work without anything being set.
     conf.set_default("service_type", SERVICE_TYPE, GROUP)
-
-
-def _unavailable(start_response: StartResponse) -> Iterable[bytes]:
-    status = HTTPStatus.SERVICE_UNAVAILABLE
-    error = {"code": status.value, "title": status.phrase,
-             "message": "The Keystone service is temporarily unavailable."}
-    body = json.dumps({"error": error}).encode()
-    start_response(f"{status.value} {status.phrase}", [
-        ("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
-    return [body]

@@ -38,13 +38,31 @@ def list_opts() -> list[cfg.Opt]:
 def problems(conf: cfg.ConfigOpts) -> list[str]:
     """What is wrong with ``[keystone_authtoken]`` as far as one can tell without asking Keystone."""
     _register(conf)
+    found = []
+    for _, opts in auth_token.list_opts():
+        for opt in opts:
+            try:
+                conf[GROUP][opt.dest]
+            except (cfg.Error, ValueError) as error:
+                found.append(f"[{GROUP}] {opt.dest}: {_said(error)}")
+    return found or _login_problems(conf)
+
+
+def _login_problems(conf: cfg.ConfigOpts) -> list[str]:
+    """What is wrong with how the service itself logs in."""
     try:
         login = loading.load_auth_from_conf_options(conf, GROUP)
     except (ClientException, cfg.Error, ValueError) as error:
-        return [f"[{GROUP}] {' '.join(str(error).split())}"]
+        return [f"[{GROUP}] {_said(error)}"]
     if login is None:
         return [f"[{GROUP}] auth_type: it is not set; {USUAL}"]
+    if not getattr(login, "auth_url", None):
+        return [f"[{GROUP}] auth_type: {conf[GROUP].auth_type} does not log in to a Keystone; {USUAL}"]
     return []
+
+
+def _said(error: Exception) -> str:
+    return " ".join(str(error).rpartition(" is not valid: ")[2].split())
 
 
 def guard(application: WSGIApplication, conf: cfg.ConfigOpts) -> WSGIApplication:

@@ -103,8 +103,8 @@ class Keystone:
 
 
 @contextmanager
-def keystone() -> Iterator[Keystone]:
-    """A Keystone with these people in it."""
+def keystone(rating: str = "http://127.0.0.1:8889") -> Iterator[Keystone]:
+    """A Keystone with these people in it; ``rating`` is where its catalog says that we are."""
     programs = _installed()
     with tempfile.TemporaryDirectory(prefix="keystone-") as name:
         here, port = Path(name), free_port()
@@ -116,7 +116,7 @@ def keystone() -> Iterator[Keystone]:
                 [programs / "gunicorn"], cwd=here, stdout=log, stderr=log) as process:
             try:
                 _wait(url, process, here / "log")
-                yield _seeded(url)
+                yield _seeded(url, rating)
             finally:
                 process.terminate()         # not killed: its worker would live on
 
@@ -215,11 +215,12 @@ def _named(name: str) -> dict[str, Any]:
     return {"name": name, "domain": {"id": "default"}}
 
 
-def _seeded(url: str) -> Keystone:
+def _seeded(url: str, rating: str) -> Keystone:
     admin = _Admin(url)
-    service = admin.make("service", name="keystone", type="identity")
-    for interface in ("public", "internal", "admin"):
-        admin.make("endpoint", service_id=service, interface=interface, url=url)
+    for kind, name, at in (("identity", "keystone", url), ("rating", "cloudkitty", rating)):
+        service = admin.make("service", name=name, type=kind)
+        for interface in ("public", "internal", "admin"):
+            admin.make("endpoint", service_id=service, interface=interface, url=at)
     roles = {name: admin.find("role", name) for name in ("admin", "member", "reader", "service")}
     roles["foo"] = admin.make("role", name="foo")
     projects = {name: admin.make("project", name=name, domain_id="default") for name in ("web", "db", "service")}

@@ -14,7 +14,7 @@ from webtest import TestApp
 from cloudkitty_like.api import identity
 from cloudkitty_like.api.policies import list_rules
 from tests.api.doors import CLAIMS, configuration, door
-from tests.fake_http import Reply, serving
+from tests.fake_http import Reply, serve
 from tests.keystone import Keystone, keystone
 from tests.servers import free_port
 
@@ -175,7 +175,7 @@ def test_a_keystone_that_was_never_there_is_a_503(tmp_path: Path, uri: str) -> N
     Reply(401, json.dumps({"error": {"code": 401}}).encode()), Reply(300, b'{"versions": {"values": []}}'),
 ])
 def test_a_keystone_that_is_broken_is_a_503(tmp_path: Path, answer: Reply) -> None:
-    with serving(lambda asked: answer) as fake:
+    with serve(lambda asked: answer) as fake:
         app = door(configuration(
             tmp_path, f"[keystone_authtoken]\nauth_type = password\nauth_url = {fake.url}\n"
                       "username = rating\npassword = rating\nhttp_request_max_retries = 0\n"))

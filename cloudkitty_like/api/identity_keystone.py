@@ -5,9 +5,11 @@ This module alone imports it; it comes with ``cloudkitty-like[keystone]``.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from copy import copy
 from http import HTTPStatus
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -45,7 +47,20 @@ def problems(conf: cfg.ConfigOpts) -> list[str]:
                 conf[GROUP][opt.dest]
             except (cfg.Error, ValueError) as error:
                 found.append(f"[{GROUP}] {opt.dest}: {_said(error)}")
-    return found or _login_problems(conf)
+    return found or [*_missing(conf), *_login_problems(conf)]
+
+
+def _missing(conf: cfg.ConfigOpts) -> Iterator[str]:
+    """What the middleware would look for at the first request, and not find."""
+    options = conf[GROUP]
+    for name in ("cafile", "certfile", "keyfile"):
+        if options[name] and not Path(options[name]).is_file():
+            yield f"[{GROUP}] {name}: {options[name]}: there is no such file"
+    if options.memcached_servers and find_spec("memcache") is None:
+        yield (f"[{GROUP}] memcached_servers: they need python-memcached, which is not installed: "
+               "pip install 'cloudkitty-like[keystone]'")
+    if options.memcache_security_strategy.lower() != "none" and not options.memcache_secret_key:
+        yield f"[{GROUP}] memcache_secret_key: memcache_security_strategy needs it"
 
 
 def _login_problems(conf: cfg.ConfigOpts) -> list[str]:
@@ -68,10 +83,6 @@ def _said(error: Exception) -> str:
 def guard(application: WSGIApplication, conf: cfg.ConfigOpts) -> WSGIApplication:
     """The application behind Keystone's tokens; a Keystone that cannot be asked is a 503."""
     _register(conf)
-    if not conf[GROUP].www_authenticate_uri:
-        # Otherwise the middleware asks Keystone for it, on behalf of whoever comes without a token.
-        login: Any = loading.load_auth_from_conf_options(conf, GROUP)
-        conf.set_default("www_authenticate_uri", login.auth_url, GROUP)
 
     def known(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         environ[PASSED] = True

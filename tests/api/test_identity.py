@@ -175,7 +175,7 @@ def wrong(conf: cfg.ConfigOpts) -> list[str]:
 
 def test_everything_wrong_with_both_files_is_said_at_once(tmp_path: Path) -> None:
     conf = basic_configuration(
-        tmp_path, f"alice:{{SHA}}abc\n\n# a remark\nnonsense\nbob:{digest('b')}\nbob:{digest('c')}\n",
+        tmp_path, f"alice:$apr1$abc$def\n\n# a remark\nnonsense\nbob:{digest('b')}\nbob:{digest('c')}\n",
         "alice: {projekt: web, roles: reader}\nbob: reader\ncarol: {project: 12, roles: ['a,b']}\n")
     htpasswd = f"[http_basic] htpasswd_file: {tmp_path}/htpasswd"
     users = f"[http_basic] users_file: {tmp_path}/users.yaml"
@@ -233,6 +233,8 @@ def test_keystone_is_the_default_and_has_to_be_described(tmp_path: Path) -> None
     ("auth_type = password", "auth_type = pasword", "pasword"),
     ("auth_type = password", "auth_type = none", "auth_type: none does not log in"),
     ("password = secret", "password = secret\ninsecure = perhaps", "insecure"),
+    ("password = secret", "password = secret\ncafile = nowhere.pem", "cafile: nowhere.pem: there is no such file"),
+    ("password = secret", "password = secret\nmemcache_security_strategy = MAC", "memcache_secret_key"),
     ("password = secret", "password = secret\ntoken_cache_time = never", "token_cache_time"),
 ])
 def test_a_keystone_that_is_badly_described_is_refused(tmp_path: Path, before: str, after: str, reason: str) -> None:
@@ -240,18 +242,27 @@ def test_a_keystone_that_is_badly_described_is_refused(tmp_path: Path, before: s
     assert [problem for problem in problems if problem.startswith("[keystone_authtoken]") and reason in problem]
 
 
-def test_a_library_that_is_missing_is_named_with_its_extra(tmp_path: Path) -> None:
-    (tmp_path / "cloudkitty_like.conf").write_text(KEYSTONE)
-    code = ("import sys; sys.modules['keystonemiddleware'] = None\n"
+def without(library: str, directory: Path, text: str) -> list[str]:
+    """The problems where that library is not installed, and the groups of options."""
+    code = (f"import sys; sys.modules[{library!r}] = None\n"
             "from pathlib import Path\n"
             "from cloudkitty_like.api import identity\n"
             "from tests.api.doors import configuration\n"
-            f"conf = configuration(Path({str(tmp_path)!r}))\n"
-            "print(*identity.problems(conf), sep='\\n')\n"
+            f"print(*identity.problems(configuration(Path({str(directory)!r}), {text!r})), sep='\\n')\n"
             "print([group for group, _ in identity.list_opts()])")
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
                          cwd=Path(__file__).parents[2])
-    problem, groups = run.stdout.splitlines()
+    return run.stdout.splitlines()
+
+
+def test_a_library_that_only_a_cache_needs_is_named_too(tmp_path: Path) -> None:
+    problem, _ = without("memcache", tmp_path, KEYSTONE + "memcached_servers = 127.0.0.1:11211\n")
+    assert problem == ("[keystone_authtoken] memcached_servers: they need python-memcached, which is not installed: "
+                       "pip install 'cloudkitty-like[keystone]'")
+
+
+def test_a_library_that_is_missing_is_named_with_its_extra(tmp_path: Path) -> None:
+    problem, groups = without("keystonemiddleware", tmp_path, KEYSTONE)
     assert problem == ("[DEFAULT] auth_strategy: keystone needs keystonemiddleware, which is not installed: "
                        "pip install 'cloudkitty-like[keystone]'")
     assert groups == "['DEFAULT', 'http_basic', 'oslo_policy']"

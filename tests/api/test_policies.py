@@ -121,6 +121,11 @@ def test_s13_no_project_never_equals_no_project(tmp_path: Path, caller: str, tar
     assert not allowed(policy, "report:get_total", CALLERS[caller], TARGETS[target])
 
 
+def test_s13_no_project_is_not_a_project_called_none(tmp_path: Path) -> None:
+    policy = with_file(tmp_path, '"report:get_total": "\'None\':%(project_id)s"\n')
+    assert not allowed(policy, "report:get_total", CALLERS["reader"], NOTHING)
+
+
 @each_rule
 @pytest.mark.parametrize("scope", [{"system_scope": "all"}, {"domain_id": "default"}], ids=["system", "domain"])
 def test_s15_a_token_of_a_domain_or_of_the_system_is_forbidden(

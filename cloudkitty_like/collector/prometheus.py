@@ -5,6 +5,7 @@ import threading
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -202,7 +203,7 @@ class PrometheusCollector:
         # The last step is on or after the window's end, so that its very last samples are seen.
         last = EPOCH - (EPOCH - window.end) // step * step
         length = promql.duration(last - window.begin)
-        begin = money.plain(_seconds(window.begin))
+        begin = money.plain(money.number((window.begin - EPOCH) // _MILLISECOND).scaleb(-3))
         # A step sees samples before it, not on it: the edge of two periods belongs to the later one.
         parts = [
             f"min(min_over_time((timestamp({selector} offset 1ms) >= {begin})[{length}:{promql.duration(step)}]))"
@@ -264,11 +265,10 @@ class _Sign:
 
 
 def _quantities(metric: Metric, answers: Mapping[str, Answer]) -> Iterator[Decimal] | None:
-    """Those of all scopes, one after the other; None where one is none, for then it has to be found whose."""
-    try:
+    """Those of all scopes, one after the other; None where it has to be found out whose is none."""
+    with suppress(Invalid):
         return iter(metric.quantities([value for _, values in answers.values() for value in values]))
-    except Invalid:
-        return None
+    return None
 
 
 def _frame(metric: Metric, period: Period, names: Sequence[str], answer: Answer,
@@ -297,7 +297,3 @@ def _bad_rows(metric: Metric, names: Sequence[str], answer: Answer) -> list[str]
     if len(problems) > SHOWN:
         problems[SHOWN:] = [f"{metric.name}: {len(problems) - SHOWN} more rows like these"]
     return problems
-
-
-def _seconds(when: datetime) -> Decimal:
-    return money.number((when - EPOCH) // _MILLISECOND).scaleb(-3)

@@ -214,6 +214,7 @@ class App:
         from cloudkitty_like.api.services import Services
         from cloudkitty_like.service import exact_yaml
 
+        self.database.question_seconds = self.conf.api.query_seconds
         self.check("schema", "ledger", "storage")
         collect = self.conf.collect
         return make(Services(

@@ -65,9 +65,8 @@ def _api_opts() -> dict[str, list[cfg.Opt]]:
     from cloudkitty_like.api import application, identity
 
     found: dict[str, list[cfg.Opt]] = {}
-    for declared in (application.OPTS, identity.OPTS):
-        for group, opts in declared.items():
-            found.setdefault(group, []).extend(opts)
+    for group, opts in (*application.OPTS.items(), *identity.OPTS.items()):
+        found.setdefault(group or "DEFAULT", []).extend(opts)
     return found
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 import argparse
 import logging
 import shutil
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 MONTH = Period(parse_instant("2026-10-01"), parse_instant("2026-11-01"))
 """What the sample holds."""
 
+API_PORT = 8889
+
 prepare = state.prepare
 
 
@@ -42,6 +47,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--period", metavar="SECONDS", type=int, help="length of a rating period (default: 3600)")
     parser.add_argument("--guard", metavar="SELECTOR",
                         help="a series that is there whenever the Prometheus works (default: up); '' for none")
+    parser.add_argument("--port", metavar="PORT", type=int, default=API_PORT,
+                        help=f"where on this host the API answers (default: {API_PORT}); 0: nowhere")
     parser.add_argument("--once", action="store_true", help="stop when nothing more can be rated now, with a report")
 
 
@@ -120,13 +127,36 @@ def _prometheus(args: argparse.Namespace, app: App) -> int:
             _report(args, app)
             if args.once:
                 return _unfinished(app)
-            print(f"\nPeriods of {app.conf.collect.period} s are rated as they end, each after a wait of "
-                  f"{app.conf.collect.wait_periods} more; Ctrl-C stops.", flush=True)
-            live.on = True
-            worker.run()
+            with _api(args):
+                _go_on(args, app, worker, live)
     print("\nStopped. The same command, without arguments, goes on from here."
           if args.state == STATE else f"\nStopped. '{PROGRAM} standalone --state {args.state}' goes on from here.")
     return 0
+
+
+def _go_on(args: argparse.Namespace, app: App, worker: Any, live: _Live) -> None:
+    """Rate as time does."""
+    print(f"\nPeriods of {app.conf.collect.period} s are rated as they end, each after a wait of "
+          f"{app.conf.collect.wait_periods} more; Ctrl-C stops.", flush=True)
+    if args.port:
+        print(f"The API answers at http://127.0.0.1:{args.port}/", flush=True)
+    live.on = True
+    worker.run()
+
+
+@contextmanager
+def _api(args: argparse.Namespace) -> Iterator[None]:
+    """The API beside the processor, in a process of its own."""
+    if not args.port:
+        yield
+        return
+    command = [sys.executable, "-m", "cloudkitty_like", f"--state={args.state}", "api", "--host", "127.0.0.1",
+               "--port", str(args.port), "--workers", "1"]
+    with subprocess.Popen(command) as child:
+        try:
+            yield
+        finally:
+            child.terminate()
 
 
 def _drain(worker: Any, *, once: bool) -> None:

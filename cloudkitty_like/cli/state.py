@@ -34,6 +34,8 @@ def prepare(args: argparse.Namespace) -> None:
         given = _merged({"collect": {"wait_periods": WAIT_PERIODS}, "collector_prometheus": {"guard": "up"}}, given)
     place = {"database": {"connection": f"sqlite:///{(args.state / DATABASE).absolute()}"},
              "orchestrator": {"coordination_url": f"file://{(args.state / 'locks').absolute()}"}}
+    if "auth_strategy" not in before.defaults():
+        place["DEFAULT"] = {"auth_strategy": "noauth"}     # its API listens on this host alone
     _update(args.state / STATE_CONFIG, before, _merged(place, given))
 
 
@@ -52,7 +54,7 @@ def _update(path: Path, parser: configparser.ConfigParser, settings: Settings) -
     """Set these options in the file, whose comments are lost only if there is something to change."""
     changed = False
     for group, options in settings.items():
-        if not parser.has_section(group):
+        if group != parser.default_section and not parser.has_section(group):
             parser.add_section(group)
         for name, value in options.items():
             written = value.replace("$", "$$")         # oslo.config takes $name for another option's value

@@ -14,8 +14,9 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import inf
 from pathlib import Path
-from time import sleep
+from time import monotonic, sleep
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
@@ -26,6 +27,7 @@ from cloudkitty_like.domain.errors import Conflict, Invalid, Unavailable
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 SQLITE_BUSY_SECONDS = 120
+STEPS_BETWEEN_LOOKS = 20_000       # of SQLite's machine: some ten thousandths of a second
 ATTEMPTS = 20
 PAUSE_SECONDS = 0.02    # after the first attempt; longer from one to the next, so that two do not meet again
 MYSQL_UNDONE = (1205, 1213)                # waited too long for a lock; chosen to end a deadlock
@@ -58,6 +60,7 @@ class Database:
         if self.dialect == "mysql" and "charset" not in parsed.query:
             self.url = parsed.update_query_dict({"charset": "utf8mb4"})
         self._options = engine_options
+        self.question_seconds: float | None = None     # the longest that a question may take; set before the first
         self._engine: Engine | None = None
         self._lock = threading.Lock()
 
@@ -140,6 +143,8 @@ class Database:
             event.listen(engine, "begin", _begin_sqlite)
         elif self.dialect == "mysql":
             event.listen(engine, "connect", _prepare_mysql)
+        if self.question_seconds is not None:
+            _limit(engine, self.dialect, self.question_seconds)
         return engine
 
     def _make_room(self) -> None:
@@ -194,6 +199,26 @@ def _prepare_mysql(connection: Any, record: Any) -> None:
     cursor = connection.cursor()
     cursor.execute("SET SESSION sql_mode = 'TRADITIONAL', time_zone = '+00:00', innodb_lock_wait_timeout = 60")
     cursor.close()
+
+
+def _limit(engine: Engine, dialect: str, seconds: float) -> None:
+    """Let the database give up a question that takes longer; on SQLite a transaction that writes is left alone."""
+    def in_session(connection: Any, record: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET statement_timeout = {seconds * 1000:.0f}" if dialect == "postgresql"
+                           else f"SET SESSION max_statement_time = {seconds:.3f}")
+        connection.commit()
+
+    def watched(connection: Any, record: Any) -> None:
+        info = record.info
+        connection.set_progress_handler(lambda: monotonic() > info.get("deadline", inf), STEPS_BETWEEN_LOOKS)
+
+    def begun(connection: Connection, *_: Any) -> None:
+        connection.info["deadline"] = inf if connection.info.get("write") else monotonic() + seconds
+
+    event.listen(engine, "connect", watched if dialect == "sqlite" else in_session)
+    if dialect == "sqlite":
+        event.listen(engine, "before_cursor_execute", begun)
 
 
 def conflict(error: DBAPIError) -> Conflict:

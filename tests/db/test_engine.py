@@ -168,3 +168,22 @@ def test_an_impossible_url_is_refused_at_once(url, reason):
 def test_sqlite_keeps_its_journal_beside_the_file():
     with new_database("sqlite") as database, database.read() as tx:
         assert tx.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+
+
+COUNT = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000000) SELECT max(i) FROM n"
+SLOW = {"sqlite": COUNT,
+        "postgresql": "SELECT pg_sleep(20)", "mysql": "SELECT sleep(20)"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_question_that_takes_too_long_is_given_up_and_the_next_is_answered(kind):
+    with new_database(kind) as made:
+        database = Database(made.url.render_as_string(hide_password=False))
+        database.question_seconds = 0.5
+        began = monotonic()
+        with pytest.raises(Unavailable), database.read() as tx:
+            tx.execute(text(SLOW[kind])).all()
+        assert monotonic() - began < 10
+        with database.read() as tx:
+            assert tx.execute(text("SELECT 1")).scalar() == 1
+        database.close()

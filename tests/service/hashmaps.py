@@ -11,12 +11,12 @@ from sqlalchemy import event
 
 from cloudkitty_like.db import rules
 from cloudkitty_like.db.engine import Database
+from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.rule import Rule
 from cloudkitty_like.rating.hashmap.tariff import HashmapTariff
 from cloudkitty_like.service.hashmap import Hashmap
 from cloudkitty_like.service.hashmap_draft import MAPPING, THRESHOLD, Draft
-from tests.synthetic import frame
 
 NOW = datetime(2026, 11, 10, 12, 30, 15, 123456, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -24,7 +24,7 @@ DAY = timedelta(days=1)
 
 
 class Desk:
-    """Somebody who works on the rules: time goes on by an hour with every change."""
+    """Where rules are worked on, with the service ``instance`` and its field ``flavor``; time stands until told."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -71,8 +71,9 @@ class Desk:
 
     def price(self, when: datetime, qty: int = 100, scope: str = "p") -> Decimal | None:
         """Of one row of an m1 instance in a period that begins then."""
-        rows = frame("instance", scope, Period.starting(when, HOUR), qty, {"flavor": "m1"})
-        return HashmapTariff(self.stored()).rate(scope, Period.starting(when, HOUR), [rows])[0].price[0]
+        period = Period.starting(when, HOUR)
+        usage = Frame.of_usage("instance", "h", period, [Decimal(qty)], {"project_id": [scope], "flavor": ["m1"]})
+        return HashmapTariff(self.stored()).rate(scope, period, [usage])[0].price[0]
 
 
 @contextmanager

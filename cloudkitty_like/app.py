@@ -73,7 +73,17 @@ def list_opts() -> Iterator[tuple[str, list[cfg.Opt]]]:
     """Every option there is, for the sample configuration."""
     yield from OPTS.items()
     yield "database", _database_opts()
+    yield from _api_opts().items()
     yield from plugin.list_opts()
+
+
+def _api_opts() -> dict[str, list[cfg.Opt]]:
+    from cloudkitty_like.api import application, identity
+
+    found: dict[str, list[cfg.Opt]] = {}
+    for group, opts in (*application.OPTS.items(), *identity.OPTS.items()):
+        found.setdefault(group, []).extend(opts)
+    return found
 
 
 def _database_opts() -> list[cfg.Opt]:
@@ -85,12 +95,16 @@ def _database_opts() -> list[cfg.Opt]:
     return opts
 
 
-def read_configuration(files: Sequence[str], directories: Sequence[str] = (), *, logs: bool = False) -> cfg.ConfigOpts:
+def read_configuration(files: Sequence[str], directories: Sequence[str] = (), *, logs: bool = False,
+                       api: bool = False) -> cfg.ConfigOpts:
     """The configuration, with the options of this module registered; Invalid where it cannot be read.
 
-    ``logs``: with the options of oslo.log, which a daemon has in [DEFAULT].
+    ``logs``: with the options of oslo.log, which a daemon has in [DEFAULT].  ``api``: with those of the API.
     """
     conf = cfg.ConfigOpts()
+    if api:
+        for group, opts in _api_opts().items():
+            conf.register_opts(opts, None if group == "DEFAULT" else group)
     if logs:
         from oslo_log import log
 
@@ -285,6 +299,20 @@ class App:
         version = rulesets.current(self.database, metrics=self.metrics.text, digest=self.metrics.digest,
                                    software=__version__, now=self.clock())
         return version.version, self.tariffs.at(version.change).rate
+
+    def application(self) -> Any:
+        """The REST API as a WSGI application; Invalid with everything that is wrong at once."""
+        from cloudkitty_like.api.application import make
+        from cloudkitty_like.api.services import Services
+        from cloudkitty_like.service import exact_yaml
+
+        self.check("schema", "ledger", "storage")
+        collect = self.conf.collect
+        return make(Services(
+            database=self.database, storage=self.storage, summary=self.summary, scopes=self.scopes,
+            metrics=lambda: self.metrics.metrics, document=lambda: exact_yaml.load(self.metrics.text), rating=self.rating,
+            clock=self.clock, period=self.period, wait_periods=collect.wait_periods, scope_key=collect.scope_key,
+            collector=collect.collector, fetcher=self.conf.fetcher.backend), self.conf)
 
     def close(self) -> None:
         if "database" in self.__dict__:

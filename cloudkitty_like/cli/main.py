@@ -28,6 +28,7 @@ NEEDS = {
 }
 """What has to be right before a command can do anything; those that rate look at more."""
 
+DAEMONS = ("processor", "api")
 SPELLING = ("standalone", "processor", "rate", "status")
 """Those that say what in a configuration nobody reads."""
 
@@ -35,6 +36,7 @@ COMMANDS = {
     "standalone": "rate a Prometheus, or a sample month, all in one process with its state in one directory",
     "processor": "rate what is due, for ever: the daemon",
     "rate": "rate a stretch of the past now, and stop",
+    "api": "serve the REST API",
     "report": "what was used and what it costs",
     "scopes": "list scopes, their progress and their errors; reset, activate, retry, accept-empty",
     "rules": "apply, export and list hashmap rules",
@@ -138,7 +140,7 @@ def _app(args: argparse.Namespace) -> App:
     from cloudkitty_like.app import App, read_configuration
 
     needs = NEEDS.get(args.command, ())
-    conf = read_configuration(_files(args), args.config_dir, logs=args.command == "processor")
+    conf = read_configuration(_files(args), args.config_dir, logs=args.command in DAEMONS, api=args.command == "api")
     if args.command in SPELLING:
         from cloudkitty_like.cli.spelling import doubts
 

@@ -6,7 +6,7 @@ give the same to the last digit.
 """
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.tables import day_total, frame, month_total, scope, total
 from cloudkitty_like.db.types import Second
 from cloudkitty_like.domain.errors import NotFound
+from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period, instant
 from cloudkitty_like.domain.query import DAY, METRIC, SCOPE, TIME, Query, Row, Sum
 from cloudkitty_like.ports import Storage
@@ -44,6 +45,12 @@ class Summary:
         with self._database.read() as tx:
             hidden, upto = index.hidden(tx, query.as_of, query.period)
         return _without_mixed_units(self._storage.sums(query, hidden, upto), query)
+
+    def frames(self, query: Query) -> Iterator[tuple[str, Frame]]:
+        """Scope and frame of what counts, as the storage orders them."""
+        with self._database.read() as tx:
+            hidden, upto = index.hidden(tx, query.as_of, query.period)
+        return self._storage.frames(query, hidden, upto)
 
     def change_at(self, when: datetime) -> int:
         """The ledger change that was the last one at an instant; NotFound where there was none."""

@@ -1,0 +1,44 @@
+"""The WSGI application: Pecan around the table of routes, and what OpenStack puts in front of its services."""
+from __future__ import annotations
+
+from typing import Any
+
+import pecan
+from oslo_config import cfg
+from oslo_middleware import cors, http_proxy_to_wsgi, request_id
+
+from cloudkitty_like.api import identity
+from cloudkitty_like.api.policies import Policy
+from cloudkitty_like.api.root import Root, routes
+from cloudkitty_like.api.routes import Dispatcher, Limits
+from cloudkitty_like.api.services import Services
+
+METHODS = ("GET", "PUT", "POST", "DELETE", "PATCH")
+EXPOSED = ("X-Auth-Token", "X-Subject-Token", "X-Service-Token", "X-OpenStack-Request-ID")
+ALLOWED = ("X-Auth-Token", "X-Subject-Token", "X-Roles", "X-User-Id", "X-Domain-Id", "X-Project-Id", "X-Tenant-Id",
+           "X-OpenStack-Request-ID")
+OPTS: dict[str, list[cfg.Opt]] = {
+    "api": [
+        cfg.HostAddressOpt("host_ip", default="127.0.0.1",
+                           help="Address to listen on. Without authentication anybody who reaches it may do anything."),
+        cfg.PortOpt("port", default=8889, help="Port to listen on."),
+        cfg.IntOpt("workers", default=2, min=1, help="Number of worker processes of 'cloudkitty-like api'."),
+        cfg.IntOpt("threads", default=4, min=1, help="Requests that a worker process answers at a time."),
+        cfg.IntOpt("max_body_bytes", default=10 * 2**20, min=1024, help="The largest body that is accepted."),
+        cfg.FloatOpt("query_seconds", default=60, min=1,
+                     help="How long a request may keep the database busy with one question."),
+    ],
+}
+
+
+def make(services: Services, conf: cfg.ConfigOpts) -> Any:
+    """The application; Invalid where the configuration does not make sense."""
+    strategy = conf.auth_strategy
+    dispatcher = Dispatcher(routes(services), Policy(conf), strategy, services.clock,
+                            Limits(conf.api.max_body_bytes))
+    inner = pecan.make_app(Root(dispatcher), debug=False, logging={}, guess_content_type_from_ext=False)
+    application = identity.wrap(inner, conf)
+    application = request_id.RequestId(application)
+    application = http_proxy_to_wsgi.HTTPProxyToWSGI(application, {"oslo_config_config": conf})
+    cors.set_defaults(allow_headers=list(ALLOWED), expose_headers=list(EXPOSED), allow_methods=list(METHODS))
+    return cors.CORS(application, {"oslo_config_config": conf})

@@ -1,0 +1,52 @@
+"""The only place where errors meet HTTP."""
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from cloudkitty_like.domain.errors import Conflict, Error, Forbidden, Invalid, NotFound, Unavailable
+
+LOG = logging.getLogger(__name__)
+STATUS: Mapping[type[Error], int] = {Invalid: 400, Forbidden: 403, NotFound: 404, Conflict: 409, Unavailable: 503}
+
+
+class MethodNotAllowed(Error):
+    """The URL exists, and answers other methods: ``allowed``."""
+
+    def __init__(self, allowed: list[str]) -> None:
+        super().__init__(f"this URL answers {', '.join(allowed)}")
+        self.allowed = allowed
+
+
+class TooLarge(Error):
+    """The body is larger than is accepted."""
+
+
+class Unsupported(Error):
+    """The body is not of a type that is understood."""
+
+
+HTTP: Mapping[type[Error], int] = {**STATUS, MethodNotAllowed: 405, TooLarge: 413, Unsupported: 415}
+
+
+def status(error: BaseException) -> int:
+    """500 for what is none of our errors: a bug."""
+    return next((code for kind, code in HTTP.items() if isinstance(error, kind)), 500)
+
+
+def body(error: BaseException, *, fault: bool, request_id: str) -> dict[str, Any]:
+    """The answer's object: a WSME fault in v1, ``message`` elsewhere; nothing of a bug is told but where to look."""
+    code = status(error)
+    if code == 500:
+        LOG.error("request %s failed", request_id, exc_info=error)
+        text = f"internal error; the log of the service has it under {request_id}"
+    elif code == 503:
+        LOG.warning("request %s: %s", request_id, error)
+        # What failed, and not what the driver said about it: that may hold addresses.
+        text = str(error).partition(" failed:")[0] + (" failed" if " failed:" in str(error) else "")
+    else:
+        text = str(error) + (f" ({error.hint})" if isinstance(error, Error) and error.hint else "")
+    if fault:
+        return {"faultcode": "Client" if code < 500 else "Server", "faultstring": text, "debuginfo": None}
+    return {"message": text}

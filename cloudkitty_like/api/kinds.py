@@ -1,0 +1,229 @@
+"""Kinds of arguments: each reads a value from a URL or from JSON, refuses what is none, and describes itself."""
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any, ClassVar, Protocol
+
+from cloudkitty_like.domain import money
+from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.domain.period import parse_instant
+
+LONGEST_TEXT = 10_000
+MOST_VALUES = 1000
+SECOND = timedelta(seconds=1)
+COMPACT = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(?:(\d\d)(?:\.\d+)?)?)?(Z|[+-]\d\d:?\d\d)?\Z")
+TRUE = frozenset(("true", "t", "yes", "y", "on", "1"))
+FALSE = frozenset(("false", "f", "no", "n", "off", "0", ""))
+Schema = Mapping[str, Any]
+
+
+class Kind(Protocol):
+    """Reads one argument: text from a URL, or a value of JSON."""
+
+    many: ClassVar[bool]               # whether the argument may come several times in a query
+
+    @property
+    def schema(self) -> Schema:
+        """What is accepted, as a JSON Schema."""
+
+    def read(self, value: Any) -> Any:
+        """The value; Invalid, without the argument's name, where it is none."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """Text; of ``choices`` where there are any."""
+
+    choices: tuple[str, ...] = ()
+    longest: int = LONGEST_TEXT
+    may_be_empty: bool = True
+    fold: bool = False                 # whether upper and lower case are the same
+    many: ClassVar[bool] = False
+
+    @property
+    def schema(self) -> Schema:
+        shape: dict[str, Any] = {"type": "string"}
+        if self.choices and not self.fold:
+            shape["enum"] = list(self.choices)
+        if not self.may_be_empty:
+            shape["minLength"] = 1
+        return shape
+
+    def read(self, value: Any) -> str:
+        if not isinstance(value, str):
+            raise Invalid(f"{shown(value)} is not a text")
+        if len(value) > self.longest:
+            raise Invalid(f"is longer than {self.longest} characters")
+        if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+            raise Invalid("holds a character that cannot be stored")
+        if not value and not self.may_be_empty:
+            raise Invalid("is empty")
+        text: str = value.lower() if self.fold else value
+        if self.choices and text not in self.choices:
+            raise Invalid(f"{shown(value)} is not one of {', '.join(self.choices)}")
+        return text
+
+
+@dataclass(frozen=True)
+class Boolean:
+    """``true`` or ``false`` in any of their spellings; ``false`` in a URL is false."""
+
+    many: ClassVar[bool] = False
+
+    @property
+    def schema(self) -> Schema:
+        return {"type": "boolean"}
+
+    def read(self, value: Any) -> bool:
+        if isinstance(value, bool):
+            return value
+        if isinstance(value, int) and value in (0, 1):
+            return value == 1
+        text = value.strip().lower() if isinstance(value, str) else None
+        if text in TRUE or text in FALSE:
+            return text in TRUE
+        raise Invalid(f"{shown(value)} is neither true nor false")
+
+
+@dataclass(frozen=True)
+class Integer:
+    """A whole number within bounds."""
+
+    least: int = -(2**31)
+    most: int = 2**31 - 1
+    many: ClassVar[bool] = False
+
+    @property
+    def schema(self) -> Schema:
+        return {"type": "integer", "minimum": self.least, "maximum": self.most}
+
+    def read(self, value: Any) -> int:
+        number = value if isinstance(value, int) and not isinstance(value, bool) else None
+        if isinstance(value, str) and re.fullmatch(r"\s*[-+]?[0-9]{1,18}\s*", value):
+            number = int(value)
+        if isinstance(value, Decimal) and abs(value) < 10**18 and value == value.to_integral_value():
+            number = int(value)
+        if number is None:
+            raise Invalid(f"{shown(value)} is not a whole number")
+        if not self.least <= number <= self.most:
+            raise Invalid(f"{number} is not from {self.least} to {self.most}")
+        return number
+
+
+@dataclass(frozen=True)
+class Number:
+    """An exact decimal, as a JSON number or in quotes."""
+
+    many: ClassVar[bool] = False
+
+    @property
+    def schema(self) -> Schema:
+        return {"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^[-+]?[0-9]+(\.[0-9]+)?$"}]}
+
+    def read(self, value: Any) -> Decimal:
+        if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+            raise Invalid(f"{shown(value)} is not a number")
+        number = money.number(value)
+        if not -400 <= number.adjusted() <= 400:
+            raise Invalid(f"{shown(value)} is out of range")
+        return number
+
+
+@dataclass(frozen=True)
+class Moment:
+    """An instant: ``2026-11-01``, ``2026-11-01T10:00:00Z``, with an offset or none (UTC), or ``20261101T100000Z``."""
+
+    fractions: bool = False            # else what is below a second is dropped
+    end_of_day: bool = False           # whether a date alone means its last second
+    many: ClassVar[bool] = False
+
+    @property
+    def schema(self) -> Schema:
+        return {"type": "string", "examples": ["2026-11-01T00:00:00Z"]}
+
+    def read(self, value: Any) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        if not isinstance(value, str):
+            raise Invalid(f"{shown(value)} is not a date or time")
+        text = value.strip()
+        if len(text) > LONGEST_TEXT:
+            raise Invalid("is too long for a date or time")
+        # A plus sign that was not escaped in a URL arrives as a space.
+        text = re.sub(r"(T\d\d:?\d\d\S*) (\d\d:?\d\d)$", r"\1+\2", text)
+        when = parse_instant(_spelled_out(text))
+        if self.end_of_day and re.fullmatch(r"\d{4}-?\d\d-?\d\d", text):
+            return when + timedelta(days=1) - SECOND
+        return when if self.fractions else when.replace(microsecond=0)
+
+
+def _spelled_out(text: str) -> str:
+    """The compact form of ISO 8601 as the usual one; everything else as it is, microseconds at most."""
+    found = COMPACT.match(text)
+    if found:
+        year, month, day, hour, minute, second, zone = found.groups()
+        return f"{year}-{month}-{day}" + (f"T{hour}:{minute}:{second or '00'}{zone or ''}" if hour else "")
+    return re.sub(r"(\.\d{6})\d+", r"\1", text)
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Several texts: ``a,b`` or repeated in a URL, a list or ``a,b`` in JSON."""
+
+    each: Kind = field(default_factory=lambda: Text(may_be_empty=False))
+    many: ClassVar[bool] = True
+
+    @property
+    def schema(self) -> Schema:
+        return {"type": "array", "items": self.each.schema, "minItems": 1}
+
+    def read(self, value: Any) -> tuple[Any, ...]:
+        parts = value if isinstance(value, list) else [value]
+        found = [piece for part in parts for piece in (part.split(",") if isinstance(part, str) else [part])]
+        if len(found) > MOST_VALUES:
+            raise Invalid(f"has more than {MOST_VALUES} values")
+        return tuple(dict.fromkeys(self.each.read(piece) for piece in found))
+
+
+@dataclass(frozen=True)
+class Filters:
+    """``key:value`` pairs, ``a:x,a:y,b:z`` or repeated: values of one key are alternatives, keys all have to fit."""
+
+    many: ClassVar[bool] = True
+
+    @property
+    def schema(self) -> Schema:
+        return {"type": "array", "items": {"type": "string", "pattern": "^[^:,]+:[^,]*$"}}
+
+    def read(self, value: Any) -> Mapping[str, frozenset[str]]:
+        if isinstance(value, Mapping):
+            pairs = [(name, one) for name, many in value.items()
+                     for one in (many if isinstance(many, list) else [many])]
+        else:
+            pieces = [piece for part in (value if isinstance(value, list) else [value])
+                      for piece in Text().read(part).split(",") if piece]
+            pairs = [_pair(piece) for piece in pieces]
+        if len(pairs) > MOST_VALUES:
+            raise Invalid(f"has more than {MOST_VALUES} values")
+        found: dict[str, set[str]] = {}
+        for name, one in pairs:
+            found.setdefault(name, set()).add(Text().read(one))
+        return MappingProxyType({name: frozenset(values) for name, values in found.items()})
+
+
+def _pair(piece: str) -> tuple[str, str]:
+    name, colon, value = piece.partition(":")       # a value may have colons of its own
+    if not colon or not name:
+        raise Invalid(f"{shown(piece)} is not key:value")
+    return name, value
+
+
+def shown(value: Any) -> str:
+    """A value that is wrong, as a message quotes it."""
+    text = repr(str(value) if isinstance(value, Decimal) else value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

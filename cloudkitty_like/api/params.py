@@ -1,0 +1,86 @@
+"""What a request may carry.  A controller's method declares its arguments::
+
+    @takes(begin=Param(Moment()), filters=Param(Filters(), default={}))
+    def get_all(self, context, begin, filters): ...
+
+The same declaration reads the request (:func:`arguments`) and makes the
+OpenAPI document.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from cloudkitty_like.api.kinds import Kind
+from cloudkitty_like.domain.errors import Invalid
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Required:
+    """The default of an argument that has none."""
+
+
+REQUIRED = Required()
+
+
+@dataclass(frozen=True)
+class Param:
+    """An argument: its kind, its default, and a line of explanation.  ``alias``: another name that clients use."""
+
+    kind: Kind
+    default: Any = REQUIRED
+    text: str = ""
+    alias: str = ""
+    hidden: bool = False               # accepted, of no effect, and not in the documentation
+
+    @property
+    def required(self) -> bool:
+        return self.default is REQUIRED
+
+
+def takes(**params: Param) -> Callable[[F], F]:
+    """Declares a controller method's arguments."""
+    def mark(function: F) -> F:
+        function.takes = params        # type: ignore[attr-defined]
+        return function
+    return mark
+
+
+def arguments(params: Mapping[str, Param], given: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """Every declared argument's value; Invalid with all that is wrong, each with the argument's name.
+
+    ``given``: by name, the values that came; an argument that nobody knows is wrong.
+    """
+    problems: list[str] = []
+    names = {alias: name for name, param in params.items() for alias in (name, param.alias) if alias}
+    found: dict[str, list[Any]] = {}
+    for name, values in given.items():
+        if name in names:
+            found.setdefault(names[name], []).extend(values)
+        else:
+            problems.append(f"{name[:80]}: there is no such argument")
+    read: dict[str, Any] = {}
+    for name, param in params.items():
+        values = [value for value in found.get(name, []) if value is not None]
+        try:
+            read[name] = _value(param, values)
+        except Invalid as error:
+            problems.extend(f"{name}: {problem}" for problem in error.problems)
+    if problems:
+        raise Invalid(*problems)
+    return read
+
+
+def _value(param: Param, values: list[Any]) -> Any:
+    if not values:
+        if param.required:
+            raise Invalid("is required")
+        return param.default
+    if param.kind.many:
+        return param.kind.read(values[0] if len(values) == 1 else [
+            one for value in values for one in (value if isinstance(value, list) else [value])])
+    if len(values) > 1:
+        raise Invalid("is given more than once")
+    return param.kind.read(values[0])

@@ -1,0 +1,245 @@
+"""From a request to a controller's method: URL, identity, policy, arguments, answer; and every error to its status."""
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from oslo_context.context import RequestContext
+from webob import Request, Response
+from webob.acceptparse import create_accept_header
+
+from cloudkitty_like.api import errors, identity, render
+from cloudkitty_like.api.context import CSV, JSON, XML, Answer, Context
+from cloudkitty_like.api.params import Param, arguments
+from cloudkitty_like.api.policies import Policy
+from cloudkitty_like.domain.errors import Invalid, NotFound
+from cloudkitty_like.service.access import Caller
+
+Target = Callable[[Mapping[str, Any], Caller], str | None]
+"""From a request's arguments to the project that it is about."""
+
+GZIP_FROM = 1400                       # bytes; below, an answer fits a packet anyway
+
+
+def own_project(values: Mapping[str, Any], caller: Caller) -> str | None:
+    """The target of a rule where a request is not about anybody in particular."""
+    return caller.project_id
+
+
+@dataclass(frozen=True)
+class Route:
+    """A URL, a method, what answers it, and the policy rule that has to allow it.
+
+    ``{name}`` in the URL is an argument, ``[...]`` at its end may be missing.
+    ``rule`` '' is for what everybody may see, also without a token where ``url``
+    is public.
+    """
+
+    method: str
+    url: str
+    answers: Callable[..., Any]
+    rule: str
+    status: int = 200
+    target: Target = own_project
+    shape: Mapping[str, Any] = field(default_factory=dict)       # JSON Schema of the answer
+
+    @property
+    def params(self) -> Mapping[str, Param]:
+        found: Mapping[str, Param] = getattr(self.answers, "takes", {})
+        return found
+
+    @property
+    def patterns(self) -> Iterator[tuple[str, ...]]:
+        """The URL's segments, with and without what may be missing."""
+        required, _, optional = self.url.rstrip("]").partition("[")
+        yield tuple(required.strip("/").split("/"))
+        if optional:
+            yield tuple((required + optional).strip("/").split("/"))
+
+
+class Router:
+    """Finds the route of a method and a path."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._by_length: dict[int, list[tuple[tuple[str, ...], Route]]] = {}
+        for route in routes:
+            for pattern in route.patterns:
+                self._by_length.setdefault(len(pattern), []).append((pattern, route))
+        for found in self._by_length.values():      # what is written out before what stands for anything
+            found.sort(key=lambda one: [segment.startswith("{") for segment in one[0]])
+
+    def find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
+        """The route and the arguments in the path; NotFound, or MethodNotAllowed."""
+        segments = tuple(path.strip("/").split("/"))
+        allowed: list[str] = []
+        for pattern, route in self._by_length.get(len(segments), ()):
+            values = _matched(pattern, segments)
+            if values is None:
+                continue
+            if route.method == method or (route.method == "GET" and method == "HEAD"):
+                return route, values
+            allowed.append(route.method)
+        if allowed:
+            raise errors.MethodNotAllowed(sorted(set(allowed)))
+        raise NotFound("there is nothing at this URL")
+
+
+def _matched(pattern: Sequence[str], segments: Sequence[str]) -> dict[str, str] | None:
+    values: dict[str, str] = {}
+    for wanted, found in zip(pattern, segments, strict=True):
+        if wanted.startswith("{"):
+            if not found:
+                return None
+            values[wanted[1:-1]] = found
+        elif wanted != found:
+            return None
+    return values
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a request may cost."""
+
+    body_bytes: int = 10 * 2**20
+
+
+class Dispatcher:
+    """Answers requests by a table of routes."""
+
+    def __init__(self, routes: Sequence[Route], policy: Policy, strategy: str, clock: Callable[[], datetime],
+                 limits: Limits, counted: Callable[[Route | None, int], None] = lambda route, status: None) -> None:
+        self._router, self._policy, self._strategy = Router(routes), policy, strategy
+        self._clock, self._limits, self._counted = clock, limits, counted
+
+    def __call__(self, request: Request) -> Response:
+        credentials = identity.request_context(request.environ, self._strategy)
+        route: Route | None = None
+        try:
+            route, in_path = self._router.find(request.method, request.path_info)
+            response = self._answered(request, route, in_path, credentials)
+        except Exception as error:
+            response = self._failed(request, error, credentials.request_id or "")
+        self._counted(route, response.status_int)
+        return response
+
+    def _answered(self, request: Request, route: Route, in_path: Mapping[str, str],
+                  credentials: RequestContext) -> Response:
+        caller = identity.caller(credentials, self._policy)
+        given = self._given(request, in_path)
+        exact = _exact(request, given)
+        if route.rule and route.target is own_project:
+            # Before the arguments are read: what is wrong with them is nobody's business who may not call this.
+            self._policy.authorize(route.rule, credentials, {"project_id": caller.project_id})
+        values = arguments(route.params, given)
+        if route.rule and route.target is not own_project:
+            self._policy.authorize(route.rule, credentials, {"project_id": route.target(values, caller)})
+        context = Context(
+            caller=caller, authorize=lambda rule, target: self._policy.authorize(rule, credentials, target),
+            url=request.application_url, path=request.path_url, query=request.query_string, accepts=_accepts(request),
+            exact=exact, now=self._clock(), request_id=credentials.request_id or "")
+        answer = route.answers(context, **values)
+        if not isinstance(answer, Answer):
+            answer = Answer(answer, route.status)
+        return _response(request, answer, context.accepts if request.path_info.startswith("/v1") else JSON)
+
+    def _given(self, request: Request, in_path: Mapping[str, str]) -> dict[str, list[Any]]:
+        """The arguments by name: of the path, of the query, of the body; the later hides the earlier."""
+        given: dict[str, list[Any]] = {name: [value] for name, value in in_path.items()}
+        query: dict[str, list[Any]] = {}
+        try:
+            for name, value in request.GET.items():
+                query.setdefault(name, []).append(value)
+        except UnicodeDecodeError:
+            raise Invalid("the query is not text in UTF-8") from None
+        return {**given, **query, **self._body(request)}
+
+    def _body(self, request: Request) -> dict[str, list[Any]]:
+        length = request.content_length
+        if length is not None and length > self._limits.body_bytes:
+            raise errors.TooLarge(f"a body may have {self._limits.body_bytes} bytes, this one has {length}")
+        data = request.body_file.read(self._limits.body_bytes + 1) if length or request.is_body_readable else b""
+        if len(data) > self._limits.body_bytes:
+            raise errors.TooLarge(f"a body may have {self._limits.body_bytes} bytes")
+        if not data.strip():
+            return {}
+        kind = (request.content_type or "").lower()
+        if kind not in ("", JSON, "text/plain", "application/octet-stream") and not kind.endswith("+json"):
+            raise errors.Unsupported(f"a body of {kind[:80]} is not understood; send {JSON}")
+        found = parsed(data)
+        if not isinstance(found, dict):
+            raise Invalid("the body is not an object of JSON")
+        return {name: [value] for name, value in found.items()}
+
+    def _failed(self, request: Request, error: Exception, request_id: str) -> Response:
+        fault = request.path_info.startswith("/v1/")
+        body = errors.body(error, fault=fault, request_id=request_id)
+        headers = {"Allow": ", ".join(error.allowed)} if isinstance(error, errors.MethodNotAllowed) else {}
+        return _response(request, Answer(body, errors.status(error), headers), JSON)
+
+
+def parsed(data: bytes) -> Any:
+    """A JSON document with every number as it is written: whole, or a Decimal.  Invalid where it is none."""
+    try:
+        return json.loads(data, parse_float=Decimal, parse_constant=_refused)
+    except RecursionError:
+        raise Invalid("the body is nested too deeply") from None
+    except (ValueError, UnicodeDecodeError) as error:
+        raise Invalid(f"the body is not JSON: {error}"[:200]) from None
+
+
+def _refused(constant: str) -> Any:
+    raise ValueError(f"{constant} is no number of JSON")
+
+
+def _exact(request: Request, given: dict[str, list[Any]]) -> bool:
+    """Whether numbers are wanted as text: ``decimal=string`` in the query, or as a parameter of Accept."""
+    wanted = given.pop("decimal", [])
+    for value in wanted:
+        if value not in ("string", "float"):
+            raise Invalid("decimal: it is 'string' or 'float'")
+    if wanted:
+        return bool(wanted[-1] == "string")
+    return bool(re.search(r";\s*decimal\s*=\s*\"?string\b", request.headers.get("Accept", "")))
+
+
+def _accepts(request: Request) -> str:
+    header = request.headers.get("Accept", "")
+    if not header or "json" in header or header == "*/*":
+        return JSON
+    try:
+        offers = create_accept_header(header).acceptable_offers([JSON, CSV, XML, "text/xml"])
+    except ValueError:
+        return JSON
+    found = offers[0][0] if offers else JSON
+    return XML if found == "text/xml" else found
+
+
+def _response(request: Request, answer: Answer, accepts: str) -> Response:
+    headers = dict(answer.headers or {})
+    if answer.status == 204 or (answer.body is None and answer.status in (301, 302)):
+        response = Response(status=answer.status, headerlist=list(headers.items()))
+        response.content_type = None
+        return response
+    content_type = answer.content_type
+    if isinstance(answer.body, Iterator):
+        return Response(status=answer.status, app_iter=answer.body, content_type=content_type, charset="utf-8",
+                        headerlist=[*headers.items(), ("Content-Type", f"{content_type}; charset=utf-8")])
+    if isinstance(answer.body, bytes):
+        body = answer.body
+    elif accepts == XML:
+        body, content_type = render.xml_bytes(answer.body), XML
+    else:
+        body = render.json_bytes(answer.body)
+    headers["Content-Type"] = content_type if content_type == JSON else f"{content_type}; charset=utf-8"
+    if len(body) >= GZIP_FROM and "gzip" in request.headers.get("Accept-Encoding", ""):
+        body = gzip.compress(body, 5)
+        headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+    return Response(status=answer.status, body=body, headerlist=list(headers.items()))
+
+

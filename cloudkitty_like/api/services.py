@@ -1,0 +1,32 @@
+"""What controllers work with: the use cases of one installation, wired by :mod:`cloudkitty_like.app`."""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from cloudkitty_like.db.engine import Database
+from cloudkitty_like.domain.metric import Metric
+from cloudkitty_like.ports import Storage
+from cloudkitty_like.service.scopes import Scopes
+from cloudkitty_like.service.summary import Summary
+
+
+@dataclass(frozen=True)
+class Services:
+    """``rating()`` is the rule-set version of now and what rates by it; ``document()`` is the metrics.yml, parsed."""
+
+    database: Database
+    storage: Storage
+    summary: Summary
+    scopes: Scopes
+    metrics: Callable[[], Sequence[Metric]]
+    document: Callable[[], Any]
+    rating: Callable[[], tuple[int, Any]]
+    clock: Callable[[], datetime]
+    period: timedelta
+    wait_periods: int
+    scope_key: str
+    collector: str                     # names of the plugins in use
+    fetcher: str

@@ -1,0 +1,57 @@
+"""Serving the application with gunicorn: worker processes, each of some threads, stopped gracefully."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+
+from cloudkitty_like.domain.errors import Invalid
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The address, and how many processes and threads answer there."""
+
+    host: str
+    port: int
+    workers: int
+    threads: int
+    grace_seconds: int
+
+    def check(self) -> None:
+        problems = []
+        if not 0 <= self.port <= 65535:
+            problems.append(f"--port: {self.port} is no port")
+        if self.workers < 1:
+            problems.append(f"--workers: {self.workers} is not a number of processes")
+        if problems:
+            raise Invalid(*problems)
+
+
+class _Server(BaseApplication):  # type: ignore[misc]
+    """Gunicorn without a configuration file or arguments of its own."""
+
+    def __init__(self, application: Callable[[], Any], where: Where) -> None:
+        self._application, self._where = application, where
+        super().__init__()
+
+    def load_config(self) -> None:
+        where = self._where
+        host = f"[{where.host}]" if ":" in where.host else where.host
+        for name, value in {
+            "bind": f"{host}:{where.port}", "workers": where.workers, "threads": where.threads,
+            "worker_class": "gthread", "graceful_timeout": where.grace_seconds, "timeout": 120, "keepalive": 75,
+            "proc_name": "cloudkitty-like api", "control_socket_disable": True, "preload_app": False,
+        }.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """In every worker process: connections to a database must not be shared."""
+        return self._application()
+
+
+def serve(application: Callable[[], Any], where: Where) -> None:
+    """Until told to stop; then requests under way have some seconds."""
+    _Server(application, where).run()

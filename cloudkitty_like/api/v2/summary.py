@@ -1,0 +1,65 @@
+"""``/v2/summary``: what was used and what it costs, grouped by anything."""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from cloudkitty_like.api.context import CSV, Answer, Context
+from cloudkitty_like.api.kinds import Filters, Text, Texts
+from cloudkitty_like.api.params import Param, takes
+from cloudkitty_like.api.render import csv_bytes, with_offset
+from cloudkitty_like.api.v2.asking import AS_OF, BEGIN, END, LIMIT, OFFSET, Asking, following
+from cloudkitty_like.api.v2.projections import DEFAULT, projections
+from cloudkitty_like.domain.money import plain
+from cloudkitty_like.service.grouping import Group, Grouping, Groups
+
+FORMATS = ("table", "object")
+
+
+@dataclass(frozen=True)
+class Summaries:
+    """Sums of the ledger, restricted to what the caller may see."""
+
+    asking: Asking
+    groups: Groups
+    length: timedelta
+
+    @takes(begin=BEGIN, end=END,
+           groupby=Param(Texts(), (), "type, time, time-d (-w, -m, -y), the scope key, or any label"),
+           filters=Param(Filters(), {}, "type, the scope key or any label, with the values wanted"),
+           custom_fields=Param(Text(), "", "SUM(qty) AS qty, AVG(price) AS mean: SUM, MIN, MAX, AVG or COUNT"),
+           response_format=Param(Text(FORMATS), "table"), offset=OFFSET, limit=LIMIT, as_of=AS_OF)
+    def get_all(self, context: Context, *, groupby: Sequence[str], custom_fields: str, response_format: str,
+                offset: int, limit: int, **asked: Any) -> Any:
+        """A page of rows, or all of them as CSV."""
+        fields = projections(custom_fields) if custom_fields.strip() else DEFAULT
+        grouping = Grouping(self.asking.names(groupby))
+        query = self.asking.query(context, **asked)
+        rows = [] if query is None else self.groups.rows(query, grouping, self.length)
+        extremes = self.groups.extremes(query, grouping, self.length) \
+            if query is not None and any(one.extreme for one in fields) else {}
+        columns = ["begin", "end", *(one.alias for one in fields), *self.asking.spelled(grouping.columns)]
+
+        def cells(row: Group, number: Callable[[Decimal], Any]) -> list[Any]:
+            return _cells(row, [one.value(row, extremes.get((row.key, row.period))) for one in fields], number)
+
+        if context.accepts == CSV:
+            return Answer(csv_bytes(columns, (cells(row, plain) for row in rows)), content_type=CSV)
+        page = [cells(row, context.number) for row in rows[offset:offset + limit]]
+        return _body(columns, page, response_format, len(rows)) | (
+            {"next": following(context, offset=offset + limit)} if offset + limit < len(rows) else {})
+
+
+def _cells(row: Group, values: Sequence[Decimal | int | None], number: Callable[[Decimal], Any]) -> list[Any]:
+    begin, end = (row.period.begin, row.period.end) if row.period is not None else (None, None)
+    return [with_offset(begin), with_offset(end),
+            *(number(value) if isinstance(value, Decimal) else value for value in values), *row.key]
+
+
+def _body(columns: Sequence[str], page: Sequence[Sequence[Any]], response_format: str, total: int) -> dict[str, Any]:
+    if response_format == "object":
+        return {"total": total, "results": [dict(zip(columns, row, strict=True)) for row in page], "format": "object"}
+    return {"total": total, "columns": list(columns) if page else [], "results": page, "format": "table"}

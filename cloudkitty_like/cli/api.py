@@ -1,0 +1,37 @@
+"""``api``: the REST API on a WSGI server of several processes."""
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from cloudkitty_like.cli.working import log_as_configured
+
+if TYPE_CHECKING:
+    from cloudkitty_like.app import App
+
+GRACE_SECONDS = 10      # for requests under way, when told to stop
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", metavar="ADDRESS", help="address to listen on, instead of [api] host_ip")
+    parser.add_argument("--port", type=int, metavar="PORT", help="port to listen on, instead of [api] port")
+    parser.add_argument("--workers", type=int, metavar="N", help="number of processes, instead of [api] workers")
+
+
+def run(args: argparse.Namespace, app: App) -> int:
+    from cloudkitty_like.api import serving
+
+    log_as_configured(app.conf, args.debug)
+    options = app.conf.api
+    where = serving.Where(
+        options.host_ip if args.host is None else args.host, options.port if args.port is None else args.port,
+        options.workers if args.workers is None else args.workers, options.threads, GRACE_SECONDS)
+    where.check()
+    app.application()       # what is wrong with the configuration is said here, and not by every worker
+    app.close()
+
+    def application() -> Any:
+        return app.application()
+
+    serving.serve(application, where)
+    return 0

@@ -24,6 +24,7 @@ THRESHOLD: RuleKind = "threshold"
 
 RUNNING = "You are allowed to update only the attribute [end] as this rule is already running as it started on [%s]"
 ENDED = "Cannot update a rule that was already processed and has a defined end date."
+MISSING = "%s: Invalid input for field/attribute %s. Value: 'None'. Mandatory field missing."
 NO_VALUE = "You must specify a value for a field mapping."
 
 
@@ -76,9 +77,9 @@ def new_rule(kind: RuleKind, draft: Draft, directory: Directory, now: datetime, 
         if field is not None and value is None:
             raise Invalid(NO_VALUE)
     elif level is None:
-        raise Invalid("level: is missing")
+        raise Invalid(MISSING % ("level", "level"))
     if cost is None:
-        raise Invalid("cost: is missing")
+        raise Invalid(MISSING % ("cost", "cost"))
     return Rule(
         service=service, field=field, value=value, level=level, cost=cost, type=_given(draft.type) or "flat",
         group=_group(draft, directory), scope=_given(draft.tenant_id), valid=valid,
@@ -106,7 +107,7 @@ def changed_mapping(rule: Rule, ids: Ids, draft: Draft, now: datetime) -> Rule:
         return replace(rule, valid=_validity(begin, end))
     start, cost = _given(draft.start) or begin, _given(draft.cost)
     if cost is None:
-        raise Invalid("cost: is missing")
+        raise Invalid(MISSING % ("cost", "cost"))
     if start < now:
         raise Invalid(f"start: {instant(start)} is in the past")
     return replace(rule, cost=cost, description=_given(draft.description) or "", valid=_validity(start, end))
@@ -115,7 +116,7 @@ def changed_mapping(rule: Rule, ids: Ids, draft: Draft, now: datetime) -> Rule:
 def changed_threshold(rule: Rule, draft: Draft, directory: Directory, now: datetime) -> Rule:
     """What a draft makes of a threshold from now on; what it leaves out is at its default, but for the group."""
     level, cost = _given(draft.level), _given(draft.cost)
-    missing = [f"{name}: is missing" for name, number in (("level", level), ("cost", cost)) if number is None]
+    missing = [MISSING % (name, name) for name, number in (("level", level), ("cost", cost)) if number is None]
     if level is None or cost is None:
         raise Invalid(*missing)
     if rule.valid.is_over(now):

@@ -56,7 +56,7 @@ def test_a_rule_holds_from_now_and_a_mapping_without_a_name_gets_one(desk):
     ({"field_id": None}, "You must specify one parent."),
     ({"value": ""}, "You must specify a value for a field mapping."),
     ({"value": None}, "You must specify a value for a field mapping."),
-    ({"cost": None}, "cost: is missing"),
+    ({"cost": None}, "cost: .*Mandatory field missing"),
     ({"cost": D("NaN")}, "cost: NaN is not a finite number"),
     ({"level": D(1)}, "level: a mapping has none"),
     ({"start": NOW - SECOND}, "start: .* is in the past"),
@@ -72,7 +72,7 @@ def test_a_draft_that_makes_no_mapping_is_refused(quick, values, problem):
 def test_a_mapping_of_a_service_has_no_value_and_a_threshold_a_level(quick):
     with pytest.raises(Invalid, match="value: You can't specify a value"):
         quick.mapping(service_id=quick.service.id, value="m1")
-    with pytest.raises(Invalid, match="level: is missing"):
+    with pytest.raises(Invalid, match=r"level: .*Mandatory field missing"):
         quick.threshold(level=None)
     assert quick.mapping(service_id=quick.service.id, value="").rule.value is None
 
@@ -187,7 +187,7 @@ def test_a_mapping_that_has_not_begun_is_replaced(desk):
     found = desk.get(made.id)
     assert (found.rule.cost, found.rule.valid, found.rule.description) == (
         3, Validity(NOW + 3 * DAY, NOW + 4 * DAY), "e")
-    for values, problem in (({"start": NOW - SECOND}, "start: .* in the past"), ({"cost": None}, "cost: is missing"),
+    for values, problem in (({"start": NOW - SECOND}, "start: .* in the past"), ({"cost": None}, "cost: .*Mandatory field missing"),
                             ({"end": NOW + DAY}, "end: ends at")):
         with pytest.raises(Invalid, match=problem):
             desk.change(made.id, **{"cost": D(1)} | values)
@@ -238,7 +238,9 @@ def test_a_threshold_is_not_changed_into_another_and_needs_level_and_cost(desk):
         desk.change_threshold(made.id, level=D(11), cost=D(1))
     with pytest.raises(Invalid) as caught:
         desk.change_threshold(made.id)
-    assert caught.value.problems == ("level: is missing", "cost: is missing")
+    assert caught.value.problems == tuple(
+        f"{name}: Invalid input for field/attribute {name}. Value: 'None'. Mandatory field missing."
+        for name in ("level", "cost"))
     with pytest.raises(Invalid, match="No such group"):
         desk.change_threshold(made.id, level=D(10), cost=D(1), group_id=NOBODY)
 

@@ -97,7 +97,10 @@ class Tariff(Protocol):
 
 
 class RatingModule(Plugin, Protocol):
-    """Puts prices on frames, by rules that are kept with the time at which they were recorded."""
+    """Puts prices on frames, by rules that are kept with the time at which they were recorded.
+
+    A class attribute ``hot_config`` that is true says that the module can be configured over HTTP.
+    """
 
     description: ClassVar[str]
     enabled_by_default: ClassVar[bool]

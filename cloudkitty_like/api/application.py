@@ -8,6 +8,7 @@ from oslo_config import cfg
 from oslo_middleware import cors, http_proxy_to_wsgi, request_id
 
 from cloudkitty_like.api import identity
+from cloudkitty_like.api.counters import Counters
 from cloudkitty_like.api.policies import Policy
 from cloudkitty_like.api.root import Root, routes
 from cloudkitty_like.api.routes import Dispatcher, Limits
@@ -31,11 +32,14 @@ OPTS: dict[str, list[cfg.Opt]] = {
 }
 
 
-def make(services: Services, conf: cfg.ConfigOpts) -> Any:
-    """The application; Invalid where the configuration does not make sense."""
-    strategy = conf.auth_strategy
-    dispatcher = Dispatcher(routes(services), Policy(conf), strategy, services.clock,
-                            Limits(conf.api.max_body_bytes))
+def make(services: Services, conf: cfg.ConfigOpts, counters: Counters | None = None) -> Any:
+    """The application; Invalid where the configuration does not make sense.
+
+    ``counters`` are those that all processes of a server share.
+    """
+    counters = counters or Counters()
+    dispatcher = Dispatcher(routes(services, counters), Policy(conf), conf.auth_strategy, services.clock,
+                            Limits(conf.api.max_body_bytes), counters)
     inner = pecan.make_app(Root(dispatcher), debug=False, logging={}, guess_content_type_from_ext=False)
     application = identity.wrap(inner, conf)
     application = request_id.RequestId(application)

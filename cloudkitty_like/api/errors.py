@@ -43,8 +43,8 @@ def body(error: BaseException, *, fault: bool, request_id: str) -> dict[str, Any
         text = f"internal error; the log of the service has it under {request_id}"
     elif code == 503:
         LOG.warning("request %s: %s", request_id, error)
-        # What failed, and not what the driver said about it: that may hold addresses.
-        text = str(error).partition(" failed:")[0] + (" failed" if " failed:" in str(error) else "")
+        # Not what the driver said: it may hold addresses.
+        text = "a part of the service does not answer, or not in time; try again, or ask for less"
     else:
         text = str(error) + (f" ({error.hint})" if isinstance(error, Error) and error.hint else "")
     if fault:

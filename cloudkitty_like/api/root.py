@@ -1,26 +1,109 @@
 """Every URL on one page: method, URL, what answers it, the policy rule that has to allow it."""
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pecan
 from webob import Response
 
+from cloudkitty_like.api.counters import Counters
 from cloudkitty_like.api.routes import Dispatcher, Route
 from cloudkitty_like.api.services import Services
-from cloudkitty_like.api.v2 import asking, summary
+from cloudkitty_like.api.v1 import collector, info, rating, report
+from cloudkitty_like.api.v2 import asking, modules, reprocesses, scope, summary
 from cloudkitty_like.api.versions import Versions
+from cloudkitty_like.api.watching import Watching
+from cloudkitty_like.service.collectors import Collectors
+from cloudkitty_like.service.figures import Figures
 from cloudkitty_like.service.grouping import Groups
+from cloudkitty_like.service.health import Health
+from cloudkitty_like.service.modules import Modules
+from cloudkitty_like.service.quote import Quotes
+from cloudkitty_like.service.reprocessing import Reprocessing
 
 
-def routes(services: Services) -> list[Route]:
-    """The table.  ``[...]`` at the end of a URL may be missing."""
+def routes(services: Services, counters: Counters) -> list[Route]:
+    """The table.  ``[...]`` at the end of a URL may be missing; a rule of '' lets everybody through."""
+    return [*_root(services, counters), *_v1(services), *_rating_v1(services), *_v2(services)]
+
+
+def _root(services: Services, counters: Counters) -> list[Route]:
     versions = Versions()
-    asked = asking.Asking(services.scope_key, services.summary.change_at, services.summary.last_change)
-    summaries = summary.Summaries(asked, Groups(services.summary), services.period)
+    figures = Figures(services.database, services.summary, services.clock, services.period, services.wait_periods)
+    watching = Watching(Health(services.database, services.storage, services.clock), figures, counters)
     return [
         Route("GET", "/", versions.get_all, ""),
+        Route("GET", "/v1", versions.v1, ""),
+        Route("GET", "/v2", versions.v2, ""),
+        Route("GET", "/healthcheck", watching.healthcheck, ""),
+        Route("GET", "/metrics", watching.metrics, "metrics:get"),
+    ]
+
+
+def _v1(services: Services) -> list[Route]:
+    known = info.Info(services.metrics, services.document)
+    collectors = collector.CollectorRoutes(Collectors(services.database))
+    reports = report.Report(services.summary, services.scope_key)
+    whose = report.tenant_target(services.scope_key)
+    return [
+        Route("GET", "/v1/info/config", known.config, "info:get_config"),
+        Route("GET", "/v1/info/metrics", known.get_all, "info:list_metrics_info"),
+        Route("GET", "/v1/info/metrics/{metric_name}", known.get_one, "info:get_metric_info"),
+        Route("GET", "/v1/info/services", known.get_all, "info:list_services_info"),
+        Route("GET", "/v1/info/services/{metric_name}", known.get_one, "info:get_service_info"),
+        Route("GET", "/v1/collector", collectors.index, "collector:list_mappings", 204),
+        Route("GET", "/v1/collector/mappings", collectors.mappings, "collector:list_mappings"),
+        Route("GET", "/v1/collector/mappings/{service}", collectors.mapping, "collector:get_mapping"),
+        Route("POST", "/v1/collector/mappings[/{collector}/{service}]", collectors.put_mapping,
+              "collector:manage_mapping"),
+        Route("DELETE", "/v1/collector/mappings[/{service}]", collectors.remove_mapping, "collector:manage_mapping",
+              204),
+        Route("GET", "/v1/collector/states[/{name}]", collectors.state, "collector:get_state"),
+        Route("GET", "/v1/collector/{name}/states", collectors.state, "collector:get_state"),
+        Route("PUT", "/v1/collector/states[/{name}]", collectors.put_state, "collector:update_state"),
+        Route("PUT", "/v1/collector/{name}/states", collectors.put_state, "collector:update_state"),
+        Route("GET", "/v1/report/tenants", reports.tenants, "report:list_tenants"),
+        Route("GET", "/v1/report/total", reports.total, "report:get_total", target=whose),
+        Route("GET", "/v1/report/summary", reports.get_summary, "report:get_summary", target=whose),
+        Route("GET", "/v1/storage/dataframes", reports.dataframes, "storage:list_data_frames", target=whose),
+    ]
+
+
+def _rating_v1(services: Services) -> list[Route]:
+    """The subtree of rating, and the same under the name that it had once."""
+    quotes = Quotes(services.rating, services.metrics, services.clock, services.period, services.scope_key)
+    known = rating.Rating(Modules(services.database), quotes)
+    found = [
+        Route("GET", "/v1/rating/modules", known.get_all, "rating:list_modules"),
+        Route("GET", "/v1/rating/modules/{module_id}", known.get_one, "rating:get_module"),
+        Route("PUT", "/v1/rating/modules[/{module_id}]", known.put, "rating:update_module", 302),
+        Route("POST", "/v1/rating/quote", known.quote, "rating:quote"),
+        Route("GET", "/v1/rating/reload_modules", known.reload, "rating:module_config", 204),
+        *(Route(method, "/v1/rating/module_config/{name}", known.configuration, "rating:module_config")
+          for method in ("GET", "POST", "PUT")),
+    ]
+    return [*found, *(replace(route, url=route.url.replace("/v1/rating", "/v1/billing", 1)) for route in found)]
+
+
+def _v2(services: Services) -> list[Route]:
+    asked = asking.Asking(services.scope_key, services.summary.change_at, services.summary.last_change)
+    summaries = summary.Summaries(asked, Groups(services.summary), services.period)
+    known = modules.RatingModules(Modules(services.database))
+    scopes = scope.ScopeStates(services.scopes, services.period, services.scope_key, services.fetcher,
+                               services.collector)
+    tasks = reprocesses.Reprocesses(Reprocessing(services.database, services.clock, services.period), services.period)
+    return [
         Route("GET", "/v2/summary", summaries.get_all, "summary:get_summary"),
+        Route("GET", "/v2/rating/modules", known.get_all, "v2_rating:list_modules"),
+        Route("GET", "/v2/rating/modules/{module_id}", known.get_one, "v2_rating:get_module"),
+        Route("PUT", "/v2/rating/modules/{module_id}", known.put, "v2_rating:update_module", 204),
+        Route("GET", "/v2/scope", scopes.get_all, "scope:get_state"),
+        Route("PUT", "/v2/scope", scopes.put, "scope:reset_state", 202),
+        Route("PATCH", "/v2/scope", scopes.patch, "scope:patch_state"),
+        Route("POST", "/v2/scope", scopes.post, "scope:post_state"),
+        Route("GET", "/v2/task/reprocesses[/{path_scope_id}]", tasks.get_all, "schedule:get_task_reprocesses"),
+        Route("POST", "/v2/task/reprocesses", tasks.post, "schedule:task_reprocesses", 202),
     ]
 
 

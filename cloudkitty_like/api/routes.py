@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from itertools import chain
+from time import perf_counter
 from typing import Any
 
 from oslo_context.context import RequestContext
@@ -16,6 +18,7 @@ from webob.acceptparse import create_accept_header
 
 from cloudkitty_like.api import errors, identity, render
 from cloudkitty_like.api.context import CSV, JSON, XML, Answer, Context
+from cloudkitty_like.api.counters import Counters
 from cloudkitty_like.api.params import Param, arguments
 from cloudkitty_like.api.policies import Policy
 from cloudkitty_like.domain.errors import Invalid, NotFound
@@ -48,6 +51,9 @@ class Route:
     status: int = 200
     target: Target = own_project
     shape: Mapping[str, Any] = field(default_factory=dict)       # JSON Schema of the answer
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.url}"
 
     @property
     def params(self) -> Mapping[str, Param]:
@@ -113,11 +119,13 @@ class Dispatcher:
     """Answers requests by a table of routes."""
 
     def __init__(self, routes: Sequence[Route], policy: Policy, strategy: str, clock: Callable[[], datetime],
-                 limits: Limits, counted: Callable[[Route | None, int], None] = lambda route, status: None) -> None:
+                 limits: Limits, counters: Counters) -> None:
         self._router, self._policy, self._strategy = Router(routes), policy, strategy
-        self._clock, self._limits, self._counted = clock, limits, counted
+        self._clock, self._limits, self._counters = clock, limits, counters
+        counters.name([str(route) for route in routes])
 
     def __call__(self, request: Request) -> Response:
+        began = perf_counter()
         credentials = identity.request_context(request.environ, self._strategy)
         route: Route | None = None
         try:
@@ -125,7 +133,7 @@ class Dispatcher:
             response = self._answered(request, route, in_path, credentials)
         except Exception as error:
             response = self._failed(request, error, credentials.request_id or "")
-        self._counted(route, response.status_int)
+        self._counters.count("" if route is None else str(route), response.status_int, perf_counter() - began)
         return response
 
     def _answered(self, request: Request, route: Route, in_path: Mapping[str, str],
@@ -228,8 +236,11 @@ def _response(request: Request, answer: Answer, accepts: str) -> Response:
         return response
     content_type = answer.content_type
     if isinstance(answer.body, Iterator):
-        return Response(status=answer.status, app_iter=answer.body, content_type=content_type, charset="utf-8",
-                        headerlist=[*headers.items(), ("Content-Type", f"{content_type}; charset=utf-8")])
+        # Its first piece is made now, while what goes wrong can still be said.
+        first = next(answer.body, b"")
+        kind = content_type if content_type == JSON else f"{content_type}; charset=utf-8"
+        return Response(status=answer.status, app_iter=chain([first], answer.body),
+                        headerlist=[*headers.items(), ("Content-Type", kind)])
     if isinstance(answer.body, bytes):
         body = answer.body
     elif accepts == XML:

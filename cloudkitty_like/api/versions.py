@@ -16,3 +16,15 @@ class Versions:
         return {"versions": [
             {"id": name, "status": status, "links": [{"href": f"{context.url}/{name}", "rel": "self"}]}
             for name, status in STATUS.items()]}
+
+    def v1(self, context: Context) -> Any:
+        """The first version."""
+        return self._one(context, "v1")
+
+    def v2(self, context: Context) -> Any:
+        """The second version."""
+        return self._one(context, "v2")
+
+    def _one(self, context: Context, name: str) -> Any:
+        return {"version": {"id": name, "status": STATUS[name],
+                            "links": [{"href": f"{context.url}/{name}", "rel": "self"}]}}

@@ -20,6 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, app: App) -> int:
     from cloudkitty_like.api import serving
+    from cloudkitty_like.api.counters import Counters
 
     log_as_configured(app.conf, args.debug)
     options = app.conf.api
@@ -29,9 +30,10 @@ def run(args: argparse.Namespace, app: App) -> int:
     where.check()
     app.application()       # what is wrong with the configuration is said here, and not by every worker
     app.close()
+    counters = Counters()
 
     def application() -> Any:
-        return app.application()
+        return app.application(counters)
 
     serving.serve(application, where)
     return 0

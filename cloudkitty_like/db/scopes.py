@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from cloudkitty_like.db.engine import conflict
 from cloudkitty_like.db.tables import scope
 from cloudkitty_like.db.types import seconds
-from cloudkitty_like.domain.errors import NotFound
+from cloudkitty_like.domain.errors import Conflict, NotFound
 from cloudkitty_like.domain.scope import Scope
 
 SOURCE, RATING = "source", "rating"
@@ -41,6 +41,7 @@ class ScopeState:
     parked_ruleset: int | None
     shard_hash: int
     seen_at: datetime                  # when the fetcher first found it
+    toggled_at: datetime | None = None # when it was last switched on or off; None: never
 
     @property
     def identifier(self) -> str:
@@ -57,7 +58,7 @@ def _state(row: Row[tuple[object, ...]]) -> ScopeState:
         id=row.id, scope=Scope(row.identifier, row.scope_key, row.fetcher, row.collector), active=bool(row.active),
         starts_at=row.starts_at, first=row.first, due=row.due, failures=row.failures, error=row.error,
         error_kind=row.error_kind, error_at=row.error_at, retry_at=row.retry_at, parked_ruleset=row.parked_ruleset,
-        shard_hash=row.shard_hash, seen_at=row.seen_at,
+        shard_hash=row.shard_hash, seen_at=row.seen_at, toggled_at=row.toggled_at,
     )
 
 
@@ -167,8 +168,25 @@ def clear(tx: Connection, ids: Sequence[int]) -> None:
     _change(tx, ids, WELL)
 
 
-def set_active(tx: Connection, ids: Sequence[int], active: bool) -> None:
-    _change(tx, ids, {"active": int(active)})
+def set_active(tx: Connection, ids: Sequence[int], active: bool, at: datetime) -> None:
+    """Switch them on or off; when that was is kept of those that were not so before."""
+    for start_at in range(0, len(ids), CHUNK):
+        tx.execute(update(scope).where(scope.c.id.in_(ids[start_at:start_at + CHUNK]), scope.c.active != int(active))
+                   .values(active=int(active), toggled_at=at))
+
+
+def set_source(tx: Connection, ids: Sequence[int], names: Mapping[str, str]) -> None:
+    """Change scope_key, fetcher or collector."""
+    if names:
+        _change(tx, ids, names)
+
+
+def add(tx: Connection, new: Scope, due: datetime, *, active: bool, at: datetime) -> None:
+    """A scope that is rated from ``due`` on; Conflict where there is one of its id."""
+    if register(tx, [new], at) != [new.identifier]:
+        raise Conflict(f"there is a scope {new.identifier!r} already")
+    tx.execute(update(scope).where(scope.c.identifier == new.identifier).values(
+        first=seconds(due), due=seconds(due), active=int(active), toggled_at=at))
 
 
 def set_due(tx: Connection, ids: Sequence[int], begin: datetime) -> None:

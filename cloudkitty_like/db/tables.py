@@ -330,4 +330,5 @@ worker = Table(
     Column("points", BigInteger, nullable=False),
     Column("stages", Text, nullable=False),            # a JSON object: seconds per stage
     Column("requests", BigInteger, nullable=False),
+    Column("failures", BigInteger, nullable=False, server_default="0"),    # of requests
 )

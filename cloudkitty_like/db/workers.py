@@ -28,6 +28,7 @@ class Heartbeat:
     periods: int
     points: int
     requests: int
+    failures: int                      # of requests
     stages: Mapping[str, tuple[float, float]]
 
 
@@ -37,6 +38,7 @@ def beat(tx: Connection, heartbeat: Heartbeat) -> None:
         "host": heartbeat.host, "pid": heartbeat.pid, "started_at": heartbeat.started_at,
         "seen_at": heartbeat.seen_at, "doing": heartbeat.doing[:255], "since": heartbeat.since,
         "periods": heartbeat.periods, "points": heartbeat.points, "requests": heartbeat.requests,
+        "failures": heartbeat.failures,
         "stages": json.dumps(dict(heartbeat.stages)),
     }
     if not tx.execute(update(worker).where(worker.c.id == heartbeat.id).values(**values)).rowcount:
@@ -56,7 +58,7 @@ def alive(tx: Connection, now: datetime, within: timedelta) -> int:
 def everyone(tx: Connection) -> list[Heartbeat]:
     return [
         Heartbeat(row.id, row.host, row.pid, row.started_at, row.seen_at, row.doing, row.since, row.periods,
-                  row.points, row.requests,
+                  row.points, row.requests, row.failures,
                   {name: (wall, cpu) for name, (wall, cpu) in json.loads(row.stages).items()})
         for row in tx.execute(select(worker).order_by(worker.c.started_at))
     ]

@@ -83,8 +83,15 @@ class Gatherer:
     def _metric(self, metric: Metric, period: Period, scopes: Collection[str], others: Collection[str]) -> Collected:
         with self._stages.measure(COLLECT):
             return collect_splitting(
-                lambda some, rest: self._collector.collect(metric, period, some, rest), scopes, others,
+                lambda some, rest: self._asked(metric, period, some, rest), scopes, others,
                 deadline=monotonic() + self._deadline_seconds, stop=self._stop)
+
+    def _asked(self, metric: Metric, period: Period, scopes: Collection[str], others: Collection[str]) -> Collected:
+        try:
+            return self._collector.collect(metric, period, scopes, others)
+        except Exception:
+            self._stages.failed()
+            raise
 
 
 def _merge(usage: Usage, collected: Collected, scopes: Collection[str]) -> None:

@@ -51,7 +51,8 @@ class Pulse:
         """Write the row."""
         row = workers.Heartbeat(
             self.id, self.host, self.pid, self._started, self._clock(), self._doing, self._since,
-            self._stages.periods, self._stages.points, self._requests(), self._stages.seconds)
+            self._stages.periods, self._stages.points, self._requests(), self._stages.failures,
+            self._stages.seconds)
         self._database.transact(lambda tx: workers.beat(tx, row))
 
     def _run(self) -> None:

@@ -17,6 +17,7 @@ class Stages:
         self._seconds: dict[str, tuple[float, float]] = {}
         self.periods = 0               # scopes' periods recorded
         self.points = 0                # points in them
+        self.failures = 0              # questions to the source that were not answered
 
     @contextmanager
     def measure(self, stage: str) -> Iterator[None]:
@@ -33,6 +34,11 @@ class Stages:
         with self._lock:
             self.periods += periods
             self.points += points
+
+    def failed(self) -> None:
+        """A question to the source was not answered."""
+        with self._lock:
+            self.failures += 1
 
     @property
     def seconds(self) -> dict[str, tuple[float, float]]:

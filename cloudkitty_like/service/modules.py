@@ -30,6 +30,25 @@ class Module:
     priority: int
     description: str = ""
     problem: str = ""
+    configurable: bool = False         # whether it has something to configure over HTTP
+
+
+@dataclass(frozen=True)
+class Modules:
+    """The rating modules of one installation."""
+
+    database: Database
+
+    def known(self) -> list[Module]:
+        """As :func:`known`."""
+        return known(self.database)
+
+    def named(self, name: str) -> Module:
+        """One of them; NotFound where there is none of that name."""
+        found = {module.name: module for module in self.known()}
+        if name not in found:
+            raise NotFound(f"Module not found: {name[:80]}")
+        return found[name]
 
 
 def known(database: Database) -> list[Module]:
@@ -109,4 +128,5 @@ def _known(name: str, state: ModuleState | None) -> Module:
         state = state or ModuleState(False, DEFAULT_PRIORITY)
         return Module(name, state.enabled, state.priority, problem=" ".join(error.problems))
     state = state or ModuleState(bool(kind.enabled_by_default), DEFAULT_PRIORITY)
-    return Module(name, state.enabled, state.priority, str(kind.description))
+    return Module(name, state.enabled, state.priority, str(kind.description),
+                  configurable=bool(getattr(kind, "hot_config", False)))

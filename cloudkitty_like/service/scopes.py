@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -16,6 +17,24 @@ from cloudkitty_like.domain.period import Period, instant
 from cloudkitty_like.domain.scope import Scope, check_identifier
 
 SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """Scopes by what is known of them; an empty set of names is any."""
+
+    identifiers: Collection[str] = ()
+    keys: Collection[str] = ()
+    fetchers: Collection[str] = ()
+    collectors: Collection[str] = ()
+    active: bool | None = None
+
+    def fits(self, state: ScopeState) -> bool:
+        one = state.scope
+        return (self.active in (None, state.active)
+                and all(not wanted or name in wanted for wanted, name in (
+                    (self.identifiers, one.identifier), (self.keys, one.key), (self.fetchers, one.fetcher),
+                    (self.collectors, one.collector))))
 
 
 class Scopes:
@@ -78,7 +97,33 @@ class Scopes:
     def activate(self, identifiers: Collection[str], active: bool) -> None:
         """Rate these scopes again, or leave them alone from now on."""
         self._database.transact(
-            lambda tx: rows.set_active(tx, [state.id for state in rows.named(tx, identifiers)], active))
+            lambda tx: rows.set_active(tx, [state.id for state in rows.named(tx, identifiers)], active, self._clock()))
+
+    def selected(self, which: Which) -> list[ScopeState]:
+        """Those that fit, by id."""
+        return [state for state in self.states() if which.fits(state)]
+
+    def change(self, identifier: str, *, active: bool | None = None, **names: str) -> ScopeState:
+        """Switch a scope, or change its ``scope_key``, ``fetcher`` or ``collector``; as it is then.  NotFound."""
+        def work(tx: Connection) -> ScopeState:
+            ids = [state.id for state in rows.named(tx, [identifier])]
+            rows.set_source(tx, ids, names)
+            if active is not None:
+                rows.set_active(tx, ids, active, self._clock())
+            return rows.named(tx, [identifier])[0]
+
+        return self._database.transact(work)
+
+    def create(self, new: Scope, last: datetime, *, active: bool) -> ScopeState:
+        """A scope whose last rated period is the one that holds ``last``; Conflict where there is one of its id."""
+        check_identifier(new.identifier)
+        due = Period.containing(last, self._length).end
+
+        def work(tx: Connection) -> ScopeState:
+            rows.add(tx, new, due, active=active, at=self._clock())
+            return rows.named(tx, [new.identifier])[0]
+
+        return self._database.transact(work)
 
     def retry(self, identifiers: Collection[str] | None) -> list[str]:
         """Forget what is wrong with these scopes (None: with all), so that they are tried at once; their ids."""

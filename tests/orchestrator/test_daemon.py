@@ -184,7 +184,7 @@ def test_shards_of_workers_that_were_killed_are_taken_over_at_once(sqlite):
     with sqlite.write() as tx:
         for number in range(7):                        # they have left nothing but their heartbeats
             workers.beat(tx, workers.Heartbeat(f"w{number}", "host", number, bench.now, bench.now, "", bench.now,
-                                               0, 0, 0, {}))
+                                               0, 0, 0, 0, {}))
     bench.lease = Taken(set())
     bench.worker().drain()
     assert set(bench.dues().values()) == {at(5)}
@@ -195,7 +195,7 @@ def test_heartbeats_of_the_dead_are_swept(sqlite):
     bench = Bench(sqlite)
     long_ago = bench.now - timedelta(hours=1)
     with sqlite.write() as tx:
-        workers.beat(tx, workers.Heartbeat("dead", "host", 1, long_ago, long_ago, "", long_ago, 0, 0, 0, {}))
+        workers.beat(tx, workers.Heartbeat("dead", "host", 1, long_ago, long_ago, "", long_ago, 0, 0, 0, 0, {}))
     bench.worker().drain()
     with sqlite.read() as tx:
         assert workers.everyone(tx) == []

@@ -9,9 +9,10 @@ from urllib.parse import parse_qsl, urlencode
 from cloudkitty_like.api.context import Context
 from cloudkitty_like.api.kinds import Integer, Moment, Text
 from cloudkitty_like.api.params import Param
+from cloudkitty_like.api.window import window
 from cloudkitty_like.domain.calendar import UNITS
 from cloudkitty_like.domain.errors import Invalid
-from cloudkitty_like.domain.period import Period, parse_instant
+from cloudkitty_like.domain.period import parse_instant
 from cloudkitty_like.domain.query import METRIC, SCOPE, TIME, Query
 from cloudkitty_like.service.access import visible
 
@@ -71,14 +72,6 @@ class Asking:
     def spelled(self, columns: Sequence[str]) -> list[str]:
         """The ledger's names of columns as CloudKitty's."""
         return [{METRIC: TYPE, SCOPE: self.scope_key}.get(name, name) for name in columns]
-
-
-def window(now: datetime, begin: datetime | None, end: datetime | None) -> Period | None:
-    """The period asked about, by default the current month; None where it is empty."""
-    month = Period.month_of(now)
-    begin = month.begin if begin is None else begin
-    end = max(month.end, begin) if end is None else end
-    return Period(begin, end) if begin < end else None
 
 
 def _both(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:

@@ -16,6 +16,7 @@ class HashmapModule:
     OPTS: ClassVar[Sequence[Any]] = ()
     description: ClassVar[str] = "Prices by rules on metrics and their labels."
     enabled_by_default: ClassVar[bool] = True
+    hot_config: ClassVar[bool] = True
 
     def __init__(self, database: Database) -> None:
         self._database = database

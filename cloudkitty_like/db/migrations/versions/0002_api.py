@@ -19,6 +19,7 @@ TABLES = ("hashmap_name", "collector_mapping", "collector_state", "reprocess_tas
 def upgrade() -> None:
     """The tables and columns, and an id for every name that rules have used so far."""
     op.add_column("scope", sa.Column("toggled_at", Instant))
+    op.add_column("worker", sa.Column("failures", sa.BigInteger, nullable=False, server_default="0"))
     op.add_column("hashmap_rule", sa.Column("deleted_at", Instant))
     op.create_table(
         "hashmap_name",
@@ -62,7 +63,7 @@ def downgrade() -> None:
     """As it was before; names that no rule uses are gone, and deleted rules are ended ones."""
     for name in reversed(TABLES):
         op.drop_table(name)
-    for table, column in (("hashmap_rule", "deleted_at"), ("scope", "toggled_at")):
+    for table, column in (("hashmap_rule", "deleted_at"), ("worker", "failures"), ("scope", "toggled_at")):
         with op.batch_alter_table(table) as batch:
             batch.drop_column(column)
 

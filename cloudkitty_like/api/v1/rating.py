@@ -1,0 +1,125 @@
+"""``/v1/rating``: rating modules, and what something would cost."""
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from cloudkitty_like.api.context import Answer, Context
+from cloudkitty_like.api.kinds import Number, Text, shown
+from cloudkitty_like.api.params import Param, takes
+from cloudkitty_like.api.v1.types import Module, params_of, written
+from cloudkitty_like.db.rules import Change
+from cloudkitty_like.domain.errors import Conflict, Invalid, NotFound
+from cloudkitty_like.domain.money import arithmetic, plain
+from cloudkitty_like.service import modules
+from cloudkitty_like.service.modules import Module as Known
+from cloudkitty_like.service.quote import Quotes, Resource
+
+MOST_RESOURCES = 10_000
+
+
+class Resources:
+    """The list ``resources`` of a quote: objects of ``service``, ``desc`` and ``volume``."""
+
+    many: ClassVar[bool] = False
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """See Kind."""
+        return {"type": "array", "items": {"type": "object", "required": ["service", "volume"], "properties": {
+            "service": {"type": "string"}, "desc": {"type": "object"}, "volume": Number().schema}}}
+
+    def read(self, value: Any) -> Sequence[Resource]:
+        """Every resource; Invalid with all that is wrong with any."""
+        if not isinstance(value, list):
+            raise Invalid(f"{shown(value)} is not a list")
+        if len(value) > MOST_RESOURCES:
+            raise Invalid(f"has more than {MOST_RESOURCES} elements")
+        found, problems = [], []
+        for number, one in enumerate(value):
+            try:
+                found.append(_resource(one))
+            except Invalid as error:
+                problems += [f"[{number}]: {problem}" for problem in error.problems]
+        if problems:
+            raise Invalid(*problems[:20])
+        return found
+
+
+def _resource(one: Any) -> Resource:
+    if not isinstance(one, dict):
+        raise Invalid(f"{shown(one)} is not an object")
+    problems = [f"{name}: is required" for name in ("service", "volume") if one.get(name) is None]
+    problems += [f"{name}: there is no such member" for name in one if name not in ("service", "desc", "volume")]
+    desc = one.get("desc") or {}
+    if not isinstance(desc, dict):
+        problems.append(f"desc: {shown(desc)} is not an object")
+    if problems:
+        raise Invalid(*problems)
+    nested = {name: desc[name] for name in ("groupby", "metadata") if isinstance(desc.get(name), dict)}
+    flat = {name: value for name, value in desc.items() if name not in nested}
+    return Resource(Text(may_be_empty=False).read(one["service"]), Number().read(one["volume"]),
+                    _labels({**flat, **nested.get("groupby", {})}), _labels(nested.get("metadata", {})))
+
+
+def _labels(values: Mapping[str, Any]) -> dict[str, str]:
+    """Labels as they would have been collected: text."""
+    labels = {}
+    for name, value in values.items():
+        if isinstance(value, dict | list):
+            raise Invalid(f"desc: {shown(name)} is no text")
+        label = "" if value is None else value if isinstance(value, str) else plain(Decimal(value))
+        labels[Text().read(name)] = Text().read(label)
+    return labels
+
+
+@dataclass(frozen=True)
+class Rating:
+    """Modules and quotes."""
+
+    modules: modules.Modules
+    quotes: Quotes
+
+    def get_all(self, context: Context) -> Any:
+        """Every module, by name."""
+        return {"modules": [_written(module) for module in sorted(self.modules.known(), key=lambda one: one.name)]}
+
+    @takes(module_id=Param(Text()))
+    def get_one(self, context: Context, module_id: str) -> Any:
+        """One module."""
+        return _written(self.modules.named(module_id))
+
+    @takes(**params_of(Module))
+    def put(self, context: Context, module_id: str, enabled: bool | None, priority: int | None, **_: Any) -> Any:
+        """Switches a module, or moves it; everything else that is said of it is ignored."""
+        self.modules.named(module_id)
+        modules.decide(self.modules.database, Change(context.now, context.author, "api"), module_id,
+                       enabled=enabled, priority=priority)
+        return Answer(None, 302, {"Location": f"{context.url}/v1/rating/modules/{module_id}"})
+
+    def reload(self, context: Context) -> Any:
+        """Nothing has to be reloaded: rules and modules are read as they are."""
+        return Answer(status=204)
+
+    @takes(resources=Param(Resources(), text="what is to be used: service, desc, volume"))
+    def quote(self, context: Context, resources: Sequence[Resource]) -> Any:
+        """The price of all of it together, as text."""
+        with arithmetic():
+            total = sum((price or Decimal(0) for price in self.quotes.prices(context.caller, resources)), Decimal(0))
+        text = plain(total)
+        return text if "." in text else f"{text}.0"
+
+    @takes(name=Param(Text()))
+    def configuration(self, context: Context, name: str) -> Any:
+        """Of a module that has nothing to configure over HTTP."""
+        module = self.modules.named(name)
+        if module.configurable:
+            raise NotFound("there is nothing at this URL")
+        raise Conflict("Module is not configurable")
+
+
+def _written(module: Known) -> dict[str, Any]:
+    return written(Module, module_id=module.name, description=module.description or module.problem,
+                   enabled=module.enabled, hot_config=module.configurable, priority=module.priority)

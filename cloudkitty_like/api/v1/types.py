@@ -1,0 +1,197 @@
+"""The objects of v1 as WSME types: the one declaration of what is read, written and documented.
+
+An object that a request carries is read by the kinds of its attributes
+(:func:`params_of`); one that is answered is written by WSME (:func:`written`).
+Decimals are text with every digit, instants UTC without saying so, as
+CloudKitty's clients expect them.
+"""
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import wsme.rest.json
+from wsme import types as wtypes
+from wsme import wsattr
+
+from cloudkitty_like.api.kinds import Boolean, Integer, Kind, Moment, Number, Schema, Text
+from cloudkitty_like.api.params import REQUIRED, Param
+from cloudkitty_like.api.render import naive
+from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.domain.money import plain
+
+text = wtypes.text
+
+
+class _Declared(wtypes.UserType):  # type: ignore[misc]
+    """A type of ours: how it is written, and the kind that reads it."""
+
+    basetype = text
+    kind: Kind
+
+
+class Amount(_Declared):
+    """A Decimal, written as text with every digit."""
+
+    name = "decimal"
+    kind = Number()
+
+    def tobasetype(self, value: Decimal) -> str:
+        return plain(value)
+
+
+class Instant(_Declared):
+    """An aware datetime, written in UTC without an offset."""
+
+    name = "instant"
+    kind = Moment()
+
+    def tobasetype(self, value: datetime) -> str | None:
+        return naive(value)
+
+
+class LastInstant(Instant):
+    """An instant where a date alone means that day's last second."""
+
+    kind = Moment(end_of_day=True)
+
+
+class _UuidKind(Text):
+    def read(self, value: Any) -> str:
+        try:
+            return str(UUID(super().read(value)))
+        except ValueError:
+            raise Invalid(f"{value[:80]!r} is not a UUID") from None
+
+
+class Uuid(_Declared):
+    """A UUID, in lower case and with its dashes."""
+
+    name = "uuid"
+    kind = _UuidKind()
+
+    def tobasetype(self, value: str) -> str:
+        return value
+
+
+class Choice(_Declared):
+    """One of some words."""
+
+    name = "choice"
+
+    def __init__(self, *words: str) -> None:
+        self.kind = Text(words)
+
+    def tobasetype(self, value: str) -> str:
+        return value
+
+
+KINDS: Mapping[Any, Kind] = {text: Text(), bool: Boolean(), int: Integer()}
+SCHEMAS: Mapping[Any, Schema] = {text: {"type": "string"}, bool: {"type": "boolean"}, int: {"type": "integer"}}
+
+
+def _kind(datatype: Any) -> Kind:
+    return datatype.kind if isinstance(datatype, _Declared) else KINDS[datatype]
+
+
+def params_of(shape: type[wtypes.Base], *, leave_out: Collection[str] = (), **required: bool) -> dict[str, Param]:
+    """The arguments that an object of a request stands for, by its attributes.
+
+    An attribute is optional and None where it is not given, unless WSME knows it
+    as mandatory; ``required`` says otherwise.  What only answers have is accepted and ignored.
+    """
+    found = {}
+    for attribute in wtypes.list_attributes(shape):
+        if attribute.name in leave_out:
+            continue
+        is_required = required.get(attribute.name, attribute.mandatory)
+        default = REQUIRED if is_required else None if attribute.default is wsme.Unset else attribute.default
+        found[attribute.name] = Param(_kind(attribute.datatype), default, hidden=attribute.readonly)
+    return found
+
+
+def written(shape: type[wtypes.Base], **values: Any) -> dict[str, Any]:
+    """An object as the value of JSON that WSME makes of it."""
+    found: dict[str, Any] = wsme.rest.json.tojson(shape, shape(**values))
+    return found
+
+
+def schema_of(shape: type[wtypes.Base]) -> Schema:
+    """The JSON Schema of an object in an answer."""
+    return {"type": "object", "properties": {attribute.name: _schema(attribute.datatype)
+                                             for attribute in wtypes.list_attributes(shape)}}
+
+
+def _schema(datatype: Any) -> Schema:
+    if isinstance(datatype, wtypes.ArrayType):
+        return {"type": "array", "items": _schema(datatype.item_type)}
+    if isinstance(datatype, wtypes.DictType):
+        return {"type": "object"}
+    if isinstance(datatype, _Declared):
+        return {"type": ["string", "null"]}
+    if wtypes.iscomplex(datatype):
+        return schema_of(datatype)
+    return {"type": [SCHEMAS[datatype]["type"], "null"]}
+
+
+class MetricInfo(wtypes.Base):  # type: ignore[misc]
+    """A metric of metrics.yml."""
+
+    metric_id = wsattr(text, mandatory=True)
+    metadata = wsattr([text])
+    unit = text
+
+
+class Module(wtypes.Base):  # type: ignore[misc]
+    """A rating module."""
+
+    module_id = wsattr(text, mandatory=True)
+    description = text
+    enabled = wsattr(bool)
+    hot_config = wsattr(bool, name="hot-config")
+    priority = wsattr(int)
+
+
+class CollectorMapping(wtypes.Base):  # type: ignore[misc]
+    """Which collector a service is read by, as CloudKitty once had it."""
+
+    service = wsattr(text, mandatory=True)
+    collector = wsattr(text, mandatory=True)
+
+
+class CollectorState(wtypes.Base):  # type: ignore[misc]
+    """Whether a collector is on, as CloudKitty once had it."""
+
+    name = text
+    enabled = wsattr(bool, mandatory=True)
+
+
+class Total(wtypes.Base):  # type: ignore[misc]
+    """A row of a summary."""
+
+    begin = Instant()
+    end = Instant()
+    tenant_id = text
+    res_type = text
+    rate = Amount()
+
+
+class Resource(wtypes.Base):  # type: ignore[misc]
+    """A rated point."""
+
+    service = text
+    desc = wsattr({text: text})
+    volume = Amount()
+    rating = Amount()
+
+
+class DataFrame(wtypes.Base):  # type: ignore[misc]
+    """The points of one scope, metric and period."""
+
+    begin = Instant()
+    end = Instant()
+    tenant_id = text
+    resources = wsattr([Resource])

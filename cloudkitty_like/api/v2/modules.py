@@ -1,0 +1,41 @@
+"""``/v2/rating/modules``: which rating modules there are, and in which order they run."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from cloudkitty_like.api.context import Answer, Context
+from cloudkitty_like.api.kinds import Boolean, Integer, Text
+from cloudkitty_like.api.params import Param, takes
+from cloudkitty_like.db.rules import Change
+from cloudkitty_like.service import modules
+from cloudkitty_like.service.modules import Module
+
+
+@dataclass(frozen=True)
+class RatingModules:
+    """Modules, by name."""
+
+    modules: modules.Modules
+
+    def get_all(self, context: Context) -> Any:
+        """All of them."""
+        return {"modules": [_written(module) for module in sorted(self.modules.known(), key=lambda one: one.name)]}
+
+    @takes(module_id=Param(Text()))
+    def get_one(self, context: Context, module_id: str) -> Any:
+        """One of them."""
+        return _written(self.modules.named(module_id))
+
+    @takes(module_id=Param(Text()), enabled=Param(Boolean(), None), priority=Param(Integer(), None))
+    def put(self, context: Context, module_id: str, enabled: bool | None, priority: int | None) -> Any:
+        """Switches a module, or gives it another priority."""
+        self.modules.named(module_id)
+        modules.decide(self.modules.database, Change(context.now, context.author, "api"), module_id,
+                       enabled=enabled, priority=priority)
+        return Answer(status=204)
+
+
+def _written(module: Module) -> dict[str, Any]:
+    return {"module_id": module.name, "description": module.description or module.problem, "enabled": module.enabled,
+            "hot_config": module.configurable, "priority": module.priority}

@@ -1,0 +1,84 @@
+"""``/v2/scope``: which scopes there are, how far each is rated, and from where it is to be rated again."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from cloudkitty_like.api.context import Answer, Context
+from cloudkitty_like.api.kinds import Boolean, Moment, Text, Texts
+from cloudkitty_like.api.params import Param, takes
+from cloudkitty_like.api.render import with_offset
+from cloudkitty_like.api.v2.asking import LIMIT, OFFSET
+from cloudkitty_like.db.scopes import ScopeState
+from cloudkitty_like.domain.errors import Invalid, NotFound
+from cloudkitty_like.domain.scope import LONGEST, Scope
+from cloudkitty_like.service.scopes import Scopes, Which
+
+NAME = Text(longest=64)
+NAMES = {name: Param(Texts(), ()) for name in ("scope_key", "fetcher", "collector")}
+WHY = "asked for over the API"
+
+
+@dataclass(frozen=True)
+class ScopeStates:
+    """``length`` is that of the ledger's periods; the names are those of the plugins in use."""
+
+    scopes: Scopes
+    length: timedelta
+    scope_key: str
+    fetcher: str
+    collector: str
+
+    @takes(scope_id=Param(Texts(), ()), **NAMES, active=Param(Texts(Boolean()), ()), offset=OFFSET, limit=LIMIT)
+    def get_all(self, context: Context, *, active: Sequence[bool], offset: int, limit: int, **names: Any) -> Any:
+        """A page of scopes, by id; NotFound where there is none."""
+        which = _which(**names)
+        found = [state for state in self.scopes.selected(which) if not active or state.active in active]
+        page = found[offset:offset + limit]
+        if not page:
+            raise NotFound("No resource found for provided filters.")
+        return {"results": [self._written(state) for state in page]}
+
+    @takes(all_scopes=Param(Boolean(), False), scope_id=Param(Texts(), ()), **NAMES,
+           last_processed_timestamp=Param(Moment(), text="rate again from the period that holds this", alias="state"))
+    def put(self, context: Context, *, all_scopes: bool, last_processed_timestamp: datetime, **names: Any) -> Any:
+        """Rates scopes again from a time on; what was rated is superseded, not lost."""
+        if all_scopes == bool(names["scope_id"]):
+            raise Invalid("either all_scopes or scope_id has to be given, and not both")
+        found = self.scopes.selected(_which(**names, active=True))
+        if not found:
+            raise NotFound("No resource found for provided filters.")
+        self.scopes.reset([state.identifier for state in found], last_processed_timestamp, author=context.author,
+                          reason=WHY)
+        return Answer({}, 202)
+
+    @takes(scope_id=Param(Text(longest=LONGEST)), scope_key=Param(NAME, None), fetcher=Param(NAME, None),
+           collector=Param(NAME, None), active=Param(Boolean(), None))
+    def patch(self, context: Context, *, scope_id: str, active: bool | None, **names: str | None) -> Any:
+        """Changes one scope; empty names change nothing."""
+        given = {name: value for name, value in names.items() if value}
+        return self._written(self.scopes.change(scope_id, active=active, **given))
+
+    @takes(scope_id=Param(Text(longest=LONGEST, may_be_empty=False)), scope_key=Param(NAME, None),
+           fetcher=Param(NAME, None), collector=Param(NAME, None), active=Param(Boolean(), True),
+           last_processed_timestamp=Param(Moment()))
+    def post(self, context: Context, *, scope_id: str, active: bool, last_processed_timestamp: datetime,
+             **names: str | None) -> Any:
+        """Makes a scope, rated from the period after a time on."""
+        new = Scope(scope_id, names["scope_key"] or self.scope_key, names["fetcher"] or self.fetcher,
+                    names["collector"] or self.collector)
+        return self._written(self.scopes.create(new, last_processed_timestamp, active=active))
+
+    def _written(self, state: ScopeState) -> dict[str, Any]:
+        last = None if state.due is None or not (state.rated or state.toggled_at) else state.due - self.length
+        return {
+            "scope_id": state.identifier, "scope_key": state.scope.key, "fetcher": state.scope.fetcher,
+            "collector": state.scope.collector, "last_processed_timestamp": with_offset(last), "active": state.active,
+            "scope_activation_toggle_date": with_offset(state.toggled_at or state.seen_at)}
+
+
+def _which(scope_id: Sequence[str], scope_key: Sequence[str], fetcher: Sequence[str], collector: Sequence[str],
+           active: bool | None = None) -> Which:
+    return Which(scope_id, scope_key, fetcher, collector, active)

@@ -1,0 +1,117 @@
+"""Every option that is nobody else's, and how a configuration is read."""
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterator, Sequence
+from copy import copy
+from pathlib import Path
+
+from oslo_config import cfg
+
+from cloudkitty_like import __version__, plugin
+from cloudkitty_like.domain.errors import Invalid
+
+DAY_SECONDS = 86400
+DEFAULT_CONFIG = Path("/etc/cloudkitty_like/cloudkitty_like.conf")
+DATABASE_OPTIONS = ("connection", "connection_recycle_time", "max_pool_size", "max_overflow", "pool_timeout")
+DEFAULT_DATABASE = "sqlite:////var/lib/cloudkitty_like/cloudkitty_like.sqlite"
+
+OPTS: dict[str, list[cfg.Opt]] = {
+    "collect": [
+        cfg.StrOpt("collector", default="prometheus", help="Name of the plugin that reads usage."),
+        cfg.IntOpt("period", default=3600, min=1, max=DAY_SECONDS,
+                   help="Length of a rating period in seconds. It divides a day, and stays what it was when the "
+                        "ledger was begun."),
+        cfg.IntOpt("wait_periods", default=2, min=0,
+                   help="How many periods to wait after a period's end until the source is complete."),
+        cfg.StrOpt("metrics_conf", default="/etc/cloudkitty_like/metrics.yml", help="Path of metrics.yml."),
+        cfg.StrOpt("scope_key", default="project_id", help="The label that says whose usage it is."),
+    ],
+    "fetcher": [cfg.StrOpt("backend", default="prometheus", help="Name of the plugin that finds scopes.")],
+    "storage": [cfg.StrOpt("backend", default="sqlalchemy", help="Name of the plugin that keeps points.")],
+    "orchestrator": [
+        cfg.StrOpt("coordination_url", secret=True, default="file:///var/lib/cloudkitty_like/locks",
+                   help="Where workers share out their work: a tooz URL. file:// serves one host."),
+        cfg.IntOpt("max_workers", default=1, min=1, help="Number of worker processes of one processor."),
+        cfg.IntOpt("max_threads", default=16, min=1, help="Requests to the source at a time, per worker."),
+        cfg.IntOpt("shards", default=8, min=1, max=1024,
+                   help="Into how many parts the scopes are shared out; the same for all workers."),
+        cfg.IntOpt("scopes_per_batch", default=5000, min=1, help="Scopes collected and recorded together."),
+        cfg.IntOpt("collector_request_timeout", default=300, min=1,
+                   help="Seconds after which a metric's collection is not split further."),
+        cfg.StrOpt("skip_datapoints_expression", default="False",
+                   help="Which rated points to drop; a metric's own expression takes its place."),
+        cfg.FloatOpt("poll_interval", default=5, min=0.05, help="Seconds between looks for work where there is none."),
+        cfg.FloatOpt("discovery_interval", default=60, min=0.05, help="Seconds between looks for new scopes."),
+        cfg.FloatOpt("retry_first", default=30, min=0.05,
+                     help="Seconds until a scope is tried again after its source failed; doubled each time."),
+        cfg.FloatOpt("retry_most", default=3600, min=0.05, help="The longest such wait, in seconds."),
+        cfg.FloatOpt("slice_seconds", default=5, min=0.05,
+                     help="Seconds of catching up for some scopes before looking what else is due."),
+    ],
+}
+
+
+def list_opts() -> Iterator[tuple[str, list[cfg.Opt]]]:
+    """Every option there is, for the sample configuration."""
+    yield from OPTS.items()
+    yield "database", database_opts()
+    yield from _api_opts().items()
+    yield from plugin.list_opts()
+
+
+def _api_opts() -> dict[str, list[cfg.Opt]]:
+    from cloudkitty_like.api import application, identity
+
+    found: dict[str, list[cfg.Opt]] = {}
+    for declared in (application.OPTS, identity.OPTS):
+        for group, opts in declared.items():
+            found.setdefault(group, []).extend(opts)
+    return found
+
+
+def database_opts() -> list[cfg.Opt]:
+    """Those of oslo.db that we heed, with the default that is ours."""
+    from oslo_db import options as oslo_db_options
+
+    opts = [copy(opt) for opt in oslo_db_options.database_opts if opt.name in DATABASE_OPTIONS]
+    cfg.set_defaults(opts, connection=DEFAULT_DATABASE)
+    return opts
+
+
+def read_configuration(files: Sequence[str], directories: Sequence[str] = (), *, logs: bool = False,
+                       api: bool = False) -> cfg.ConfigOpts:
+    """The configuration, with the options of this module registered; Invalid where it cannot be read.
+
+    ``logs``: with the options of oslo.log, which a daemon has in [DEFAULT].  ``api``: with those of the API.
+    """
+    conf = cfg.ConfigOpts()
+    if api:
+        for group, opts in _api_opts().items():
+            conf.register_opts(opts, None if group == "DEFAULT" else group)
+    if logs:
+        from oslo_log import log
+
+        log.register_options(conf)
+    for group, opts in OPTS.items():
+        conf.register_opts(opts, group)
+    conf.register_opts(database_opts(), "database")
+    args = [f"--config-file={name}" for name in files] + [f"--config-dir={name}" for name in directories]
+    default = [str(DEFAULT_CONFIG)] if not args and DEFAULT_CONFIG.exists() else []
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            conf(args, project="cloudkitty_like", version=__version__, default_config_files=default,
+                 default_config_dirs=[])
+    except SystemExit:             # how oslo.config refuses a value of an option that could be an argument too
+        raise Invalid(f"[DEFAULT] {said.getvalue().strip()}") from None
+    except cfg.ConfigFileParseError as error:
+        raise Invalid(str(error).replace("\n", " ")) from None
+    except cfg.Error as error:
+        raise Invalid(str(error)) from None
+    except OSError as error:
+        raise Invalid(f"{error.filename}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise Invalid(f"{', '.join([*files, *directories])}: it is not a text in UTF-8: {error}") from None
+    return conf

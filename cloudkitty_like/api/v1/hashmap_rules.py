@@ -1,4 +1,4 @@
-"""``/v1/rating/module_config/hashmap``: mappings and thresholds, and the table of all URLs below it."""
+"""``/v1/rating/module_config/hashmap``: mappings and thresholds."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -7,14 +7,12 @@ from typing import Any
 from cloudkitty_like.api.context import Answer, Context
 from cloudkitty_like.api.kinds import Boolean, Moment, Text
 from cloudkitty_like.api.params import Param, takes
-from cloudkitty_like.api.routes import Route
-from cloudkitty_like.api.v1.hashmap import URL, HashmapNames
+from cloudkitty_like.api.v1.hashmap import URL
 from cloudkitty_like.api.v1.hashmap_types import Mapping, Threshold, name_written, rule_written
 from cloudkitty_like.api.v1.types import params_of
 from cloudkitty_like.service.hashmap import Filter, Hashmap
 from cloudkitty_like.service.hashmap_draft import MAPPING, THRESHOLD, Draft, RuleKind
 
-RULE = "rating:module_config"
 OUTPUT = frozenset(("created_at", "deleted", "created_by", "updated_by", "deleted_by"))
 WHICH = {
     "service_id": Param(Text(), None, "of the service itself"), "field_id": Param(Text(), None, "of the field"),
@@ -121,46 +119,3 @@ class HashmapRules:
 def _draft(given: dict[str, Any]) -> Draft:
     """What was given; null in a body is as good as nothing, as it is to CloudKitty."""
     return Draft(**{name: value for name, value in given.items() if value is not None and name not in OUTPUT})
-
-
-def routes(hashmap: Hashmap) -> list[Route]:
-    """Every URL of hashmap: an id may be in the path, the query or the body, as CloudKitty's clients have it."""
-    names, rules = HashmapNames(hashmap), HashmapRules(hashmap)
-    table = [
-        ("GET", "/types", names.types, 200),
-        ("GET", "/services", names.services, 200),
-        ("GET", "/services/{service_id}", names.service, 200),
-        ("POST", "/services", names.add_service, 201),
-        ("DELETE", "/services[/{service_id}]", names.remove_service, 204),
-        ("GET", "/services/{service_id}/fields", names.fields, 200),
-        ("POST", "/services/{service_id}/fields", names.add_field, 201),
-        ("GET", "/services/{service_id}/mappings", rules.mappings, 200),
-        ("POST", "/services/{service_id}/mappings", rules.add_mapping, 201),
-        ("GET", "/fields", names.fields, 200),
-        ("GET", "/fields/{field_id}", names.field, 200),
-        ("POST", "/fields", names.add_field, 201),
-        ("DELETE", "/fields[/{field_id}]", names.remove_field, 204),
-        ("GET", "/groups", names.groups, 200),
-        ("GET", "/groups/{group_id}", names.group, 200),
-        ("POST", "/groups", names.add_group, 201),
-        ("DELETE", "/groups[/{group_id}]", names.remove_group, 204),
-        ("GET", "/groups/mappings", rules.mappings, 200),
-        ("GET", "/groups/thresholds", rules.thresholds, 200),
-        ("GET", "/groups/{group_id}/mappings", rules.mappings, 200),
-        ("GET", "/groups/{group_id}/thresholds", rules.thresholds, 200),
-        ("GET", "/mappings", rules.mappings, 200),
-        ("GET", "/mappings/{mapping_id}", rules.mapping, 200),
-        ("GET", "/mappings/group", rules.group_of_mapping, 200),
-        ("GET", "/mappings/{mapping_id}/group", rules.group_of_mapping, 200),
-        ("POST", "/mappings", rules.add_mapping, 201),
-        ("PUT", "/mappings[/{mapping_id}]", rules.put_mapping, 302),
-        ("DELETE", "/mappings[/{mapping_id}]", rules.remove_mapping, 204),
-        ("GET", "/thresholds", rules.thresholds, 200),
-        ("GET", "/thresholds/{threshold_id}", rules.threshold, 200),
-        ("GET", "/thresholds/group", rules.group_of_threshold, 200),
-        ("GET", "/thresholds/{threshold_id}/group", rules.group_of_threshold, 200),
-        ("POST", "/thresholds", rules.add_threshold, 201),
-        ("PUT", "/thresholds[/{threshold_id}]", rules.put_threshold, 302),
-        ("DELETE", "/thresholds[/{threshold_id}]", rules.remove_threshold, 204),
-    ]
-    return [Route(method, URL + url, answers, RULE, status) for method, url, answers, status in table]

@@ -13,13 +13,14 @@ from cloudkitty_like.api.counters import Counters
 from cloudkitty_like.api.params import gives
 from cloudkitty_like.api.routes import Dispatcher, Route
 from cloudkitty_like.api.services import Services
-from cloudkitty_like.api.v1 import collector, info, rating, report
+from cloudkitty_like.api.v1 import collector, hashmap_routes, info, rating, report
 from cloudkitty_like.api.v2 import asking, modules, reprocesses, scope, summary
 from cloudkitty_like.api.versions import Versions
 from cloudkitty_like.api.watching import Watching
 from cloudkitty_like.service.collectors import Collectors
 from cloudkitty_like.service.figures import Figures
 from cloudkitty_like.service.grouping import Groups
+from cloudkitty_like.service.hashmap import Hashmap
 from cloudkitty_like.service.health import Health
 from cloudkitty_like.service.modules import Modules
 from cloudkitty_like.service.quote import Quotes
@@ -90,6 +91,7 @@ def _rating_v1(services: Services) -> list[Route]:
         Route("GET", "/v1/rating/reload_modules", known.reload, "rating:module_config", 204),
         *(Route(method, "/v1/rating/module_config/{name}", known.configuration, "rating:module_config")
           for method in ("GET", "POST", "PUT")),
+        *hashmap_routes.routes(Hashmap(services.database, services.clock)),
     ]
     return [*found, *(replace(route, url=route.url.replace("/v1/rating", "/v1/billing", 1)) for route in found)]
 

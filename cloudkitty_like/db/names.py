@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import uuid4
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, select, true, update
+from sqlalchemy.sql import ColumnElement
 
 from cloudkitty_like.db.recorded import recorded_at
 from cloudkitty_like.db.tables import hashmap_name
@@ -31,12 +32,22 @@ class Name:
     kind: Kind
     name: str
     service_id: str | None = None
+    removed: int | None = None         # the change that removed it
 
 
 def stored(tx: Connection, change: int | None = None) -> list[Name]:
     """Those known at ``change`` (None: now), in the order in which they were made."""
-    rows = tx.execute(select(hashmap_name).where(recorded_at(hashmap_name, change)).order_by(hashmap_name.c.id))
-    return [Name(row.name_id, row.kind, row.name, row.service_id) for row in rows]
+    return _read(tx, recorded_at(hashmap_name, change))
+
+
+def ever(tx: Connection) -> list[Name]:
+    """Also those that have been removed, in the order in which they were made."""
+    return _read(tx, true())
+
+
+def _read(tx: Connection, which: ColumnElement[bool]) -> list[Name]:
+    rows = tx.execute(select(hashmap_name).where(which).order_by(hashmap_name.c.id))
+    return [Name(row.name_id, row.kind, row.name, row.service_id, row.recorded_to) for row in rows]
 
 
 def add(tx: Connection, change: int, kind: Kind, name: str, service_id: str | None = None) -> Name:
@@ -55,7 +66,8 @@ def remove(tx: Connection, change: int, ids: Collection[str]) -> None:
 
 def ensure(tx: Connection, change: int, rules: Iterable[Rule]) -> None:
     """Make the names that these rules use and that there are not yet."""
-    known = {(one.kind, one.name, one.service_id): one for one in stored(tx)}
+    rules = list(rules)
+    known = {(one.kind, one.name, one.service_id): one for one in stored(tx)} if rules else {}
 
     def made(kind: Kind, name: str, service_id: str | None = None) -> str:
         key = (kind, name, service_id)

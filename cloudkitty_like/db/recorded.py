@@ -1,11 +1,11 @@
 """Rows that are never overwritten: each was known from one change of the rules until another."""
 from __future__ import annotations
 
-from sqlalchemy import Table, and_, or_
+from sqlalchemy import FromClause, and_, or_
 from sqlalchemy.sql import ColumnElement
 
 
-def recorded_at(table: Table, change: int | None) -> ColumnElement[bool]:
+def recorded_at(table: FromClause, change: int | None) -> ColumnElement[bool]:
     """The rows of ``table`` that were known at a change (None: that are known now)."""
     if change is None:
         return table.c.recorded_to.is_(None)

@@ -145,9 +145,7 @@ def _without(valid: Validity, taken: Iterable[Validity]) -> list[Validity]:
     """What is left of ``valid``, in order of time."""
     rest = [valid]
     for other in taken:
-        halves = [(part.until(other.begin) if other.begin else None, part.since(other.end) if other.end else None)
-                  if part.overlaps(other) else (part, None) for part in rest]
-        rest = [part for half in halves for part in half if part]
+        rest = [left for part in rest for left in part.without(other)]
     return rest
 
 

@@ -72,6 +72,14 @@ class Validity:
             return self
         return None if self.is_over(begin) else Validity(begin, self.end)
 
+    def without(self, other: Validity) -> list[Validity]:
+        """What is left of it besides ``other``, in order of time."""
+        if not self.overlaps(other):
+            return [self]
+        before = None if other.begin is None else self.until(other.begin)
+        after = None if other.end is None else self.since(other.end)
+        return [part for part in (before, after) if part is not None]
+
     def __str__(self) -> str:
         begin = "always" if self.begin is None else instant(self.begin)
         return f"from {begin}" + ("" if self.end is None else f" until {instant(self.end)}")
@@ -144,11 +152,7 @@ class Rule:
             text = getattr(self, name)
             if text is None:
                 continue
-            longest = MAX_DESCRIPTION if name == "description" else MAX_NAME
-            if len(text) > longest:
-                yield f"{name}: longer than {longest} characters"
-            if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
-                yield f"{name}: {text!r} holds characters that cannot be stored"
+            yield from text_problems(name, text, MAX_DESCRIPTION if name == "description" else MAX_NAME)
         for name in ("service", "field", "value"):
             if getattr(self, name) == "":
                 yield f"{name}: is empty"
@@ -179,6 +183,14 @@ class Rule:
 
 
 _LAST_DECIMAL = Decimal(1).scaleb(-MAX_DECIMALS)
+
+
+def text_problems(name: str, text: str, longest: int = MAX_NAME) -> Iterator[str]:
+    """Why this text cannot be stored, each as ``name: reason``."""
+    if len(text) > longest:
+        yield f"{name}: longer than {longest} characters"
+    if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        yield f"{name}: {text!r} holds characters that cannot be stored"
 
 
 def overlaps(rules: Iterable[Rule]) -> Iterator[tuple[Rule, Rule]]:

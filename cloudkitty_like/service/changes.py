@@ -8,8 +8,7 @@ from sqlalchemy import Connection
 
 from cloudkitty_like.db import rules
 from cloudkitty_like.db.engine import Database, Undone
-from cloudkitty_like.db.rules import Change
-from cloudkitty_like.domain.errors import Conflict
+from cloudkitty_like.db.rules import Change, Overtaken
 
 T = TypeVar("T")
 ATTEMPTS = 20
@@ -24,13 +23,14 @@ def recorded(database: Database, change: Change, work: Callable[[Connection, int
 
     What ``work`` reads is what the change rests on: should somebody else record
     a change in between, all is undone and ``work`` is called again.  Raises
-    Conflict where that happens many times in a row.
+    Overtaken where that happens many times in a row, and what ``work`` raises,
+    with nothing recorded.
     """
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with database.write() as tx:
                 return work(tx, rules.record(tx, change))
-        except (Conflict, Undone):
+        except (Overtaken, Undone):
             if attempt == ATTEMPTS:
                 raise
     raise AssertionError("unreachable")

@@ -133,3 +133,14 @@ def test_a_rule_says_what_it_is_for():
     assert str(replace(RULE, value=None, level=Decimal("4.0E+3"), group="g", scope="p")) == (
         "instance, flavor >= 4000, group g, scope p")
     assert str(Rule(service="s", level=Decimal(1), cost=Decimal(1))) == "s, quantity >= 1"
+
+
+@pytest.mark.parametrize(("validity", "other", "left"), [
+    ((0, 9), (3, 5), [(0, 3), (5, 9)]), ((0, 9), (0, 5), [(5, 9)]), ((0, 9), (5, 12), [(0, 5)]),
+    ((0, 9), (0, 9), []), ((3, 5), (0, 9), []), ((0, 3), (3, 5), [(0, 3)]), ((None, None), (3, None), [(None, 3)]),
+    ((None, None), (None, 3), [(3, None)]), ((None, 3), (None, None), []), ((5, None), (0, 3), [(5, None)])])
+def test_what_is_left_of_a_validity_besides_another(validity, other, left):
+    def days(span):
+        return Validity(*(None if day is None else datetime(2026, 1, 1 + day, tzinfo=UTC) for day in span))
+
+    assert days(validity).without(days(other)) == [days(part) for part in left]

@@ -1,0 +1,67 @@
+"""Hashmap over HTTP: requests through the table of routes, everybody allowed, the clock in the test's hand."""
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from webob import Request, Response
+
+from cloudkitty_like.api.counters import Counters
+from cloudkitty_like.api.routes import Dispatcher, Limits
+from cloudkitty_like.api.v1.hashmap import URL
+from cloudkitty_like.api.v1.hashmap_routes import routes
+from cloudkitty_like.db.engine import Database
+from cloudkitty_like.service.hashmap import Hashmap
+
+NOW = datetime(2026, 11, 10, 12, 30, 15, 123456, tzinfo=UTC)
+
+
+class Everybody:
+    """A policy that allows everything."""
+
+    def authorize(self, rule: str, context: Any, target: Mapping[str, str | None]) -> None:
+        assert rule == "rating:module_config"
+
+    def is_admin(self, context: Any) -> bool:
+        return True
+
+
+class Http:
+    """Answers as ``(status, JSON)``; ``headers`` are those of the last one."""
+
+    def __init__(self, database: Database) -> None:
+        self.now = NOW
+        self.headers: Mapping[str, str] = {}
+        self._dispatcher = Dispatcher(routes(Hashmap(database, lambda: self.now)), Everybody(), "noauth",
+                                      lambda: self.now, Limits(), Counters())
+
+    def wait(self, **time: float) -> None:
+        self.now += timedelta(**time)
+
+    def __call__(self, method: str, url: str, body: Any = None) -> tuple[int, Any]:
+        request = Request.blank(URL + url, method=method)
+        if body is not None:
+            request.body, request.content_type = json.dumps(body).encode(), "application/json"
+        response: Response = self._dispatcher(request)
+        self.headers = response.headers
+        return response.status_int, json.loads(response.body) if response.body else None
+
+    def ok(self, method: str, url: str, body: Any = None) -> Any:
+        """The JSON of an answer that is not an error."""
+        status, found = self(method, url, body)
+        assert status < 400, found
+        return found
+
+    def refused(self, method: str, url: str, body: Any = None) -> tuple[int, str]:
+        """Status and faultstring of an answer that is one."""
+        status, found = self(method, url, body)
+        assert found.keys() == {"faultcode", "faultstring", "debuginfo"}
+        return status, found["faultstring"]
+
+
+@pytest.fixture
+def http(sqlite: Database) -> Http:
+    return Http(sqlite)

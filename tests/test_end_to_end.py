@@ -12,11 +12,12 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+import requests
 
 from cloudkitty_like.domain.period import EPOCH
 from cloudkitty_like.testing.collector import Sample
 from tests.commands import Here, spawn, started, write_configuration
-from tests.servers import SERVERS, prometheus
+from tests.servers import SERVERS, free_port, prometheus
 
 HOUR, MILLISECOND = timedelta(hours=1), timedelta(milliseconds=1)
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
@@ -229,10 +230,10 @@ def test_the_first_totals_of_a_young_prometheus_appear_within_a_minute(tmp_path:
     (tmp_path / "metrics.yml").write_text(
         "metrics: {e2e_cores: {alt_name: cores, unit: core, groupby: [flavor], extra_args: {aggregation_method: sum}}}")
     (tmp_path / "rules.yml").write_text("services: {cores: [{cost: 0.25}]}")
-    state = tmp_path / "rating"
+    state, port = tmp_path / "rating", free_port()
     with prometheus(history) as url, started(
             "standalone", "--prometheus", url, "--scope-label", "tenant", "--metrics", tmp_path / "metrics.yml",
-            "--rules", tmp_path / "rules.yml", "--period", "60", "--state", state) as standalone:
+            "--rules", tmp_path / "rules.yml", "--period", "60", "--state", state, "--port", port) as standalone:
         began = time.monotonic()
         assert standalone.stdout is not None
         printed = []
@@ -243,11 +244,25 @@ def test_the_first_totals_of_a_young_prometheus_appear_within_a_minute(tmp_path:
         assert [line.split()[:3] for line in printed if line.startswith(("a ", "b "))] == [
             [scope, "cores", "core"] for scope in ("a", "b")]
         check_minutes(Here(capsys, "--state", state), history)
+        check_api(f"http://127.0.0.1:{port}/v2/summary?groupby=tenant")
         standalone.send_signal(signal.SIGINT)
         asked = time.monotonic()
         assert standalone.wait(10) == 0
         assert time.monotonic() - asked < 10
         assert "goes on from here" in standalone.stdout.read()
+
+
+def check_api(url: str) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            answer = requests.get(url, timeout=5)
+            break
+        except requests.ConnectionError:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    assert answer.status_code == 200
+    assert [row[-1] for row in answer.json()["results"]] == ["a", "b"]
 
 
 def check_minutes(here: Here, history: list[Sample]) -> None:

@@ -1,4 +1,4 @@
-"""What every storage's reading of frames is held to: a part of :class:`~cloudkitty_like.testing.storage.StorageContract`."""
+"""What reading frames from a storage is held to: the part of its contract in which order matters."""
 from __future__ import annotations
 
 from datetime import datetime, timedelta

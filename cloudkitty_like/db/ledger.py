@@ -23,7 +23,7 @@ from cloudkitty_like.db.types import seconds
 from cloudkitty_like.domain.errors import Conflict, Invalid
 from cloudkitty_like.domain.period import Period
 
-COLLECTED = "collected"
+COLLECTED, POSTED = "collected", "posted"
 LAST_REVISION = "last_revision"
 MARIADB_OUT_OF_RANGE = (1690, 4025)    # of an expression, of a check; the driver calls both operational
 CHUNK = 500

@@ -50,6 +50,6 @@ class Cursor:
 
     def _is_possible(self) -> bool:
         numbers = (self.as_of, self.total, self.number, self.begin, self.skip)
-        check_identifier(self.scope)
         return (all(type(number) is int and 0 <= number <= GREATEST for number in numbers)
-                and self.begin < (LATEST - EPOCH).total_seconds() and self.skip <= self.number <= self.total)
+                and self.begin < (LATEST - EPOCH).total_seconds() and self.skip <= self.number <= self.total
+                and isinstance(self.scope, str) and bool(check_identifier(self.scope)))

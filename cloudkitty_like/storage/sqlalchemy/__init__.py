@@ -146,8 +146,8 @@ class SqlalchemyStorage:
 
     def _purge(self, revisions: Sequence[int], tx: Connection) -> None:
         both = [*revisions, *(-revision for revision in revisions)]
-        tx.execute(delete(point).where(self._bulk.among(point.c.revision, both)))
-        tx.execute(delete(appended).where(self._bulk.among(appended.c.revision, revisions)))
+        tx.execute(delete(point).where(self._bulk.found(point.c.revision, both)))
+        tx.execute(delete(appended).where(self._bulk.found(appended.c.revision, revisions)))
 
     def _append(self, connection: Connection, additions: Sequence[Addition]) -> None:
         if not additions:

@@ -132,5 +132,5 @@ def portion(waiting: list[Revision], take: int) -> tuple[list[Revision], list[Re
 
 def points(bulk: Bulk, connection: Connection, numbers: Collection[int]) -> Sequence[Point]:
     """All rows of these revisions, in no order."""
-    rows = connection.execute(select(*point.c).where(bulk.among(point.c.revision, numbers)))
+    rows = connection.execute(select(*point.c).where(bulk.found(point.c.revision, numbers)))
     return cast(Sequence[Point], rows.all())

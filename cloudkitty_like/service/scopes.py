@@ -30,7 +30,7 @@ class Scopes:
             return rows.everything(tx)
 
     def register(self, identifiers: Iterable[str], *, key: str, fetcher: str, collector: str) -> list[str]:
-        """Add those that no fetcher has found yet; their ids.  Invalid where one is impossible; the others are added."""
+        """Add those that no fetcher has found yet; their ids.  Invalid where one cannot be; the others are added."""
         found: list[Scope] = []
         problems: list[str] = []
         for identifier in identifiers:

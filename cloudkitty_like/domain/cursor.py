@@ -10,7 +10,7 @@ from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.period import EPOCH, LATEST
 from cloudkitty_like.domain.scope import check_identifier
 
-LONGEST = 4096
+LONGEST = 8192                         # characters; a scope id may take 4080 of them
 GREATEST = 2**63 - 1
 
 

@@ -14,8 +14,10 @@ from cloudkitty_like.domain.errors import Conflict, Invalid
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.posted import PostedPoint
 from cloudkitty_like.domain.query import Query
+from cloudkitty_like.service.backfill import failures, prepare
 from cloudkitty_like.service.ledger import Rated
 from cloudkitty_like.service.posting import Posting
+from cloudkitty_like.service.scopes import Scopes
 from cloudkitty_like.service.summary import Summary
 from cloudkitty_like.service.verification import differences
 from cloudkitty_like.storage.sqlalchemy import SqlalchemyStorage
@@ -164,6 +166,23 @@ def test_a_scope_that_was_only_posted_about_is_rated_when_a_fetcher_finds_it(boo
     posting(books).post([point(1)], "somebody")
     assert books.state("alice") == state
     assert answer(books, "scope") == {("alice",): (2, 2, 0)}
+
+
+def test_rating_the_past_on_demand_leaves_out_what_no_fetcher_has_found(books):
+    posting(books).post([point()], "somebody")
+    books.scope("bob")
+    scopes = Scopes(books.database, lambda: books.now, HOUR)
+    prepare(books.database, scopes, at(-5).begin, author="somebody")
+    assert books.state("alice").starts_at is None
+    assert books.state("bob").due == at(-5).begin
+    assert [scope for scope, _ in failures(books.database, at(0).end)] == ["bob"]
+
+
+def test_the_fetcher_s_scopes_are_registered_over_posted_ones_once(books):
+    posting(books).post([point()], "somebody")
+    scopes = Scopes(books.database, lambda: books.now, HOUR)
+    for expected in (["alice"], []):
+        assert scopes.register(["alice"], key="project_id", fetcher="file", collector="file") == expected
 
 
 def test_of_posters_at_the_same_time_none_is_lost(books):

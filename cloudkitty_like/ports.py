@@ -150,11 +150,21 @@ class Storage(Plugin, Protocol):
         """
 
     def sums(self, query: Query, excluded: Collection[int] = (), upto: int | None = None) -> list[Row]:
-        """Points added up by ``query.groupby``, ordered by key; a label that a point lacks groups as ''."""
+        """Points added up by ``query.groupby``, ordered by key; a label that a point lacks groups as ''.
+
+        ``query.after`` is not used.
+        """
 
     def frames(self, query: Query, excluded: Collection[int] = (),
                upto: int | None = None) -> Iterator[tuple[str, Frame]]:
-        """Scope and frame of every (period, scope, metric), in this order; ``query.groupby`` is not used."""
+        """Scope and frame of every (begin, scope, metric, unit, revision, names of labels), in this order.
+
+        Text is in the order of its code points, and rows in that of their
+        labels: the same question is answered in the same order.  Given
+        ``query.after`` the frames before that begin and scope are left out.
+        Whoever stops reading early has cost little more than what was read;
+        ``query.groupby`` is not used.
+        """
 
     def collected(self, revision: int) -> list[Frame] | None:
         """What was kept beside a revision's rated rows, without prices; None where that is not needed."""

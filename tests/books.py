@@ -32,7 +32,7 @@ class Books:
 
     def scope(self, name="alice", due=BEGIN):
         with self.database.write() as tx:
-            rows.register(tx, [Scope(name)], NOW)
+            rows.register(tx, [Scope(name, fetcher="tests", collector="tests")], NOW)
             state = rows.named(tx, [name])[0]
             rows.start(tx, {due: [state.id]})
         return self.state(name)

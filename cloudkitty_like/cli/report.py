@@ -13,14 +13,11 @@ from cloudkitty_like.cli.arguments import add_window, grouping, moment
 from cloudkitty_like.domain.errors import Invalid, NotFound
 from cloudkitty_like.domain.money import plain
 from cloudkitty_like.domain.period import DAY as DAY_LENGTH
-from cloudkitty_like.domain.period import EPOCH, Period, parse_instant
+from cloudkitty_like.domain.period import EPOCH, LATEST, Period
 from cloudkitty_like.domain.query import DAY, METRIC, SCOPE, TIME, Query, Row, Sum
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
-
-LAST = parse_instant("9000-01-01")
-"""Later than anything; behind it there is room for the month that holds it."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +71,7 @@ def _window(begin: datetime | None, end: datetime | None) -> Period | None:
         return None
     if begin is not None and end is not None and begin >= end:
         raise Invalid("--end: it is not after --begin")
-    end = min(end or LAST, LAST)
+    end = min(end or LATEST, LATEST)
     return Period(min(begin or EPOCH, end - DAY_LENGTH), end)
 
 

@@ -97,6 +97,8 @@ def _entry(state: ScopeState, now: datetime, length: timedelta) -> dict[str, obj
 def _condition(state: ScopeState) -> str:
     if not state.active:
         return "inactive"
+    if not state.found:
+        return "posted"
     if state.parked_ruleset is not None:
         return "parked"
     if state.error is not None:

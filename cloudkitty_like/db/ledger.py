@@ -23,7 +23,7 @@ from cloudkitty_like.db.types import seconds
 from cloudkitty_like.domain.errors import Conflict, Invalid
 from cloudkitty_like.domain.period import Period
 
-COLLECTED = "collected"
+COLLECTED, POSTED = "collected", "posted"
 LAST_REVISION = "last_revision"
 MARIADB_OUT_OF_RANGE = (1690, 4025)    # of an expression, of a check; the driver calls both operational
 CHUNK = 500
@@ -150,8 +150,9 @@ def visible(as_of: int | None) -> ColumnElement[bool]:
     return and_(frame.c.published <= as_of, or_(frame.c.superseded.is_(None), frame.c.superseded > as_of))
 
 
-def hidden(tx: Connection, as_of: int | None, period: Period | None) -> tuple[list[int], int]:
-    """Revisions that must not count for a reader, and the last one it may count.
+def hidden(tx: Connection, as_of: int | None, period: Period | None,
+           scopes: Collection[str] | None = None) -> tuple[list[int], int]:
+    """Revisions that must not count for a reader of this period and these scopes, and the last one it may count.
 
     Superseded, not yet published, or being appended by somebody right now.
     """
@@ -159,6 +160,8 @@ def hidden(tx: Connection, as_of: int | None, period: Period | None) -> tuple[li
     query = select(frame.c.revision).where(~visible(as_of))
     if period is not None:
         query = query.where(frame.c.begin >= period.begin, frame.c.begin < period.end)
+    if scopes is not None and len(scopes) <= CHUNK:
+        query = query.where(frame.c.scope_id.in_(select(scope.c.id).where(scope.c.identifier.in_(scopes))))
     revisions = list(tx.execute(query).scalars())
     for block in tx.execute(select(revision_block.c.first, revision_block.c.last)):
         revisions.extend(range(block.first, block.last + 1))

@@ -20,6 +20,7 @@ from cloudkitty_like.domain.scope import Scope
 SOURCE, RATING = "source", "rating"
 WELL: Mapping[str, Any] = MappingProxyType({
     "failures": 0, "error": None, "error_kind": None, "error_at": None, "retry_at": None, "parked_ruleset": None})
+POSTED_ONLY = ""                       # the fetcher of a scope that none has found
 CHUNK = 500
 
 
@@ -46,6 +47,11 @@ class ScopeState:
     @property
     def identifier(self) -> str:
         return self.scope.identifier
+
+    @property
+    def found(self) -> bool:
+        """Whether a fetcher has found it; a scope that was only posted about is not rated."""
+        return self.scope.fetcher != POSTED_ONLY
 
     @property
     def rated(self) -> bool:
@@ -77,6 +83,20 @@ def identifiers(tx: Connection) -> list[str]:
     return list(tx.execute(select(scope.c.identifier)).scalars())
 
 
+def fetchers(tx: Connection) -> dict[str, str]:
+    """Which fetcher has found each scope, by the scope's id."""
+    return {row.identifier: row.fetcher for row in tx.execute(select(scope.c.identifier, scope.c.fetcher))}
+
+
+def ids(tx: Connection, identifiers: Collection[str]) -> dict[str, int]:
+    """The rows of those of these scopes that there are, by identifier."""
+    wanted, found = list(identifiers), {}
+    for at in range(0, len(wanted), CHUNK):
+        query = select(scope.c.identifier, scope.c.id).where(scope.c.identifier.in_(wanted[at:at + CHUNK]))
+        found.update({row.identifier: row.id for row in tx.execute(query)})
+    return found
+
+
 def named(tx: Connection, identifiers: Collection[str]) -> list[ScopeState]:
     """These scopes; NotFound naming every id that there is not."""
     wanted, rows = list(identifiers), []
@@ -91,31 +111,47 @@ def named(tx: Connection, identifiers: Collection[str]) -> list[ScopeState]:
 
 
 def register(tx: Connection, scopes: Iterable[Scope], now: datetime) -> list[str]:
-    """Add those that are not known yet; their ids.  Conflict where somebody else adds one now."""
-    known = set(identifiers(tx))
-    new = {found.identifier: found for found in scopes if found.identifier not in known}
+    """Add those that no fetcher has found yet; their ids.  Conflict where somebody else adds one now.
+
+    What was only posted about so far stays the same scope, and is the fetcher's from now on.
+    """
+    known = fetchers(tx)
+    wanted = {found.identifier: found for found in scopes if known.get(found.identifier) in (None, POSTED_ONLY)}
+    new = [found for found in wanted.values() if found.identifier not in known]
+    adopted = [found for found in wanted.values() if found.identifier in known and found.fetcher != POSTED_ONLY]
     if new:
-        try:
-            tx.execute(insert(scope), [
-                {"identifier": found.identifier, "scope_key": found.key, "fetcher": found.fetcher,
-                 "collector": found.collector, "shard_hash": shard_hash(found.identifier), "active": 1,
-                 "seen_at": now, "starts_at": None, "failures": 0}
-                for found in new.values()
-            ])
-        except IntegrityError as error:
-            raise conflict(error) from error
-    return list(new)
+        _add(tx, new, now)
+    if adopted:
+        statement = update(scope).where(scope.c.identifier == bindparam("known"), scope.c.fetcher == POSTED_ONLY)
+        tx.execute(statement.values(scope_key=bindparam("key"), fetcher=bindparam("finder"),
+                                    collector=bindparam("reader"), seen_at=now),
+                   [{"known": found.identifier, "key": found.key, "finder": found.fetcher, "reader": found.collector}
+                    for found in adopted])
+    return [found.identifier for found in (*new, *adopted)]
+
+
+def _add(tx: Connection, new: Sequence[Scope], now: datetime) -> None:
+    try:
+        tx.execute(insert(scope), [
+            {"identifier": found.identifier, "scope_key": found.key, "fetcher": found.fetcher,
+             "collector": found.collector, "shard_hash": shard_hash(found.identifier), "active": 1,
+             "seen_at": now, "starts_at": None, "failures": 0}
+            for found in new
+        ])
+    except IntegrityError as error:
+        raise conflict(error) from error
 
 
 def due(tx: Connection, now: datetime, *, length: timedelta, wait_periods: int, ruleset: int) -> list[ScopeState]:
     """Active scopes with a period that can be rated now, those not started among them.
 
-    Not those that wait after a failure of the source, nor those that were
+    Not those that no fetcher has found, nor those that wait after a failure of the source, nor those that were
     parked under this very rule-set version.
     """
     latest = seconds(now - (1 + wait_periods) * length)
     query = select(scope).where(
         scope.c.active == 1,
+        scope.c.fetcher != POSTED_ONLY,
         or_(scope.c.due.is_(None), scope.c.due <= latest),
         or_(scope.c.retry_at.is_(None), scope.c.retry_at <= now),
         or_(scope.c.parked_ruleset.is_(None), scope.c.parked_ruleset != ruleset),

@@ -139,6 +139,12 @@ class Frame:
             metadata=MappingProxyType({name: column.where(mask) for name, column in self.metadata.items()}),
         )
 
+    def between(self, first: int, last: int) -> Frame:
+        """The rows from number ``first`` up to ``last``, which is not among them."""
+        if first <= 0 and last >= len(self):
+            return self
+        return self.where([first <= number < last for number in range(len(self))])
+
     def rows(self) -> Iterator[tuple[tuple[str, ...], tuple[str, ...], Decimal, Decimal | None]]:
         """Row by row: groupby cells, metadata cells, quantity, price."""
         nothing: list[tuple[str, ...]] = [()] * len(self.qty)

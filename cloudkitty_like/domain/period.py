@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from cloudkitty_like.domain.errors import Invalid
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(9000, 1, 1, tzinfo=UTC)
+"""Later than anything; behind it there is room for the month that holds it."""
 DAY = timedelta(days=1)
 _SHAPE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:?[0-5]\d)?)?$")
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
 
@@ -21,7 +22,8 @@ class Query:
     restricts to these where given.  ``filters`` maps a label to the values
     wanted of it.  ``groupby`` names, in the order of the answer's key,
     ``scope``, ``metric`` (answered as metric and unit), ``day``, ``time`` (a
-    period's begin) or any label.
+    period's begin) or any label.  ``after`` is where reading frames starts:
+    with the first whose begin and scope are not before these.
     """
 
     scopes: frozenset[str] | None
@@ -30,6 +32,7 @@ class Query:
     filters: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
     groupby: tuple[str, ...] = ()
     as_of: int | None = None           # a ledger_tx id
+    after: tuple[datetime, str] | None = None      # sums do not use it
 
 
 @dataclass(frozen=True, slots=True)

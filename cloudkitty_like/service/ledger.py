@@ -1,15 +1,14 @@
 """Writing to the ledger: rated frames in, one current revision per scope and period out.
 
 The storage keeps points under a revision number; only the index, changed in
-one transaction, makes them count.  So a crash before that transaction leaves
-points that nobody counts, and after it everything is there.
+one transaction, makes them count: see :mod:`cloudkitty_like.service.revisions`.
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy import Connection
 
@@ -17,14 +16,14 @@ from cloudkitty_like.db import ledger as index
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.rollup import Amounts
 from cloudkitty_like.db.scopes import ScopeState
-from cloudkitty_like.domain.errors import Conflict, Invalid, Unavailable
+from cloudkitty_like.domain.errors import Conflict, Invalid
 from cloudkitty_like.domain.frame import Frame, digest
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.ports import Addition, Storage
+from cloudkitty_like.service.revisions import Clock, Revisions
 
 ABANDONED_AFTER = timedelta(hours=1)
 FORGOTTEN_AFTER = timedelta(days=30)
-Clock = Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +69,7 @@ class Ledger:
 
     def __init__(self, database: Database, storage: Storage, clock: Clock, author: str) -> None:
         self._database, self._storage, self._clock, self._author = database, storage, clock, author
+        self._revisions = Revisions(database, storage, clock)
 
     def record(self, batch: Sequence[Rated], ruleset: int) -> None:
         """Make these frames current and move the scopes' progress, all or nothing.
@@ -81,7 +81,7 @@ class Ledger:
         if not batch:
             return
         period = batch[0].period
-        totals = [_totals(rated.frames) for rated in batch]
+        totals = [totals_of(rated.frames) for rated in batch]
         digests = [digest(rated.frames) for rated in batch]
         with self._database.read() as tx:
             current = index.current(tx, [rated.state.id for rated in batch], period)
@@ -93,7 +93,7 @@ class Ledger:
         if not changed:
             self._database.transact(lambda tx: self._advance(tx, _steps(batch)))
             return
-        block, first = self._database.transact(lambda tx: index.allocate(tx, len(changed), self._clock()))
+        block, first = self._revisions.allocate(len(changed))
         publications = []
         additions = []
         for revision, number in enumerate(changed, first):
@@ -103,49 +103,23 @@ class Ledger:
                 revision, rated.state.id, period, known.revision if known else None, ruleset,
                 digests[number], rated.points, totals[number]))
             additions.append(Addition(revision, rated.state.identifier, period, rated.frames, rated.collected))
-        self._store(additions, block, publications, _steps(batch))
+        self._revisions.store(block, additions, lambda tx: self._publish(tx, publications, _steps(batch)))
 
     def overtaken(self, batch: Sequence[Rated]) -> set[int]:
         """The ids of those scopes whose progress somebody else has moved since they were read."""
         with self._database.read() as tx:
             return index.overtaken(tx, _steps(batch))
 
-    def _store(self, additions: Sequence[Addition], block: int, publications: Sequence[index.Publication],
-               steps: Sequence[index.Step]) -> None:
-        try:
-            if not self._storage.within:
-                self._storage.append(additions)
-
-            def work(tx: Connection) -> None:
-                if self._storage.within:
-                    self._storage.append(additions, tx)
-                self._publish(tx, block, publications, steps)
-
-            self._database.transact(work)
-        except (Conflict, Invalid):
-            # Certainly not published, unlike after Unavailable: then the commit may have come through.
-            self._give_back(block, [addition.revision for addition in additions])
-            raise
-
     def _advance(self, tx: Connection, steps: Sequence[index.Step]) -> None:
         index.serialise(tx)
         index.advance(tx, steps)
 
-    def _publish(self, tx: Connection, block: int, publications: Sequence[index.Publication],
+    def _publish(self, tx: Connection, publications: Sequence[index.Publication],
                  steps: Sequence[index.Step]) -> None:
-        index.serialise(tx)
-        index.release(tx, block)
         # Progress first: a stale writer learns it from one cheap statement.
         index.advance(tx, steps)
         change = index.open_tx(tx, at=self._clock(), author=self._author, cause="rating")
         index.publish(tx, change, publications)
-
-    def _give_back(self, block: int, revisions: Sequence[int]) -> None:
-        """Forget what was not published; where that fails it stays hidden, and is swept later."""
-        with suppress(Unavailable):
-            if not self._storage.within:
-                self._storage.purge(revisions)
-            self._database.transact(lambda tx: index.forget_blocks(tx, [block]))
 
     def sweep(self) -> int:
         """Forget the points of revisions that were never published; how many revisions there were.
@@ -170,7 +144,8 @@ class Ledger:
         return len(revisions)
 
 
-def _totals(frames: Sequence[Frame]) -> dict[tuple[str, str], Amounts]:
+def totals_of(frames: Sequence[Frame]) -> dict[tuple[str, str], Amounts]:
+    """The totals of frames by metric and unit; Invalid where one is out of range."""
     totals: dict[tuple[str, str], Amounts] = {}
     for frame in frames:
         if not len(frame):

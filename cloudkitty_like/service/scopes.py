@@ -49,7 +49,7 @@ class Scopes:
             return rows.everything(tx)
 
     def register(self, identifiers: Iterable[str], *, key: str, fetcher: str, collector: str) -> list[str]:
-        """Add those not known yet; their ids.  Invalid where one is no possible id; the others are added."""
+        """Add those that no fetcher has found yet; their ids.  Invalid where one cannot be; the others are added."""
         found: list[Scope] = []
         problems: list[str] = []
         for identifier in identifiers:
@@ -58,8 +58,8 @@ class Scopes:
             except Invalid as error:
                 problems.extend(error.problems)
         with self._database.read() as tx:
-            known = set(rows.identifiers(tx))
-        new = [one for one in found if one.identifier not in known]
+            known = rows.fetchers(tx)
+        new = [one for one in found if known.get(one.identifier) in (None, rows.POSTED_ONLY)]
         added: list[str] = []
         if new:
             with suppress(Conflict):       # where another worker adds them at this moment

@@ -36,14 +36,14 @@ class Summary:
         """The sums asked for, ordered by key.  Quantities only where ``metric`` is in the grouping."""
         with self._database.read() as tx:
             if not query.filters and INDEXED.issuperset(query.groupby):
-                return self._from_index(tx, query)
-            hidden, upto = index.hidden(tx, query.as_of, query.period)
+                return from_index(tx, query)
+            hidden, upto = index.hidden(tx, query.as_of, query.period, query.scopes)
         return _without_mixed_units(self._storage.sums(query, hidden, upto), query)
 
     def points(self, query: Query) -> list[Row]:
         """The same sums, always worked out from the points: what ``status --verify`` compares."""
         with self._database.read() as tx:
-            hidden, upto = index.hidden(tx, query.as_of, query.period)
+            hidden, upto = index.hidden(tx, query.as_of, query.period, query.scopes)
         return _without_mixed_units(self._storage.sums(query, hidden, upto), query)
 
     def frames(self, query: Query) -> Iterator[tuple[str, Frame]]:
@@ -65,13 +65,15 @@ class Summary:
         with self._database.read() as tx:
             return index.last_tx(tx)
 
-    def _from_index(self, tx: Connection, query: Query) -> list[Row]:
-        sums: dict[tuple[str, ...], Sum] = {}
-        for source, window in _sources(query):
-            for row in tx.execute(_statement(source, window, query, tx.dialect.name)):
-                group, found = _keyed(row, query)
-                sums[group] = sums[group] + found if group in sums else found
-        return _rows(sums, query)
+
+def from_index(tx: Connection, query: Query) -> list[Row]:
+    """The sums of a query without filters, by scope, metric and time at most."""
+    sums: dict[tuple[str, ...], Sum] = {}
+    for source, window in _sources(query):
+        for row in tx.execute(_statement(source, window, query, tx.dialect.name)):
+            group, found = _keyed(row, query)
+            sums[group] = sums[group] + found if group in sums else found
+    return _rows(sums, query)
 
 
 def _sources(query: Query) -> Iterable[tuple[FromClause, Period | None]]:

@@ -66,6 +66,7 @@ class MemoryStorage:
             (addition.period.begin, addition.scope, frame.metric, frame.unit, addition.revision,
              tuple(frame.groupby), tuple(frame.metadata), frame)
             for addition in self._visible(query, excluded, upto)
+            if query.after is None or (addition.period.begin, addition.scope) >= query.after
             for whole in addition.frames
             if (frame := whole.where([_matches(query, whole, row) for row in _rows(whole)]))
         ]

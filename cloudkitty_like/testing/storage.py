@@ -9,7 +9,7 @@
                 yield MyStorage(url)
 
 A driver that writes in the index's own transaction (``within``) overrides
-:meth:`StorageContract.append` and opens one there.
+:meth:`append` and opens one there.
 """
 from __future__ import annotations
 
@@ -24,17 +24,15 @@ from cloudkitty_like.domain.errors import Conflict, Invalid
 from cloudkitty_like.domain.frame import Column, Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import DAY, METRIC, SCOPE, TIME, Query, Row
-from cloudkitty_like.ports import Addition, Storage
+from cloudkitty_like.ports import Storage
 from cloudkitty_like.testing.points import GREATEST, HOUR, LABELS, NEXT, TOMORROW, addition, by, points, total
+from cloudkitty_like.testing.reading import ReadingContract
 
 
-class StorageContract:
+class StorageContract(ReadingContract):
     """Inherit it and define the fixture ``storage``: one that is empty."""
 
     labels: ClassVar[Sequence[str]] = LABELS
-
-    def append(self, storage: Storage, *additions: Addition) -> None:
-        storage.append(additions)
 
     def test_what_is_appended_is_added_up(self, storage: Storage) -> None:
         self.append(storage,
@@ -185,39 +183,6 @@ class StorageContract:
         self.append(storage, *(addition(n, points(({"id": "x"}, GREATEST, f"-{GREATEST}"))) for n in range(1, 301)))
         sums = storage.sums(Query(scopes=None))[0].sum
         assert (sums.qty, sums.price) == (300 * Decimal(GREATEST), -300 * Decimal(GREATEST))
-
-    def test_frames_come_back_as_they_were_stored(self, storage: Storage) -> None:
-        frames = [
-            points(({"zone": "north", "id": "x"}, "1.000000000001", None),
-                   ({"zone": "north", "id": "y"}, GREATEST, "-0.3"), ({"zone": "", "id": "y"}, "-7", "0"),
-                   metadata=["id"]),
-            points(({}, "1", "2"), metric="nothing but a number"),
-            points(({"only": "described"}, "1", "2"), metric="volume", metadata=["only"]),
-        ]
-        self.append(storage, addition(1, *frames, scope="two"), addition(2, frames[0], scope="one"))
-        assert list(storage.frames(Query(scopes=None))) == [("one", frames[0]), *(("two", frame) for frame in frames)]
-        read = next(frame for _, frame in storage.frames(Query(scopes=None)))
-        assert [(list(frame.groupby), list(frame.metadata)) for frame in (read, frames[0])] == [(["zone"], ["id"])] * 2
-        assert [(str(qty), str(price)) for qty, price in zip(read.qty, read.price, strict=True)] == [
-            (str(qty), str(price)) for qty, price in zip(frames[0].qty, frames[0].price, strict=True)]
-
-    def test_frames_come_in_the_order_of_time_scope_and_metric(self, storage: Storage) -> None:
-        keys = [(period, scope, metric) for period in (HOUR, NEXT)
-                for scope in ("B", "a", "á") for metric in ("CPU", "cpu")]
-        for revision, (period, scope, metric) in enumerate(reversed(keys), 1):
-            self.append(storage, addition(revision, points(({"id": "x"}, "1", "1"), metric=metric, period=period),
-                                          scope=scope))
-        assert [(frame.period, scope, frame.metric) for scope, frame in storage.frames(Query(scopes=None))] == keys
-        assert [scope for scope, _ in storage.frames(Query(scopes=None, period=NEXT))] == ["B", "B", "a", "a", "á", "á"]
-
-    def test_reading_may_stop_and_start_again(self, storage: Storage) -> None:
-        for revision in range(1, 4):
-            self.append(storage, addition(revision, points(({"id": "x"}, str(revision), "1"))))
-        for _ in range(3):
-            reading = storage.frames(Query(scopes=None))
-            assert next(reading)[1].qty[0] == 1
-        self.append(storage, addition(4, points(({"id": "x"}, "4", "1"))))
-        assert len(list(storage.frames(Query(scopes=None)))) == 4
 
     def test_what_was_collected_is_kept_and_never_counted(self, storage: Storage) -> None:
         collected = [points(({"id": "x"}, "9", None), ({"id": "y"}, "1", None)),

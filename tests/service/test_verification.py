@@ -5,6 +5,7 @@ import pytest
 from sqlalchemy import text
 
 from cloudkitty_like.db import tables
+from cloudkitty_like.service.ledger import Ledger
 from cloudkitty_like.service.summary import Summary
 from cloudkitty_like.service.verification import differences
 from cloudkitty_like.storage.sqlalchemy import SqlalchemyStorage
@@ -17,7 +18,8 @@ def filled(request):
     """A ledger with its points in the same database; every test puts back what it breaks."""
     with new_database(request.param) as database:
         bench = Bench(database)
-        bench.ledger._storage = bench.storage = SqlalchemyStorage(database, within=True)
+        bench.storage = SqlalchemyStorage(database, within=True)
+        bench.ledger = Ledger(database, bench.storage, bench.clock, "tester")
         bench.worker().drain()
         yield bench
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     String,
+    any_,
     cast,
     exists,
     func,
@@ -62,6 +63,9 @@ class Bulk(Protocol):
     def among(self, column: ColumnElement[Any], values: Collection[Any]) -> ColumnElement[bool]:
         """``column IN values``, however many they are; all of them integers or all of them text."""
 
+    def found(self, column: ColumnElement[Any], values: Collection[int]) -> ColumnElement[bool]:
+        """The same of values that are few beside the rows of the table, whose index is to be used."""
+
 
 def chunks(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     for start in range(0, len(rows), size):
@@ -99,6 +103,8 @@ class SqliteBulk:
     def among(self, column: ColumnElement[Any], values: Collection[Any]) -> ColumnElement[bool]:
         listed = func.json_each(literal(json.dumps(list(values)), String)).table_valued("value")
         return column.in_(select(listed.c.value))
+
+    found = among
 
 
 class PostgresqlBulk:
@@ -160,6 +166,10 @@ class PostgresqlBulk:
         listed = func.unnest(cast(literal(list(values), ARRAY(kind)), ARRAY(kind))).column_valued()
         return exists().where(listed == column)
 
+    def found(self, column: ColumnElement[Any], values: Collection[int]) -> ColumnElement[bool]:
+        # As a relation the list would be joined by hash, through all of the table, wherever statistics are not new.
+        return column == any_(cast(literal(list(values), ARRAY(BigInteger)), ARRAY(BigInteger)))
+
 
 class MysqlBulk:
     """Statements of many rows, integers and digests written out."""
@@ -191,6 +201,8 @@ class MysqlBulk:
             return column.in_(list(values))
         # Sorted once by the server, then looked up; as a table it would be read again for every row.
         return column.in_([literal_column(", ".join(map(str, map(int, values))))])
+
+    found = among
 
 
 BULK: dict[str, Bulk] = {"sqlite": SqliteBulk(), "postgresql": PostgresqlBulk(), "mysql": MysqlBulk()}

@@ -31,6 +31,10 @@ class Revision(NamedTuple):
     scope: str
     period: Period
 
+    @property
+    def place(self) -> tuple[datetime, str]:
+        return self.period.begin, self.scope
+
 
 Added = tuple[int, int, tuple[int, ...]]
 """Points of one series that begin then (0 where that was not asked for), added up: see :func:`amounts`."""
@@ -111,22 +115,22 @@ def begins(connection: Connection, conditions: Sequence[ColumnElement[bool]]) ->
     return sorted(connection.execute(select(appended.c.begin).distinct().where(*conditions)).scalars())
 
 
-def beginning(connection: Connection, conditions: Sequence[ColumnElement[bool]], begin: datetime,
-              hidden: Collection[int]) -> list[Revision]:
-    """The revisions chosen that begin then, but for some, ordered by scope as Python orders text."""
-    rows = connection.execute(select(appended).where(*conditions, appended.c.begin == begin))
-    found = (Revision(row.revision, row.scope, Period(row.begin, row.end)) for row in rows)
-    return sorted((one for one in found if one.revision not in hidden), key=lambda one: (one.scope, one.revision))
+def beginning(connection: Connection, conditions: Sequence[ColumnElement[bool]], first: datetime,
+              last: datetime) -> list[Revision]:
+    """The revisions chosen that begin from first to last, by begin and scope; text as Python orders it."""
+    rows = connection.execute(select(appended).where(*conditions, appended.c.begin.between(first, last)))
+    found = [Revision(row.revision, row.scope, Period(row.begin, row.end)) for row in rows]
+    return sorted(found, key=lambda one: (*one.place, one.revision))
 
 
 def portion(waiting: list[Revision], take: int) -> tuple[list[Revision], list[Revision]]:
-    """The first ``take`` revisions, more where they end in the middle of a scope, and the rest."""
-    while take < len(waiting) and waiting[take].scope == waiting[take - 1].scope:
+    """The first ``take`` revisions, more where they end in the middle of a scope's period, and the rest."""
+    while take < len(waiting) and waiting[take].place == waiting[take - 1].place:
         take += 1
     return waiting[:take], waiting[take:]
 
 
 def points(bulk: Bulk, connection: Connection, numbers: Collection[int]) -> Sequence[Point]:
     """All rows of these revisions, in no order."""
-    rows = connection.execute(select(*point.c).where(bulk.among(point.c.revision, numbers)))
+    rows = connection.execute(select(*point.c).where(bulk.found(point.c.revision, numbers)))
     return cast(Sequence[Point], rows.all())

@@ -6,10 +6,10 @@ from typing import Any
 
 from cloudkitty_like.api.context import Answer, Context
 from cloudkitty_like.api.kinds import Boolean, Moment, Text
-from cloudkitty_like.api.params import Param, takes
+from cloudkitty_like.api.params import Param, gives, list_of, object_of, takes
 from cloudkitty_like.api.v1.hashmap import URL
-from cloudkitty_like.api.v1.hashmap_types import Mapping, Threshold, name_written, rule_written
-from cloudkitty_like.api.v1.types import params_of
+from cloudkitty_like.api.v1.hashmap_types import Group, Mapping, Threshold, name_written, rule_written
+from cloudkitty_like.api.v1.types import params_of, schema_of
 from cloudkitty_like.service.hashmap import Filter, Hashmap
 from cloudkitty_like.service.hashmap_draft import MAPPING, THRESHOLD, Draft, RuleKind
 
@@ -39,21 +39,25 @@ class HashmapRules:
 
     hashmap: Hashmap
 
+    @gives(object_of(mappings=list_of(schema_of(Mapping))))
     @takes(**WHICH_MAPPINGS)
     def mappings(self, context: Context, **asked: Any) -> Any:
         """Mappings, in the order in which they were made."""
         return self._list(MAPPING, asked)
 
+    @gives(schema_of(Mapping))
     @takes(mapping_id=Param(Text()))
     def mapping(self, context: Context, mapping_id: str) -> Any:
         """One mapping, also a deleted one."""
         return rule_written(self.hashmap.rule(MAPPING, mapping_id))
 
+    @gives(schema_of(Group))
     @takes(mapping_id=Param(Text()))
     def group_of_mapping(self, context: Context, mapping_id: str) -> Any:
         """The group that it is in."""
         return name_written(self.hashmap.group_of(MAPPING, mapping_id))
 
+    @gives(schema_of(Mapping))
     @takes(**params_of(Mapping, leave_out=("mapping_id",), cost=True), mapping_id=Param(Text(), None, hidden=True),
            force=Param(Boolean(), False, "it may start in the past"))
     def add_mapping(self, context: Context, mapping_id: str | None, force: bool, **given: Any) -> Any:
@@ -71,21 +75,25 @@ class HashmapRules:
         self.hashmap.remove_rule(MAPPING, mapping_id, context.author)
         return Answer(status=204)
 
+    @gives(object_of(thresholds=list_of(schema_of(Threshold))))
     @takes(**WHICH)
     def thresholds(self, context: Context, **asked: Any) -> Any:
         """Thresholds, in the order in which they were made."""
         return self._list(THRESHOLD, asked)
 
+    @gives(schema_of(Threshold))
     @takes(threshold_id=Param(Text()))
     def threshold(self, context: Context, threshold_id: str) -> Any:
         """One threshold."""
         return rule_written(self.hashmap.rule(THRESHOLD, threshold_id))
 
+    @gives(schema_of(Group))
     @takes(threshold_id=Param(Text()))
     def group_of_threshold(self, context: Context, threshold_id: str) -> Any:
         """The group that it is in."""
         return name_written(self.hashmap.group_of(THRESHOLD, threshold_id))
 
+    @gives(schema_of(Threshold))
     @takes(**params_of(Threshold, leave_out=("threshold_id",), cost=True),
            threshold_id=Param(Text(), None, hidden=True))
     def add_threshold(self, context: Context, threshold_id: str | None, **given: Any) -> Any:

@@ -1,11 +1,12 @@
 """Every URL on one page: method, URL, what answers it, the policy rule that has to allow it."""
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from typing import Any
 
 import pecan
-from webob import Response
+from webob import Request, Response
 
 from cloudkitty_like.api import openapi
 from cloudkitty_like.api.context import Context
@@ -14,15 +15,17 @@ from cloudkitty_like.api.params import gives
 from cloudkitty_like.api.routes import Dispatcher, Route
 from cloudkitty_like.api.services import Services
 from cloudkitty_like.api.v1 import collector, hashmap_routes, info, rating, report
-from cloudkitty_like.api.v2 import asking, modules, reprocesses, scope, summary
+from cloudkitty_like.api.v2 import asking, dataframes, modules, reprocesses, scope, summary
 from cloudkitty_like.api.versions import Versions
 from cloudkitty_like.api.watching import Watching
 from cloudkitty_like.service.collectors import Collectors
+from cloudkitty_like.service.dataframes import Dataframes
 from cloudkitty_like.service.figures import Figures
 from cloudkitty_like.service.grouping import Groups
 from cloudkitty_like.service.hashmap import Hashmap
 from cloudkitty_like.service.health import Health
 from cloudkitty_like.service.modules import Modules
+from cloudkitty_like.service.posting import Posting
 from cloudkitty_like.service.quote import Quotes
 from cloudkitty_like.service.reprocessing import Reprocessing
 
@@ -99,11 +102,16 @@ def _rating_v1(services: Services) -> list[Route]:
 def _v2(services: Services) -> list[Route]:
     asked = asking.Asking(services.scope_key, services.summary.change_at, services.summary.last_change)
     summaries = summary.Summaries(asked, Groups(services.summary), services.period)
+    frames = dataframes.DataFrames(
+        asked, Dataframes(services.database, services.storage),
+        Posting(services.database, services.storage, services.clock, services.scope_key, services.period))
     known = modules.RatingModules(Modules(services.database))
     scopes = scope.ScopeStates(services.scopes, services.period, services.scope_key, services.fetcher,
                                services.collector)
     tasks = reprocesses.Reprocesses(Reprocessing(services.database, services.clock, services.period), services.period)
     return [
+        Route("GET", "/v2/dataframes", frames.get_all, "dataframes:get"),
+        Route("POST", "/v2/dataframes", frames.post, "dataframes:add", 204),
         Route("GET", "/v2/summary", summaries.get_all, "summary:get_summary"),
         Route("GET", "/v2/rating/modules", known.get_all, "v2_rating:list_modules"),
         Route("GET", "/v2/rating/modules/{module_id}", known.get_one, "v2_rating:get_module"),
@@ -129,6 +137,21 @@ class Description:
         return openapi.document([route for route in self._described if not route.url.startswith("/v1/billing")])
 
 
+ASKED = "cloudkitty_like.asked"
+
+
+def kept_from_pecan(application: Any) -> Any:
+    """Pecan is given a bare request: it would read the body, refuse types of answers, and stumble over bytes.
+
+    What was asked is kept beside it, for the table.
+    """
+    def bare(environ: dict[str, Any], start_response: Any) -> Any:
+        return application({
+            **environ, "PATH_INFO": "/", "QUERY_STRING": "", "REQUEST_METHOD": "GET", "HTTP_ACCEPT": "*/*",
+            "CONTENT_TYPE": "", "CONTENT_LENGTH": "0", "wsgi.input": io.BytesIO(), ASKED: environ}, start_response)
+    return bare
+
+
 class Root:
     """Where Pecan enters; the table does the rest."""
 
@@ -142,4 +165,4 @@ class Root:
     @pecan.expose()  # type: ignore[untyped-decorator]
     def answer(self, **_: Any) -> Response:
         """The answer to Pecan's current request."""
-        return self._dispatcher(pecan.request)
+        return self._dispatcher(Request(pecan.request.environ[ASKED]))

@@ -139,7 +139,7 @@ class Dispatcher:
         credentials = identity.request_context(request.environ, self._strategy)
         route: Route | None = None
         try:
-            route, in_path = self._router.find(request.method, request.path_info)
+            route, in_path = self._router.find(request.method, _path(request))
             response = self._answered(request, route, in_path, credentials)
         except Exception as error:
             response = self._failed(request, error, credentials.request_id or "")
@@ -195,10 +195,18 @@ class Dispatcher:
         return {name: [value] for name, value in found.items()}
 
     def _failed(self, request: Request, error: Exception, request_id: str) -> Response:
-        fault = request.path_info.startswith("/v1/")
+        fault = request.environ.get("PATH_INFO", "").startswith("/v1/")
         body = errors.body(error, fault=fault, request_id=request_id)
         headers = {"Allow": ", ".join(error.allowed)} if isinstance(error, errors.MethodNotAllowed) else {}
         return _response(request, Answer(body, errors.status(error), headers), JSON)
+
+
+def _path(request: Request) -> str:
+    try:
+        path: str = request.path_info
+    except UnicodeDecodeError:
+        raise NotFound("the URL is not text in UTF-8") from None
+    return path
 
 
 def parsed(data: bytes) -> Any:

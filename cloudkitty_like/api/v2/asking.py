@@ -80,8 +80,9 @@ def _both(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset
     return one & other
 
 
-def following(context: Context, **changes: object) -> str:
+def following(context: Context, leave_out: Sequence[str] = (), **changes: object) -> str:
     """The URL of the next page: this one, with other arguments."""
-    kept = [(name, value) for name, value in parse_qsl(context.query, keep_blank_values=True) if name not in changes]
+    gone = {*leave_out, *changes}
+    kept = [(name, value) for name, value in parse_qsl(context.query, keep_blank_values=True) if name not in gone]
     return f"{context.path}?{urlencode([*kept, *changes.items()])}"
 

@@ -1,0 +1,97 @@
+"""``/v2/dataframes``: rated points, page by page or all of them, and points handed in."""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from cloudkitty_like.api.context import CSV, Answer, Context
+from cloudkitty_like.api.kinds import Filters, Text
+from cloudkitty_like.api.params import ANY, FLAG, NUMBER, TEXT, WHOLE, Param, gives, list_of, object_of, takes
+from cloudkitty_like.api.render import csv_bytes, with_offset
+from cloudkitty_like.api.v2.asking import AS_OF, BEGIN, END, LIMIT, OFFSET, Asking, following
+from cloudkitty_like.api.v2.points import Frames
+from cloudkitty_like.domain.errors import NotFound
+from cloudkitty_like.domain.frame import Frame
+from cloudkitty_like.domain.money import ZERO, plain
+from cloudkitty_like.domain.posted import PostedPoint
+from cloudkitty_like.service.dataframes import Dataframes as Points
+from cloudkitty_like.service.posting import Posting
+
+NONE = "No resource found for provided filters."
+POINT = object_of(vol=object_of(unit=TEXT, qty=NUMBER), rating=object_of("unpriced", price=NUMBER, unpriced=FLAG),
+                  groupby={"type": "object"}, metadata={"type": "object"})
+FRAME = object_of(period=object_of(begin=TEXT, end=TEXT),
+                  usage={"type": "object", "additionalProperties": list_of(POINT)})
+COLUMNS = ("begin", "end", "scope", "type", "unit", "qty", "price")
+
+
+@dataclass(frozen=True)
+class DataFrames:
+    """Points of the ledger, restricted to what the caller may see."""
+
+    asking: Asking
+    points: Points
+    posting: Posting
+
+    @gives(object_of("next", total=WHOLE, dataframes=list_of(FRAME), next=TEXT), csv=True)
+    @takes(begin=BEGIN, end=END, filters=Param(Filters(), {}, "type, the scope key or any label"), offset=OFFSET,
+           limit=LIMIT, as_of=AS_OF, after=Param(Text(), None, "where the page before ended: from its next"))
+    def get_all(self, context: Context, *, offset: int, limit: int, after: str | None, **asked: Any) -> Any:
+        """A page of points, in frames of one period; NotFound where there is none."""
+        query = self.asking.query(context, **asked)
+        if context.accepts == CSV:
+            pieces = iter(()) if query is None else self.points.stream(query)
+            return Answer(csv_bytes((*COLUMNS, "groupby", "metadata"), _rows(pieces)), content_type=CSV)
+        if query is not None and query.scopes == frozenset() and not context.caller.is_admin:
+            return {"total": 0, "dataframes": []}       # a caller without a scope: nothing, and no error
+        page = None if query is None else self.points.page(query, offset, limit, after)
+        if page is None or not page.total:
+            raise NotFound(NONE)
+        more = {} if page.next is None else {"next": following(context, leave_out=("offset",), after=page.next)}
+        return {"total": page.total, "dataframes": _frames(page.points, context.number)} | more
+
+    @gives(ANY)
+    @takes(dataframes=Param(Frames(), text="frames of a period, with usage by metric"))
+    def post(self, context: Context, dataframes: Sequence[PostedPoint]) -> Any:
+        """Hands points in, with their prices; one that was handed in before is replaced."""
+        if dataframes:
+            self.posting.post(dataframes, context.author)
+        return Answer(status=204)
+
+
+def _frames(pieces: Sequence[tuple[str, Frame]], number: Callable[[Decimal], Any]) -> list[dict[str, Any]]:
+    """Frames as CloudKitty has them: all scopes and metrics of a period together."""
+    found: dict[tuple[datetime, datetime], dict[str, list[dict[str, Any]]]] = {}
+    for _, frame in pieces:
+        usage = found.setdefault((frame.period.begin, frame.period.end), {})
+        usage.setdefault(frame.metric, []).extend(_points(frame, number))
+    return [{"period": {"begin": with_offset(begin), "end": with_offset(end)}, "usage": usage}
+            for (begin, end), usage in sorted(found.items())]
+
+
+def _points(frame: Frame, number: Callable[[Decimal], Any]) -> Iterator[dict[str, Any]]:
+    groupby, metadata = tuple(frame.groupby), tuple(frame.metadata)
+    for split, described, qty, price in frame.rows():
+        rating: dict[str, Any] = {"price": number(ZERO if price is None else price)}
+        if price is None:
+            rating["unpriced"] = True
+        yield {"vol": {"unit": frame.unit, "qty": number(qty)}, "rating": rating,
+               "groupby": dict(zip(groupby, split, strict=False)),
+               "metadata": dict(zip(metadata, described, strict=False))}
+
+
+def _rows(pieces: Iterator[tuple[str, Frame]]) -> Iterator[list[Any]]:
+    """Lines of CSV; an unpriced point has no price there.  Labels are ``name=value`` with semicolons between."""
+    for scope, frame in pieces:
+        groupby, metadata = tuple(frame.groupby), tuple(frame.metadata)
+        head = [with_offset(frame.period.begin), with_offset(frame.period.end), scope, frame.metric, frame.unit]
+        for split, described, qty, price in frame.rows():
+            yield [*head, plain(qty), "" if price is None else plain(price),
+                   _labels(groupby, split), _labels(metadata, described)]
+
+
+def _labels(names: Sequence[str], cells: Sequence[str]) -> str:
+    return ";".join([f"{name}={cell}" for name, cell in zip(names, cells, strict=True)])

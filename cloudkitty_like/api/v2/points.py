@@ -1,0 +1,136 @@
+"""Data points of a request, as ``POST /v2/dataframes`` takes them: frames of a period, with usage by metric."""
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from cloudkitty_like.api.kinds import Moment, Number, Schema, Text, shown
+from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.domain.money import plain
+from cloudkitty_like.domain.period import Period
+from cloudkitty_like.domain.posted import PostedPoint
+
+SHOWN = 20                             # problems of one request that are told
+MOST_POINTS = 100_000
+LABELS: Schema = {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean", "null"]}}
+POINT: Schema = {
+    "type": "object", "required": ["vol", "groupby", "metadata"], "additionalProperties": False, "properties": {
+        "vol": {"type": "object", "required": ["unit", "qty"], "additionalProperties": False, "properties": {
+            "unit": {"type": "string"}, "qty": Number().schema}},
+        "rating": {"type": "object", "additionalProperties": False, "properties": {"price": Number().schema}},
+        "groupby": LABELS, "metadata": LABELS}}
+FRAME: Schema = {
+    "type": "object", "required": ["period", "usage"], "additionalProperties": False, "properties": {
+        "period": {"type": "object", "required": ["begin", "end"], "additionalProperties": False, "properties": {
+            "begin": Moment().schema, "end": Moment().schema}},
+        "usage": {"type": "object", "additionalProperties": {"type": "array", "items": POINT}}}}
+
+
+class Frames:
+    """A list of frames; each point of them becomes a PostedPoint."""
+
+    many: ClassVar[bool] = False
+
+    @property
+    def schema(self) -> Schema:
+        """See Kind."""
+        return {"type": "array", "minItems": 1, "items": FRAME}
+
+    def read(self, value: Any) -> Sequence[PostedPoint]:
+        """Every point; Invalid with what is wrong, and where."""
+        if not isinstance(value, list):
+            raise Invalid(f"{shown(value)} is not a list")
+        if not value:
+            raise Invalid("is empty")
+        found: list[PostedPoint] = []
+        problems: list[str] = []
+        for number, frame in enumerate(value):
+            for where, read in _points(frame):
+                try:
+                    found.append(read())
+                except Invalid as error:
+                    problems += [f"[{number}]{where}: {problem}" for problem in error.problems]
+                if len(problems) >= SHOWN:
+                    raise Invalid(*problems[:SHOWN])
+            if len(found) > MOST_POINTS:
+                raise Invalid(f"has more than {MOST_POINTS} points; send them in several requests")
+        if problems:
+            raise Invalid(*problems)
+        return found
+
+
+def _points(frame: Any) -> Iterator[tuple[str, Any]]:
+    """Where each point of a frame is, and what reads it; where the frame itself is wrong, what says so."""
+    try:
+        period, usage = _frame(frame)
+    except Invalid as error:
+        yield "", _raising(error)
+        return
+    for metric, points in usage.items():
+        if not isinstance(points, list):
+            yield f".usage.{metric[:80]}", _raising(Invalid(f"{shown(points)} is not a list"))
+            continue
+        for number, point in enumerate(points):
+            yield f".usage.{metric[:80]}[{number}]", lambda point=point, metric=metric: _point(point, metric, period)
+
+
+def _raising(error: Invalid) -> Any:
+    def read() -> PostedPoint:
+        raise error
+    return read
+
+
+def _frame(frame: Any) -> tuple[Period, Mapping[str, Any]]:
+    members = _members(frame, ("period", "usage"))
+    bounds = _members(members["period"], ("begin", "end"), "period.")
+    begin, end = (Moment().read(bounds[name]) for name in ("begin", "end"))
+    if not isinstance(members["usage"], dict):
+        raise Invalid(f"usage: {shown(members['usage'])} is not an object")
+    return Period(begin, end), members["usage"]
+
+
+def _point(point: Any, metric: str, period: Period) -> PostedPoint:
+    members = _members(point, ("vol", "groupby", "metadata"), optional=("rating",))
+    vol = _members(members["vol"], ("unit", "qty"), "vol.")
+    rating = _members(members.get("rating", {}), (), "rating.", optional=("price",))
+    return PostedPoint(
+        period, Text(may_be_empty=False).read(metric), _named("vol.unit", Text(may_be_empty=False), vol["unit"]),
+        _named("vol.qty", Number(), vol["qty"]), _named("rating.price", Number(), rating.get("price", 0)),
+        _labels("groupby", members["groupby"]), _labels("metadata", members["metadata"]))
+
+
+def _named(name: str, kind: Any, value: Any) -> Any:
+    try:
+        return kind.read(value)
+    except Invalid as error:
+        raise Invalid(*(f"{name}: {problem}" for problem in error.problems)) from None
+
+
+def _labels(name: str, values: Any) -> dict[str, str]:
+    """Labels as text, whatever they were."""
+    if not isinstance(values, dict):
+        raise Invalid(f"{name}: {shown(values)} is not an object")
+    return {_named(name, Text(may_be_empty=False), key): _named(f"{name}.{key[:80]}", Text(), _text(value))
+            for key, value in values.items()}
+
+
+def _text(value: Any) -> Any:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "True" if value else "False"     # as CloudKitty's storages have it
+    if isinstance(value, int | Decimal):
+        return plain(Number().read(value))
+    return value
+
+
+def _members(value: Any, required: Sequence[str], where: str = "", optional: Sequence[str] = ()) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise Invalid(f"{where.rstrip('.')}: {shown(value)} is not an object" if where
+                      else f"{shown(value)} is not an object")
+    problems = [f"{where}{name}: is required" for name in required if name not in value]
+    problems += [f"{where}{name[:80]}: there is no such member" for name in value if name not in (*required, *optional)]
+    if problems:
+        raise Invalid(*problems)
+    return value

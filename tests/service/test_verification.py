@@ -52,7 +52,7 @@ def test_one_digit_in_one_row_is_found_and_named(filled, table, name, column):
 
 def test_a_point_that_was_changed_is_found_in_everything_that_adds_it_up(filled):
     where = "WHERE revision = (SELECT min(revision) FROM frame) AND qty_whole = 1"
-    change(filled, f"UPDATE point SET qty_part = qty_part + 1 {where}")
+    change(filled, f"UPDATE point SET qty_part = coalesce(qty_part, 0) + 1 {where}")
     try:
         problems = found(filled)
     finally:

@@ -257,8 +257,9 @@ def _response(request: Request, answer: Answer, accepts: str) -> Response:
         # Its first piece is made now, while what goes wrong can still be said.
         first = next(answer.body, b"")
         kind = content_type if content_type == JSON else f"{content_type}; charset=utf-8"
-        return Response(status=answer.status, app_iter=chain([first], answer.body),
-                        headerlist=[*headers.items(), ("Content-Type", kind)])
+        # A generator: of anything else Pecan would take the whole to see whether it is empty.
+        pieces = (piece for piece in chain([first], answer.body))
+        return Response(status=answer.status, app_iter=pieces, headerlist=[*headers.items(), ("Content-Type", kind)])
     if isinstance(answer.body, bytes):
         body = answer.body
     elif accepts == XML:

@@ -211,18 +211,23 @@ class App:
         ``counters``: see :class:`cloudkitty_like.api.counters.Counters`.
         """
         from cloudkitty_like.api.application import make
-        from cloudkitty_like.api.services import Services
-        from cloudkitty_like.service import exact_yaml
 
         self.database.question_seconds = self.conf.api.query_seconds
         self.check("schema", "ledger", "storage")
+        return make(self.services, self.conf, counters)
+
+    @property
+    def services(self) -> Any:
+        """What the API's controllers work with."""
+        from cloudkitty_like.api.services import Services
+        from cloudkitty_like.service import exact_yaml
+
         collect = self.conf.collect
-        return make(Services(
+        return Services(
             database=self.database, storage=self.storage, summary=self.summary, scopes=self.scopes,
             metrics=lambda: self.metrics.metrics, document=lambda: exact_yaml.load(self.metrics.text),
             rating=self.rating, clock=self.clock, period=self.period, wait_periods=collect.wait_periods,
-            scope_key=collect.scope_key,
-            collector=collect.collector, fetcher=self.conf.fetcher.backend), self.conf, counters)
+            scope_key=collect.scope_key, collector=collect.collector, fetcher=self.conf.fetcher.backend)
 
     def close(self) -> None:
         if "database" in self.__dict__:

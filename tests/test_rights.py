@@ -17,8 +17,9 @@ from webtest import TestApp, TestResponse
 
 from cloudkitty_like.api.counters import Counters
 from cloudkitty_like.api.root import routes
+from cloudkitty_like.domain.money import plain
 from tests.keystone import Keystone, keystone
-from tests.tenants import Site, site, tenants
+from tests.tenants import HOURS, Site, site, tenants
 
 PEOPLE = ("admin", "reader", "member", "foo", "stranger", "unscoped", "domain", "system", "nobody")
 """``reader``, ``member`` and ``foo`` are of the tenant *own*; ``stranger`` reads *foreign* where that is a project."""
@@ -29,7 +30,6 @@ EVERYBODY = "200 200 200 200 200 200 200 200 200"
 KNOWN = "200 200 200 200 200 200 200 200 401"
 PROJECTS = "200 200 200 200 200 200 403 403 401"
 READERS = "200 200 200 403 200 403 403 403 401"
-"""An own scope, which a stranger has of its own: nothing of others."""
 OWN = "200 200 200 403 403 403 403 403 401"
 OTHERS = "200 403 403 403 403 403 403 403 401"
 ADMIN = "{} 403 403 403 403 403 403 403 401"
@@ -38,6 +38,7 @@ STRANGER = "200 403 403 403 200|403 403 403 403 401"
 """About *foreign*, which is the stranger's own where scopes are projects."""
 
 NAMES = "/v1/rating/module_config/hashmap"
+KINDS = ("service", "field", "group", "mapping", "threshold")
 POINT = {"vol": {"unit": "h", "qty": 1}, "rating": {"price": 1}, "metadata": {}}
 TASK = {"start_reprocess_time": "2026-11-03T00:00:00Z", "end_reprocess_time": "2026-11-03T01:00:00Z", "reason": "w"}
 TABLE: list[tuple[str, str] | tuple[str, str, Any]] = [
@@ -60,7 +61,7 @@ TABLE: list[tuple[str, str] | tuple[str, str, Any]] = [
         ("?tenant_id=", READERS), ("?tenant_id=None", OTHERS), ("?tenant_id=%25", OTHERS),
         ("?all_tenants=true", OTHERS), ("?all_tenants=1&tenant_id={own}", OTHERS),
         ("?all_tenants=false", READERS), ("?service=quince-metric", READERS), ("?service=medlar-metric", READERS))),
-    *((f"GET /v1/report/summary?groupby={names}", READERS) for names in ("tenant_id", "res_type", "tenant_id,res_type")),
+    *((f"GET /v1/report/summary?groupby={by}", READERS) for by in ("tenant_id", "res_type", "tenant_id,res_type")),
     ("GET /v1/report/summary?groupby=tenant_id&all_tenants=true", OTHERS),
     ("GET /v1/storage/dataframes", READERS), ("GET /v1/storage/dataframes?tenant_id=", READERS),
     ("GET /v1/storage/dataframes?tenant_id={own}", OWN), ("GET /v1/storage/dataframes?tenant_id={foreign}", STRANGER),
@@ -74,8 +75,8 @@ TABLE: list[tuple[str, str] | tuple[str, str, Any]] = [
     *((f"{method} /v1/rating/module_config/noop", A409) for method in ("GET", "POST", "PUT")),
     ("POST /v1/rating/quote", PROJECTS, {"resources": [{"service": "instance", "volume": 1, "desc": {
         "flavor": "quince-flavor"}}]}),
-    ("POST /v1/rating/quote", "200 200 200 200 403 403 403 403 401", {"resources": [{"service": "instance", "volume": 1, "desc": {
-        "flavor": "plum-flavor", "{key}": "{own}"}}]}),
+    ("POST /v1/rating/quote", "200 200 200 200 403 403 403 403 401", {"resources": [
+        {"service": "instance", "volume": 1, "desc": {"flavor": "plum-flavor", "{key}": "{own}"}}]}),
     ("POST /v1/rating/quote", STRANGER, {"resources": [{"service": "instance", "volume": 1, "desc": {
         "flavor": "quince-flavor", "{key}": "{foreign}"}}]}),
     ("POST /v1/rating/quote", OTHERS, {"resources": [{"service": "instance", "volume": 1, "desc": {
@@ -92,7 +93,7 @@ TABLE: list[tuple[str, str] | tuple[str, str, Any]] = [
     (f"GET {NAMES}/mappings", A200), (f"GET {NAMES}/thresholds", A200),
     (f"GET {NAMES}/mappings?tenant_id={{foreign}}&filter_tenant=true", A200),
     (f"GET {NAMES}/services/{{service_id}}/fields", A200), (f"GET {NAMES}/services/{{service_id}}/mappings", A200),
-    *((f"GET {NAMES}/{kind}s/{{{kind}_id}}", A200) for kind in ("service", "field", "group", "mapping", "threshold")),
+    *((f"GET {NAMES}/{kind}s/{{{kind}_id}}", A200) for kind in KINDS),
     *((f"GET {NAMES}/groups/{kind}?group_id={{group_id}}", A200) for kind in ("mappings", "thresholds")),
     *((f"GET {NAMES}/groups/{{group_id}}/{kind}", A200) for kind in ("mappings", "thresholds")),
     *((f"GET {NAMES}/{kind}s/group?{kind}_id={{{kind}_id}}", A200) for kind in ("mapping", "threshold")),
@@ -101,15 +102,14 @@ TABLE: list[tuple[str, str] | tuple[str, str, Any]] = [
     (f"PUT {NAMES}/mappings", A302, {"mapping_id": "{mapping_id}", "end": "2026-12-01"}),
     (f"PUT {NAMES}/thresholds/{{threshold_id}}", A302, {"level": 2, "cost": 3}),
     (f"PUT {NAMES}/thresholds", A302, {"threshold_id": "{threshold_id}", "level": 2, "cost": 3}),
-    *((f"DELETE {NAMES}/{kind}s/{{{kind}_id}}", A204) for kind in ("mapping", "threshold", "group", "field", "service")),
-    *((f"DELETE {NAMES}/{kind}s", A204, {f"{kind}_id": f"{{{kind}_id}}"})
-      for kind in ("mapping", "threshold", "group", "field", "service")),
+    *((f"DELETE {NAMES}/{kind}s/{{{kind}_id}}", A204) for kind in KINDS),
+    *((f"DELETE {NAMES}/{kind}s", A204, {f"{kind}_id": f"{{{kind}_id}}"}) for kind in KINDS),
 
     ("GET /v2/dataframes", "200 200 200 403 200|404 403 403 403 401"),
-    ("GET /v2/dataframes?filters={key}:{own}", "200 200 200 403 404 403 403 403 401"),
-    ("GET /v2/dataframes?filters={key}:{foreign}", "200 404 404 403 200|404 403 403 403 401"),
-    ("GET /v2/dataframes?filters=scope:{third}", "200 404 404 403 404 403 403 403 401"),
-    ("GET /v2/dataframes?filters={key}:{own},{key}:{third}", "200 200 200 403 404 403 403 403 401"),
+    # Whoever asks for others only gets nothing, and that is no error: so it tells nothing of what others have either.
+    *((f"GET /v2/dataframes?filters={which}", READERS) for which in (
+        "{key}:{own}", "{key}:{foreign}", "scope:{third}", "{key}:{own},{key}:{third}")),
+    ("GET /v2/dataframes?filters={key}:nobody", "404 200 200 403 200 403 403 403 401"),
     ("GET /v2/dataframes?filters=type:medlar-metric", "200 404 404 403 404 403 403 403 401"),
     ("GET /v2/dataframes?filters=flavor:medlar-flavor", "200 404 404 403 404 403 403 403 401"),
     *((f"GET /v2/summary{query}", READERS) for query in (
@@ -219,7 +219,7 @@ def test_the_table_has_every_url_of_the_api(reception: Reception) -> None:
 
 def _fits(pattern: tuple[str, ...], request: tuple[str, ...]) -> bool:
     return len(pattern) == len(request) and all(
-        wanted == found or wanted.startswith("{") and found not in ("mappings", "thresholds", "group")
+        wanted == found or (wanted.startswith("{") and found not in ("mappings", "thresholds", "group"))
         for wanted, found in zip(pattern, request, strict=True))
 
 
@@ -237,8 +237,42 @@ def test_s9_s11_s13_s15_everybody_gets_what_the_table_says(reception: Reception)
             cells += 1
             if answer.status_int != int(status):
                 wrong.append(f"{request} {body or ''}: {person} {answer.status_int} not {status}: {answer.text[:150]}")
+            if request.startswith("GET "):
+                head = reception.ask(person, f"HEAD {asked[0][4:]}")
+                if (head.status_int, head.body) != (int(status), b""):
+                    wrong.append(f"HEAD {asked[0][4:]}: {person} {head}")
             if answer.status_int < 300:
                 told += [f"{request}: {person} is told {trace}" for trace in hidden[person]
                          if trace in answer.text and trace not in f"{asked}"]
     assert (wrong, told) == ([], [])
     assert cells == len(PEOPLE) * len(list(rows()))
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/json; decimal=string", "text/csv",
+                                    "application/xml", "text/html"])
+def test_s11_in_no_form_of_an_answer_is_anything_of_others(reception: Reception, accept: str) -> None:
+    hidden, shown = reception.hidden("reader"), []
+    own = reception.site.who["own"]
+    reception.app.extra_environ["HTTP_ACCEPT"] = accept
+    for url in ("/v1/report/total", "/v1/report/summary?groupby=tenant_id,res_type", "/v1/storage/dataframes",
+                "/v2/dataframes", "/v2/summary?groupby=scope,type,flavor,image", "/v2/summary?groupby=plum_label"):
+        answer = reception.ask("reader", f"GET {url}")
+        assert answer.status_int == 200, answer
+        assert [trace for trace in hidden if trace in answer.text] == [], (url, answer.text)
+        shown.append(answer.text)
+    del reception.app.extra_environ["HTTP_ACCEPT"]
+    assert f"{own.word}-flavor" in shown[2]
+    assert f"{own.word}-image" in shown[4]
+    assert all(own.id in text for text in (shown[1], shown[4]))
+
+
+def test_a_reader_sees_all_of_its_own(reception: Reception) -> None:
+    own = reception.site.who["own"]
+    query = "begin=2026-11-03T00:00:00Z&end=2026-11-04T00:00:00Z"
+    assert reception.ask("reader", f"GET /v1/report/total?{query}").json == plain(own.total)
+    assert reception.ask("reader", f"GET /v2/summary?{query}&decimal=string").json["results"][0][3] == plain(own.total)
+    assert reception.ask("reader", f"GET /v2/dataframes?{query}").json["total"] == 2 * HOURS
+    (row,) = reception.ask("reader", f"GET /v1/report/summary?{query}&groupby=tenant_id").json["summary"]
+    assert (row["tenant_id"], row["rate"]) == (own.id, plain(own.total))
+    everything = reception.ask("admin", f"GET /v1/report/total?{query}&all_tenants=true").json
+    assert everything == plain(sum(one.total for one in reception.site.who.values()))

@@ -13,7 +13,10 @@ from decimal import Decimal
 from functools import cached_property
 from itertools import chain, combinations
 from pathlib import Path
+from socketserver import ThreadingMixIn
+from threading import Thread
 from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from cloudkitty_like.app import App, read_configuration
 from cloudkitty_like.db import scopes as rows
@@ -154,3 +157,25 @@ def site(directory: Path, kind: str, who: Mapping[str, Tenant], **more: Any) -> 
 
 def _url(database: Database) -> str:
     return database.url.render_as_string(hide_password=False)
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _Silent(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing."""
+
+
+@contextmanager
+def served(application: Any) -> Iterator[str]:
+    """The URL of an application of this process, over HTTP."""
+    with make_server("127.0.0.1", 0, application, _Server, _Silent) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()

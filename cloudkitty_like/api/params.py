@@ -48,10 +48,15 @@ def takes(**params: Param) -> Callable[[F], F]:
     return mark
 
 
-def gives(shape: Mapping[str, Any], *, csv: bool = False) -> Callable[[F], F]:
-    """Declares the JSON Schema of a controller method's answer, and whether it can be had as CSV too."""
+def gives(shape: Mapping[str, Any], *, csv: bool = False, statuses: Sequence[int] = (),
+          content_type: str = "application/json") -> Callable[[F], F]:
+    """Declares the JSON Schema of a controller method's answer, and whether it can be had as CSV too.
+
+    ``statuses``: others that come with the same shape as the usual one.
+    """
     def mark(function: F) -> F:
         function.shape, function.csv = shape, csv      # type: ignore[attr-defined]
+        function.statuses, function.content_type = statuses, content_type      # type: ignore[attr-defined]
         return function
     return mark
 

@@ -71,6 +71,16 @@ class Route:
         return bool(getattr(self.answers, "csv", False))
 
     @property
+    def statuses(self) -> Sequence[int]:
+        """Those that come with this shape."""
+        return (self.status, *getattr(self.answers, "statuses", ()))
+
+    @property
+    def content_type(self) -> str:
+        """Of the answer, where nothing else was asked for."""
+        return str(getattr(self.answers, "content_type", JSON))
+
+    @property
     def patterns(self) -> Iterator[tuple[str, ...]]:
         """The URL's segments, with and without what may be missing."""
         required, _, optional = self.url.rstrip("]").partition("[")

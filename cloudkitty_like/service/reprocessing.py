@@ -61,6 +61,8 @@ class Reprocessing:
         self.database.transact(work)
 
     def _wrong(self, identifiers: Sequence[str], period: Period, reason: str) -> Iterator[str]:
+        if not identifiers:
+            yield "scope_ids: is empty"
         if ALL in identifiers and len(identifiers) > 1:
             yield f"scope_ids: either {ALL} or ids, not both"
         if not reason.strip():

@@ -29,7 +29,7 @@ class Resources:
     def schema(self) -> Mapping[str, Any]:
         """See Kind."""
         return {"type": "array", "items": {"type": "object", "required": ["service", "volume"], "properties": {
-            "service": {"type": "string"}, "desc": {"type": "object"}, "volume": Number().schema}}}
+            "service": {"type": "string", "minLength": 1}, "desc": {"type": ["object", "null"]}, "volume": Number().schema}}}
 
     def read(self, value: Any) -> Sequence[Resource]:
         """Every resource; Invalid with all that is wrong with any."""
@@ -53,7 +53,7 @@ def _resource(one: Any) -> Resource:
         raise Invalid(f"{shown(one)} is not an object")
     problems = [f"{name}: is required" for name in ("service", "volume") if one.get(name) is None]
     problems += [f"{name}: there is no such member" for name in one if name not in ("service", "desc", "volume")]
-    desc = one.get("desc") or {}
+    desc = {} if one.get("desc") is None else one["desc"]
     if not isinstance(desc, dict):
         problems.append(f"desc: {shown(desc)} is not an object")
     if problems:

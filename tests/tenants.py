@@ -149,6 +149,7 @@ def site(directory: Path, kind: str, who: Mapping[str, Tenant], **more: Any) -> 
     with new_database(kind, create=False) as database:
         made = Site(directory, _url(database), who, **more)
         made.fill()
+        made.app.close()        # what is asked from here on has the limits of the API
         try:
             yield made
         finally:

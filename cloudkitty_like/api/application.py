@@ -1,6 +1,8 @@
 """The WSGI application: Pecan around the table of routes, and what OpenStack puts in front of its services."""
 from __future__ import annotations
 
+from collections.abc import Iterator
+from copy import copy
 from typing import Any
 
 import pecan
@@ -32,6 +34,14 @@ OPTS: dict[str, list[cfg.Opt]] = {
 }
 
 
+def middleware_opts() -> Iterator[tuple[str, list[cfg.Opt]]]:
+    """The options of what is around the application, by group."""
+    opts = [copy(opt) for opt in cors.OPTS]
+    cfg.set_defaults(opts, allow_headers=list(ALLOWED), expose_headers=list(EXPOSED), allow_methods=list(METHODS))
+    yield "cors", opts
+    yield "oslo_middleware", list(http_proxy_to_wsgi.OPTS)
+
+
 def make(services: Services, conf: cfg.ConfigOpts, counters: Counters | None = None) -> Any:
     """The application; Invalid where the configuration does not make sense.
 
@@ -43,6 +53,6 @@ def make(services: Services, conf: cfg.ConfigOpts, counters: Counters | None = N
     inner = pecan.make_app(Root(dispatcher), debug=False, logging={}, guess_content_type_from_ext=False)
     application = identity.wrap(kept_from_pecan(inner), conf)
     application = request_id.RequestId(application)
-    application = http_proxy_to_wsgi.HTTPProxyToWSGI(application, {"oslo_config_config": conf})
+    application = http_proxy_to_wsgi.HTTPProxyToWSGI(application, conf)
     cors.set_defaults(allow_headers=list(ALLOWED), expose_headers=list(EXPOSED), allow_methods=list(METHODS))
-    return cors.CORS(application, {"oslo_config_config": conf})
+    return cors.CORS(application, conf)

@@ -14,7 +14,7 @@ from typing import Any
 
 from oslo_context.context import RequestContext
 from webob import Request, Response
-from webob.acceptparse import create_accept_header
+from webob.acceptparse import create_accept_encoding_header, create_accept_header
 
 from cloudkitty_like.api import errors, identity, render
 from cloudkitty_like.api.context import CSV, JSON, XML, Answer, Context
@@ -256,6 +256,11 @@ def _accepts(request: Request) -> str:
     return XML if found == "text/xml" else found
 
 
+def _unpacks(request: Request) -> bool:
+    header = request.headers.get("Accept-Encoding", "")
+    return "gzip" in header and bool(create_accept_encoding_header(header).acceptable_offers(["gzip"]))
+
+
 def _response(request: Request, answer: Answer, accepts: str) -> Response:
     headers = dict(answer.headers or {})
     if answer.status == 204 or (answer.body is None and answer.status in (301, 302)):
@@ -277,7 +282,7 @@ def _response(request: Request, answer: Answer, accepts: str) -> Response:
     else:
         body = render.json_bytes(answer.body)
     headers["Content-Type"] = content_type if content_type == JSON else f"{content_type}; charset=utf-8"
-    if len(body) >= GZIP_FROM and "gzip" in request.headers.get("Accept-Encoding", ""):
+    if len(body) >= GZIP_FROM and _unpacks(request):
         body = gzip.compress(body, 5)
         headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
     return Response(status=answer.status, body=body, headerlist=list(headers.items()))

@@ -58,6 +58,7 @@ def list_opts() -> Iterator[tuple[str, list[cfg.Opt]]]:
     yield from OPTS.items()
     yield "database", database_opts()
     yield from _api_opts().items()
+    yield from _middleware_opts()
     yield from plugin.list_opts()
 
 
@@ -68,6 +69,12 @@ def _api_opts() -> dict[str, list[cfg.Opt]]:
     for group, opts in (*application.OPTS.items(), *identity.OPTS.items()):
         found.setdefault(group or "DEFAULT", []).extend(opts)
     return found
+
+
+def _middleware_opts() -> Iterator[tuple[str, list[cfg.Opt]]]:
+    from cloudkitty_like.api import application
+
+    yield from application.middleware_opts()
 
 
 def database_opts() -> list[cfg.Opt]:

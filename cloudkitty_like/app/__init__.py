@@ -215,7 +215,7 @@ class App:
         from cloudkitty_like.service import exact_yaml
 
         self.database.question_seconds = self.conf.api.query_seconds
-        self.check("schema", "ledger", "storage")
+        self.check("metrics", "schema", "ledger", "storage")
         collect = self.conf.collect
         return make(Services(
             database=self.database, storage=self.storage, summary=self.summary, scopes=self.scopes,

@@ -226,7 +226,7 @@ class App:
         from cloudkitty_like.api.application import make
 
         self.database.question_seconds = self.conf.api.query_seconds
-        self.check("schema", "ledger", "storage")
+        self.check("metrics", "schema", "ledger", "storage")
         return make(self.services, self.conf, counters)
 
     def close(self) -> None:

@@ -43,6 +43,6 @@ def make(services: Services, conf: cfg.ConfigOpts, counters: Counters | None = N
     inner = pecan.make_app(Root(dispatcher), debug=False, logging={}, guess_content_type_from_ext=False)
     application = identity.wrap(kept_from_pecan(inner), conf)
     application = request_id.RequestId(application)
-    application = http_proxy_to_wsgi.HTTPProxyToWSGI(application, {"oslo_config_config": conf})
+    application = http_proxy_to_wsgi.HTTPProxyToWSGI(application, conf)
     cors.set_defaults(allow_headers=list(ALLOWED), expose_headers=list(EXPOSED), allow_methods=list(METHODS))
-    return cors.CORS(application, {"oslo_config_config": conf})
+    return cors.CORS(application, conf)

@@ -32,16 +32,18 @@ class Reprocessing:
         with self.database.read() as tx:
             return rows.everything(tx, identifiers)
 
-    def ask(self, identifiers: Sequence[str], period: Period, *, author: str, reason: str) -> None:
+    def ask(self, identifiers: Sequence[str], first: datetime, last: datetime, *, author: str, reason: str) -> None:
         """One request for each scope, or none; ``ALL`` alone is every active scope.
 
-        Invalid, with every reason, where the period is not made of whole rating
-        periods or is not rated yet, a scope is unknown or switched off, or a
+        About the rating periods from the one that begins ``first`` to the one
+        that begins ``last``.  Invalid, with every reason, where there are none
+        such or they are not rated yet, a scope is unknown or switched off, or a
         request about some of it is waiting already.
         """
-        problems = list(self._wrong(identifiers, period, reason))
+        problems = list(self._wrong(identifiers, first, last, reason))
         if problems:
             raise Invalid(*problems)
+        period = Period(first, Period.starting(last, self.length).end)
 
         def work(tx: Connection) -> None:
             index.serialise(tx)        # one after the other, so that two cannot overlook each other
@@ -60,12 +62,14 @@ class Reprocessing:
 
         self.database.transact(work)
 
-    def _wrong(self, identifiers: Sequence[str], period: Period, reason: str) -> Iterator[str]:
+    def _wrong(self, identifiers: Sequence[str], first: datetime, last: datetime, reason: str) -> Iterator[str]:
         if ALL in identifiers and len(identifiers) > 1:
             yield f"scope_ids: either {ALL} or ids, not both"
         if not reason.strip():
             yield "reason: is empty"
-        for name, when in (("start_reprocess_time", period.begin), ("end_reprocess_time", period.end)):
+        if last < first:
+            yield f"end_reprocess_time: {instant(last)} is before start_reprocess_time, {instant(first)}"
+        for name, when in (("start_reprocess_time", first), ("end_reprocess_time", last)):
             nearest = Period.containing(when, self.length).begin
             if nearest != when:
                 yield f"{name}: {instant(when)} is not the begin of a rating period; {instant(nearest)} is"

@@ -106,7 +106,7 @@ class Integer:
         number = value if isinstance(value, int) and not isinstance(value, bool) else None
         if isinstance(value, str) and re.fullmatch(r"\s*[-+]?[0-9]{1,18}\s*", value):
             number = int(value)
-        if isinstance(value, Decimal) and value.adjusted() < 18 and value == value.to_integral_value():
+        if isinstance(value, Decimal) and -400 < value.adjusted() < 18 and value == value.to_integral_value():
             number = int(value)
         if number is None:
             raise Invalid(f"{shown(value)} is not a whole number")

@@ -285,9 +285,11 @@ def _response(request: Request, answer: Answer, accepts: str) -> Response:
     else:
         body = render.json_bytes(answer.body)
     headers["Content-Type"] = content_type if content_type == JSON else f"{content_type}; charset=utf-8"
-    if len(body) >= GZIP_FROM and "gzip" in request.headers.get("Accept-Encoding", ""):
-        body = gzip.compress(body, 5)
-        headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+    if len(body) >= GZIP_FROM:
+        headers["Vary"] = "Accept-Encoding"
+        if "gzip" in request.headers.get("Accept-Encoding", ""):
+            body = gzip.compress(body, 5)
+            headers["Content-Encoding"] = "gzip"
     return Response(status=answer.status, body=body, headerlist=list(headers.items()))
 
 

@@ -172,8 +172,7 @@ class Site:
     def ask(self, method: str, url: str, body: Any = UNUSED, user: str = "root", **headers: str) -> tuple[int, Any]:
         """Status and JSON (None where there is no body).  ``accept``, ``content_type`` … are headers."""
         given = {name.replace("_", "-").title(): value for name, value in headers.items()}
-        if self.strategy == "http_basic" and user:
-            given["Authorization"] = "Basic " + base64.b64encode(f"{user}:{user}-secret".encode()).decode()
+        given |= self.credentials(user)
         data = b""
         if body is not UNUSED:
             data = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -181,6 +180,12 @@ class Site:
         self.last = self.app.request(url, method=method, body=data, headers=given, expect_errors=True)
         text = self.last.body
         return self.last.status_int, json.loads(text) if text and "json" in self.last.content_type else None
+
+    def credentials(self, user: str) -> dict[str, str]:
+        """The header that says who asks; '' is nobody."""
+        if self.strategy != "http_basic" or not user:
+            return {}
+        return {"Authorization": "Basic " + base64.b64encode(f"{user}:{user}-secret".encode()).decode()}
 
     def ok(self, method: str, url: str, body: Any = UNUSED, user: str = "root", **headers: str) -> Any:
         status, found = self.ask(method, url, body, user, **headers)

@@ -188,6 +188,8 @@ class Texts:
     def read(self, value: Any) -> tuple[Any, ...]:
         parts = value if isinstance(value, list) else [value]
         found = [piece for part in parts for piece in (part.split(",") if isinstance(part, str) else [part])]
+        if not found:
+            raise Invalid("is empty")
         if len(found) > MOST_VALUES:
             raise Invalid(f"has more than {MOST_VALUES} values")
         return tuple(dict.fromkeys(self.each.read(piece) for piece in found))

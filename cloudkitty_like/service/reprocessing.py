@@ -48,21 +48,21 @@ class Reprocessing:
         def work(tx: Connection) -> None:
             index.serialise(tx)        # one after the other, so that two cannot overlook each other
             states = self._states(tx, identifiers)
-            waiting = [task for task in rows.everything(tx, [state.identifier for state in states])
+            waiting = [f"scope {task.scope!r} is waiting already to be rated again, in {task.period}"
+                       for task in rows.everything(tx, [state.identifier for state in states])
                        if task.ended_at is None and task.period.overlaps(period)]
-            if waiting:
-                raise Invalid(*(f"scope {task.scope!r} is waiting already to be rated again, in {task.period}"
-                                for task in waiting))
             late = [f"scope {state.identifier!r} is not rated up to {instant(period.end)}: it is up to "
                     f"{instant(state.due) if state.due is not None else 'nothing'}"
                     for state in states if state.due is None or state.due < period.end]
-            if late:
-                raise Invalid(*late)
+            if waiting or late:
+                raise Invalid(*waiting, *late)
             rows.add(tx, [state.id for state in states], period, reason=reason, author=author, at=self.clock())
 
         self.database.transact(work)
 
     def _wrong(self, identifiers: Sequence[str], first: datetime, last: datetime, reason: str) -> Iterator[str]:
+        if not identifiers:
+            yield "scope_ids: is empty"
         if ALL in identifiers and len(identifiers) > 1:
             yield f"scope_ids: either {ALL} or ids, not both"
         if not reason.strip():

@@ -123,7 +123,7 @@ def test_texts_are_repeated_separated_or_both():
     assert Texts().read("a,b") == Texts().read(["a", "b"]) == Texts().read(["a,b", "a"]) == ("a", "b")
 
 
-@pytest.mark.parametrize("value", ["", "a,,b", [1], [["a"]], "x," * 1001])
+@pytest.mark.parametrize("value", ["", "a,,b", [], [1], [["a"]], "x," * 1001])
 def test_texts_hold_texts_not_empty_and_not_too_many(value):
     with pytest.raises(Invalid):
         Texts().read(value)

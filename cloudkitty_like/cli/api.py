@@ -30,6 +30,7 @@ def run(args: argparse.Namespace, app: App) -> int:
     where.check()
     app.application()       # what is wrong with the configuration is said here, and not by every worker
     app.close()
+    where.try_address()
     counters = Counters()
 
     def application() -> Any:

@@ -103,8 +103,10 @@ def _responses(route: Route) -> dict[str, Any]:
         status: {"description": text, "content": {JSON: {"schema": error}}} for status, text in WRONG.items()}
     success: dict[str, Any] = {"description": "As asked for."}
     if route.status not in (204, 302):
-        success["content"] = {JSON: {"schema": route.shape}}
+        success["content"] = {route.kind: {"schema": route.shape}}
         if route.csv:
             success["content"][CSV] = {"schema": {"type": "string"}}
     found[str(route.status)] = success
+    if route.unwell:
+        found["503"] = success | {"description": "Some part of the service is not well."}
     return dict(sorted(found.items()))

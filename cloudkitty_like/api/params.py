@@ -48,10 +48,14 @@ def takes(**params: Param) -> Callable[[F], F]:
     return mark
 
 
-def gives(shape: Mapping[str, Any], *, csv: bool = False) -> Callable[[F], F]:
-    """Declares the JSON Schema of a controller method's answer, and whether it can be had as CSV too."""
+def gives(shape: Mapping[str, Any], *, csv: bool = False, kind: str = "application/json",
+          unwell: bool = False) -> Callable[[F], F]:
+    """Declares the JSON Schema of a controller method's answer, and whether it can be had as CSV too.
+
+    ``kind`` is its content type.  ``unwell``: it answers the same with 503.
+    """
     def mark(function: F) -> F:
-        function.shape, function.csv = shape, csv      # type: ignore[attr-defined]
+        function.shape, function.csv, function.kind, function.unwell = shape, csv, kind, unwell  # type: ignore[attr-defined]
         return function
     return mark
 

@@ -36,6 +36,7 @@ def run(args: argparse.Namespace, app: App) -> int:
                     where.host)
     app.application()       # what is wrong with the configuration is said here, and not by every worker
     app.close()
+    where.try_address()
     counters = Counters()
 
     def application() -> Any:

@@ -17,6 +17,7 @@ LONGEST_TEXT = 10_000
 MOST_VALUES = 1000
 SECOND = timedelta(seconds=1)
 COMPACT = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(?:(\d\d)(?:\.\d+)?)?)?(Z|[+-]\d\d:?\d\d)?\Z")
+WITHOUT_ZONE = r"^\d{4}-?(0[1-9]|1[0-2])-?(0[1-9]|1\d|2[0-8])(T([01]\d|2[0-3]):?[0-5]\d(:?[0-5]\d)?)?$"
 TRUE = frozenset(("true", "t", "yes", "y", "on", "1"))
 FALSE = frozenset(("false", "f", "no", "n", "off", "0", ""))
 Schema = Mapping[str, Any]
@@ -47,12 +48,10 @@ class Text:
 
     @property
     def schema(self) -> Schema:
-        shape: dict[str, Any] = {"type": "string"}
-        if self.choices and not self.fold:
-            shape["enum"] = list(self.choices)
-        if not self.may_be_empty:
-            shape["minLength"] = 1
-        return shape
+        if self.choices:
+            folded = [choice.upper() for choice in self.choices] if self.fold else []
+            return {"type": "string", "enum": [*self.choices, *folded]}
+        return {"type": "string", "maxLength": self.longest, **({} if self.may_be_empty else {"minLength": 1})}
 
     def read(self, value: Any) -> str:
         if not isinstance(value, str):
@@ -77,7 +76,7 @@ class Boolean:
 
     @property
     def schema(self) -> Schema:
-        return {"type": "boolean"}
+        return {"anyOf": [{"type": "boolean"}, {"enum": [0, 1]}, {"enum": sorted(TRUE | FALSE)}]}
 
     def read(self, value: Any) -> bool:
         if isinstance(value, bool):
@@ -147,7 +146,8 @@ class Moment:
 
     @property
     def schema(self) -> Schema:
-        return {"type": "string", "examples": ["2026-11-01T00:00:00Z"]}
+        return {"type": "string", "anyOf": [{"format": "date-time"}, {"format": "date"}, {"pattern": WITHOUT_ZONE}],
+                "examples": ["2026-11-01T00:00:00Z"]}
 
     def read(self, value: Any) -> datetime:
         if isinstance(value, datetime):

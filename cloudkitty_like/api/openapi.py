@@ -6,13 +6,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cloudkitty_like import __version__
-from cloudkitty_like.api.context import CSV, JSON
+from cloudkitty_like.api.context import CSV, JSON, XML
+from cloudkitty_like.api.identity import HEALTHCHECK, PUBLIC
 from cloudkitty_like.api.params import Param
 from cloudkitty_like.api.routes import Route
 
 FAULT = {"type": "object", "required": ["faultcode", "faultstring"], "properties": {
     "faultcode": {"enum": ["Client", "Server"]}, "faultstring": {"type": "string"}, "debuginfo": {"type": "null"}}}
 MESSAGE = {"type": "object", "required": ["message"], "properties": {"message": {"type": "string"}}}
+REFUSAL = {"type": "object", "required": ["error"], "properties": {"error": {
+    "type": "object", "required": ["code", "title", "message"], "properties": {
+        "code": {"type": "integer"}, "title": {"type": "string"}, "message": {"type": "string"}}}}}
+SECURITY = {
+    "token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token",
+              "description": "A project's token, where the service asks Keystone."},
+    "password": {"type": "http", "scheme": "basic", "description": "Where the service has passwords of its own."},
+}
+OPEN = {*PUBLIC, HEALTHCHECK}
+LOCATION = {"Location": {"required": True, "schema": {"type": "string"}, "description": "Where it is."}}
 WRONG = {
     "400": "Something in the request is wrong; the answer names every argument that is.",
     "401": "There is no token, or none that is valid.", "403": "The caller may not do this.",
@@ -36,7 +47,8 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
                                                                                   "identifier": "Apache-2.0"},
                  "description": "Rating: what was used, what it costs, and why. CloudKitty's API, v1 and v2."},
         "paths": dict(sorted(paths.items())),
-        "components": {"schemas": {"Fault": FAULT, "Message": MESSAGE}},
+        "components": {"schemas": {"Fault": FAULT, "Message": MESSAGE, "Refusal": REFUSAL},
+                       "securitySchemes": SECURITY},
     }
 
 
@@ -67,6 +79,8 @@ def _operation(route: Route, path: str, in_path: Sequence[str]) -> dict[str, Any
                                     "content": {JSON: {"schema": _body(others)}}}
     if places:
         operation["parameters"] = places
+    if path not in OPEN:
+        operation["security"] = [{name: []} for name in SECURITY]
     return operation
 
 
@@ -91,22 +105,37 @@ def _body(params: Mapping[str, Param]) -> dict[str, Any]:
         schema = dict(param.kind.schema)
         if param.text:
             schema["description"] = param.text
-        properties[name] = schema
+        # Null is as good as nothing.
+        properties[name] = schema if param.required else {"anyOf": [schema, {"type": "null"}]}
     required = [name for name, param in params.items() if param.required]
     return {"type": "object", "properties": properties, "additionalProperties": False,
             **({"required": required} if required else {})}
 
 
 def _responses(route: Route) -> dict[str, Any]:
-    error = {"$ref": "#/components/schemas/" + ("Fault" if route.url.startswith("/v1/") else "Message")}
+    error = _schema("Fault" if route.url.startswith("/v1/") else "Message")
     found: dict[str, Any] = {
-        status: {"description": text, "content": {JSON: {"schema": error}}} for status, text in WRONG.items()}
+        status: {"description": text, "content": {JSON: {"schema": {
+            "401": _schema("Refusal"), "503": {"anyOf": [error, _schema("Refusal")]}}.get(status, error)}}}
+        for status, text in WRONG.items()}
+    found["405"]["headers"] = {"Allow": {"required": True, "schema": {"type": "string"}}}
+    for status in route.statuses:
+        found[str(status)] = _success(route, status)
+    return dict(sorted(found.items()))
+
+
+def _success(route: Route, status: int) -> dict[str, Any]:
     success: dict[str, Any] = {"description": "As asked for."}
-    if route.status not in (204, 302):
-        success["content"] = {route.kind: {"schema": route.shape}}
+    if status in (201, 302):
+        success["headers"] = LOCATION
+    if status not in (204, 302):
+        success["content"] = {route.content_type: {"schema": route.shape}}
         if route.csv:
             success["content"][CSV] = {"schema": {"type": "string"}}
-    found[str(route.status)] = success
-    if route.unwell:
-        found["503"] = success | {"description": "Some part of the service is not well."}
-    return dict(sorted(found.items()))
+        if route.url.startswith("/v1/"):
+            success["content"][XML] = {"schema": {}}
+    return success
+
+
+def _schema(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}

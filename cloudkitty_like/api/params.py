@@ -48,14 +48,15 @@ def takes(**params: Param) -> Callable[[F], F]:
     return mark
 
 
-def gives(shape: Mapping[str, Any], *, csv: bool = False, kind: str = "application/json",
-          unwell: bool = False) -> Callable[[F], F]:
+def gives(shape: Mapping[str, Any], *, csv: bool = False, statuses: Sequence[int] = (),
+          content_type: str = "application/json") -> Callable[[F], F]:
     """Declares the JSON Schema of a controller method's answer, and whether it can be had as CSV too.
 
-    ``kind`` is its content type.  ``unwell``: it answers the same with 503.
+    ``statuses``: others that come with the same shape as the usual one.
     """
     def mark(function: F) -> F:
-        function.shape, function.csv, function.kind, function.unwell = shape, csv, kind, unwell  # type: ignore[attr-defined]
+        function.shape, function.csv = shape, csv      # type: ignore[attr-defined]
+        function.statuses, function.content_type = statuses, content_type      # type: ignore[attr-defined]
         return function
     return mark
 

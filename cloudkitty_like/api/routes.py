@@ -71,14 +71,14 @@ class Route:
         return bool(getattr(self.answers, "csv", False))
 
     @property
-    def kind(self) -> str:
-        """The content type of the answer."""
-        return str(getattr(self.answers, "kind", JSON))
+    def statuses(self) -> Sequence[int]:
+        """Those that come with this shape."""
+        return (self.status, *getattr(self.answers, "statuses", ()))
 
     @property
-    def unwell(self) -> bool:
-        """Whether 503 is an answer of this shape too."""
-        return bool(getattr(self.answers, "unwell", False))
+    def content_type(self) -> str:
+        """Of the answer, where nothing else was asked for."""
+        return str(getattr(self.answers, "content_type", JSON))
 
     @property
     def patterns(self) -> Iterator[tuple[str, ...]]:

@@ -24,7 +24,7 @@ class Watching:
     counters: Counters
 
     @gives(object_of("checks", status=TEXT, checks=list_of(object_of(name=TEXT, status=TEXT, detail=TEXT))),
-           unwell=True)
+           statuses=[503])
     def healthcheck(self, context: Context) -> Any:
         """200 or 503; what is looked at, for administrators only."""
         checks = self.health.checks()
@@ -39,7 +39,7 @@ class Watching:
                               for one in checks]
         return Answer(body, 200 if well else 503)
 
-    @gives(TEXT, kind="text/plain")
+    @gives(TEXT, content_type="text/plain")
     def metrics(self, context: Context) -> Any:
         """In Prometheus' text format."""
         figures = [*self._http(), *self.figures.now()]

@@ -7,7 +7,7 @@ from typing import Any
 from cloudkitty_like.api.context import Answer, Context
 from cloudkitty_like.api.kinds import Boolean, Text
 from cloudkitty_like.api.params import Param, gives, list_of, object_of, takes
-from cloudkitty_like.api.v1.types import CollectorMapping, CollectorState, schema_of, written
+from cloudkitty_like.api.v1.types import NAME, CollectorMapping, CollectorState, schema_of, written
 from cloudkitty_like.service.collectors import Collectors
 
 
@@ -34,7 +34,7 @@ class CollectorRoutes:
         return _mapping(*self.collectors.mapping(service))
 
     @gives(schema_of(CollectorMapping))
-    @takes(collector=Param(Text()), service=Param(Text()))
+    @takes(collector=Param(NAME), service=Param(NAME))
     def put_mapping(self, context: Context, collector: str, service: str) -> Any:
         """Makes or replaces one."""
         self.collectors.put_mapping(service, collector)
@@ -53,7 +53,7 @@ class CollectorRoutes:
         return written(CollectorState, name=name, enabled=self.collectors.state(name))
 
     @gives(schema_of(CollectorState))
-    @takes(name=Param(Text()), enabled=Param(Boolean()))
+    @takes(name=Param(NAME), enabled=Param(Boolean()))
     def put_state(self, context: Context, name: str, enabled: bool) -> Any:
         """Records that somebody has switched it."""
         self.collectors.put_state(name, enabled)

@@ -30,7 +30,8 @@ class Resources:
     def schema(self) -> Mapping[str, Any]:
         """See Kind."""
         return {"type": "array", "items": {"type": "object", "required": ["service", "volume"], "properties": {
-            "service": {"type": "string"}, "desc": {"type": "object"}, "volume": Number().schema}}}
+            "service": {"type": "string", "minLength": 1}, "desc": {"type": ["object", "null"]},
+            "volume": Number().schema}}}
 
     def read(self, value: Any) -> Sequence[Resource]:
         """Every resource; Invalid with all that is wrong with any."""

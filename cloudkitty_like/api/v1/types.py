@@ -60,6 +60,10 @@ class LastInstant(Instant):
 
 
 class _UuidKind(Text):
+    @property
+    def schema(self) -> Schema:
+        return {"type": "string", "format": "uuid"}
+
     def read(self, value: Any) -> str:
         try:
             return str(UUID(super().read(value)))
@@ -89,6 +93,7 @@ class Choice(_Declared):
         return value
 
 
+NAME = Text(may_be_empty=False)
 KINDS: Mapping[Any, Kind] = {text: Text(), bool: Boolean(), int: Integer()}
 SCHEMAS: Mapping[Any, Schema] = {text: {"type": "string"}, bool: {"type": "boolean"}, int: {"type": "integer"}}
 
@@ -109,7 +114,8 @@ def params_of(shape: type[wtypes.Base], *, leave_out: Collection[str] = (), **re
             continue
         is_required = required.get(attribute.name, attribute.mandatory)
         default = REQUIRED if is_required else None if attribute.default is wsme.Unset else attribute.default
-        found[attribute.name] = Param(_kind(attribute.datatype), default, hidden=attribute.readonly)
+        kind = NAME if is_required and attribute.datatype is text else _kind(attribute.datatype)
+        found[attribute.name] = Param(kind, default, hidden=attribute.readonly)
     return found
 
 
@@ -121,8 +127,8 @@ def written(shape: type[wtypes.Base], **values: Any) -> dict[str, Any]:
 
 def schema_of(shape: type[wtypes.Base]) -> Schema:
     """The JSON Schema of an object in an answer."""
-    return {"type": "object", "properties": {attribute.name: _schema(attribute.datatype)
-                                             for attribute in wtypes.list_attributes(shape)}}
+    members = {attribute.name: _schema(attribute.datatype) for attribute in wtypes.list_attributes(shape)}
+    return {"type": "object", "properties": members, "required": list(members)}
 
 
 def _schema(datatype: Any) -> Schema:

@@ -23,7 +23,8 @@ BEGIN = Param(Moment(), None, "first instant; the begin of the current month (UT
 END = Param(Moment(), None, "first instant after; the begin of the next month where not given")
 OFFSET = Param(Integer(least=0), 0, "how many rows to leave out")
 LIMIT = Param(Integer(least=1, most=MOST_ROWS), 100, "how many rows at most")
-AS_OF = Param(Text(longest=40), None, "a change of the ledger, by its number or a time: the answer as it was then")
+AS_OF = Param(Text(longest=40, may_be_empty=False), None,
+              "a change of the ledger, by its number or a time: the answer as it was then")
 
 
 @dataclass(frozen=True)

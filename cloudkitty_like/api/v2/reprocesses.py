@@ -39,7 +39,7 @@ class Reprocesses:
 
     @gives({"type": "object"})
     @takes(scope_ids=Param(Texts()), start_reprocess_time=Param(Moment()), end_reprocess_time=Param(Moment()),
-           reason=Param(Text(longest=4000)))
+           reason=Param(Text(longest=4000, may_be_empty=False)))
     def post(self, context: Context, *, scope_ids: Sequence[str], start_reprocess_time: datetime,
              end_reprocess_time: datetime, reason: str) -> Any:
         """Asks for the periods from the one that begins at the start to the one that begins at the end."""

@@ -51,7 +51,8 @@ class Text:
         if self.choices:
             folded = [choice.upper() for choice in self.choices] if self.fold else []
             return {"type": "string", "enum": [*self.choices, *folded]}
-        return {"type": "string", "maxLength": self.longest, **({} if self.may_be_empty else {"minLength": 1})}
+        bounds = {} if self.may_be_empty else {"minLength": 1}
+        return {"type": "string", **bounds, **({} if self.longest == LONGEST_TEXT else {"maxLength": self.longest})}
 
     def read(self, value: Any) -> str:
         if not isinstance(value, str):

@@ -64,7 +64,7 @@ def _v1(services: Services) -> list[Route]:
         Route("GET", "/v1/info/metrics/{metric_name}", known.get_one, "info:get_metric_info"),
         Route("GET", "/v1/info/services", known.get_all, "info:list_services_info"),
         Route("GET", "/v1/info/services/{metric_name}", known.get_one, "info:get_service_info"),
-        Route("GET", "/v1/collector", collectors.index, "", 204),
+        Route("GET", "/v1/collector", collectors.index, "collector:list_mappings", 204),
         Route("GET", "/v1/collector/mappings", collectors.mappings, "collector:list_mappings"),
         Route("GET", "/v1/collector/mappings/{service}", collectors.mapping, "collector:get_mapping"),
         Route("POST", "/v1/collector/mappings[/{collector}/{service}]", collectors.put_mapping,

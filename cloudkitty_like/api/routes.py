@@ -194,7 +194,7 @@ class Dispatcher:
         data = request.body_file.read(self._limits.body_bytes + 1) if length or request.is_body_readable else b""
         if len(data) > self._limits.body_bytes:
             raise errors.TooLarge(f"a body may have {self._limits.body_bytes} bytes")
-        if not data.strip():
+        if not data:
             return {}
         kind = (request.content_type or "").lower()
         # What a form of another site could send with a browser's password is refused: no text, nothing without a type.

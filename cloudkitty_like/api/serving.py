@@ -61,7 +61,8 @@ class _Server(BaseApplication):  # type: ignore[misc]
         for name, value in {
             "bind": f"{host}:{where.port}", "workers": where.workers, "threads": where.threads,
             "worker_class": "gthread", "graceful_timeout": where.grace_seconds, "timeout": 120, "keepalive": 75,
-            "proc_name": "cloudkitty-like api", "control_socket_disable": True, "preload_app": False,
+            "proc_name": "cloudkitty-like api", "control_socket_disable": True, "limit_request_line": 8190,
+            "preload_app": False,
         }.items():
             self.cfg.set(name, value)
 

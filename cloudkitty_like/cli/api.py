@@ -31,12 +31,12 @@ def run(args: argparse.Namespace, app: App) -> int:
         options.host_ip if args.host is None else args.host, options.port if args.port is None else args.port,
         options.workers if args.workers is None else args.workers, options.threads, GRACE_SECONDS)
     where.check()
-    if app.conf.auth_strategy == "noauth" and where.host not in LOOPBACK:
-        LOG.warning("nobody has to say who they are, and the API listens on %s: whoever reaches it may do anything",
-                    where.host)
     app.application()       # what is wrong with the configuration is said here, and not by every worker
     app.close()
     where.try_address()
+    if app.conf.auth_strategy == "noauth" and where.host not in LOOPBACK:
+        LOG.warning("nobody has to say who they are, and the API listens on %s: whoever reaches it may do anything",
+                    where.host)
     counters = Counters()
 
     def application() -> Any:

@@ -17,7 +17,7 @@ OPERATION = {
     "properties": {
         "operationId": {"type": "string", "pattern": r"^\w+$"},
         "summary": {"type": "string", "pattern": r"^[A-Z0-9].*\.$"},
-        "description": {"type": "string"}, "tags": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+        "security": {"type": "array"}, "description": {"type": "string"}, "tags": {"type": "array", "items": {"type": "string"}, "minItems": 1},
         "parameters": {"type": "array", "items": {
             "type": "object", "required": ["name", "in", "required", "schema"], "additionalProperties": False,
             "properties": {"name": {"type": "string"}, "in": {"enum": ["path", "query"]},
@@ -29,7 +29,8 @@ OPERATION = {
         "responses": {"type": "object", "minProperties": 2, "patternProperties": {"^[1-5][0-9]{2}$": {
             "type": "object", "required": ["description"], "additionalProperties": False,
             "properties": {"description": {"type": "string", "minLength": 1},
-                           "content": {"$ref": "#/$defs/content"}}}}, "additionalProperties": False},
+                           "headers": {"type": "object"}, "content": {"$ref": "#/$defs/content"}}}},
+            "additionalProperties": False},
     }}
 DOCUMENT = {
     "type": "object", "required": ["openapi", "info", "paths", "components"], "additionalProperties": False,

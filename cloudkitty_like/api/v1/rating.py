@@ -30,7 +30,7 @@ class Resources:
     def schema(self) -> Mapping[str, Any]:
         """See Kind."""
         return {"type": "array", "items": {"type": "object", "required": ["service", "volume"], "properties": {
-            "service": {"type": "string", "minLength": 1}, "desc": {"type": ["object", "null"]},
+            "service": Text(may_be_empty=False).schema, "desc": {"type": ["object", "null"]},
             "volume": Number().schema}}}
 
     def read(self, value: Any) -> Sequence[Resource]:

@@ -9,10 +9,10 @@ PAIR = {"service": "compute", "collector": "gnocchi"}
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_the_root_is_an_empty_answer_for_everybody(site: Site, slash):
-    for user in ("root", "alice"):
-        assert site.ask("GET", f"/v1/collector{slash}", user=user) == (204, None)
-        assert "Content-Type" not in site.last.headers
+def test_the_root_is_an_empty_answer_and_asks_a_rule_too(site: Site, slash):
+    assert site.ask("GET", f"/v1/collector{slash}") == (204, None)
+    assert "Content-Type" not in site.last.headers
+    site.wrong("GET", f"/v1/collector{slash}", user="alice", status=403)
 
 
 def test_a_mapping_is_made_with_200_listed_replaced_and_removed(site: Site):

@@ -11,7 +11,7 @@ from tests.api.site import DUE, NOW, Site
 
 URL = "/v2/scope"
 ALICE = {"scope_id": "alice", "scope_key": "project_id", "fetcher": "finder", "collector": "reader",
-         "last_processed_timestamp": "2026-11-20T09:00:00+00:00", "active": True,
+         "last_processed_timestamp": "2026-11-20T09:00:00+00:00", "state": "2026-11-20T09:00:00+00:00", "active": True,
          "scope_activation_toggle_date": "2026-11-20T12:30:00+00:00"}
 T = "last_processed_timestamp"
 
@@ -132,7 +132,7 @@ def test_what_is_wrong_with_a_patch_is_said(site: Site, body, status):
 
 def test_c24_a_scope_needs_no_names_and_can_be_listed_and_changed_then(site: Site):
     made = site.ok("POST", URL, {"scope_id": "new", T: "2026-11-01T05:30:00Z"})
-    assert made == ALICE | {"scope_id": "new", T: "2026-11-01T05:00:00+00:00"}
+    assert made == ALICE | {"scope_id": "new", **dict.fromkeys((T, "state"), "2026-11-01T05:00:00+00:00")}
     assert site.state("new").due == datetime(2026, 11, 1, 6, tzinfo=UTC)
     assert names(site) == ["alice", "bob", "carol", "new"]
     assert site.ok("PATCH", URL, {"scope_id": "new", "active": False})["active"] is False

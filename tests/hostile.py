@@ -20,7 +20,8 @@ CHARACTERS = (
 )
 FORMATS = (
     "{0}", "{0.__class__}", "{context.caller}", "%s%s%s%n", "${jndi:ldap://x/y}", "{{7*7}}",
-    "<script>alert(1)</script>", "&lt;", "=1+1", "@SUM(A1)", "../../etc/passwd", "..\\..\\x", "/", "//", "a/../b", ".", "..", "%2e%2e%2f",
+    "<script>alert(1)</script>", "&lt;", "=1+1", "@SUM(A1)", "../../etc/passwd", "..\\..\\x",
+    "/", "//", "a/../b", ".", "..", "%2e%2e%2f",
     "%00", "#", "a,b", ",", "a:b", ":", "a=b&c=d", "+",
 )
 DATA = (

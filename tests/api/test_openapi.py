@@ -17,7 +17,8 @@ OPERATION = {
     "properties": {
         "operationId": {"type": "string", "pattern": r"^\w+$"},
         "summary": {"type": "string", "pattern": r"^[A-Z0-9].*\.$"},
-        "security": {"type": "array"}, "description": {"type": "string"}, "tags": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+        "security": {"type": "array"}, "description": {"type": "string"},
+        "tags": {"type": "array", "items": {"type": "string"}, "minItems": 1},
         "parameters": {"type": "array", "items": {
             "type": "object", "required": ["name", "in", "required", "schema"], "additionalProperties": False,
             "properties": {"name": {"type": "string"}, "in": {"enum": ["path", "query"]},

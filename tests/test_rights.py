@@ -72,6 +72,7 @@ TABLE: list[tuple[str, str] | tuple[str, str, Any]] = [
     ("PUT /v1/rating/modules", A302, {"module_id": "noop", "priority": 2}),
     ("PUT /v1/rating/modules/noop", A302, {"module_id": "noop", "priority": 3}),
     ("GET /v1/rating/reload_modules", A204),
+    ("GET /v1/rating/module_config/pyscripts/scripts", A200),
     *((f"{method} /v1/rating/module_config/noop", A409) for method in ("GET", "POST", "PUT")),
     ("POST /v1/rating/quote", PROJECTS, {"resources": [{"service": "instance", "volume": 1, "desc": {
         "flavor": "quince-flavor"}}]}),

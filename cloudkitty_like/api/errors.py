@@ -47,6 +47,7 @@ def body(error: BaseException, *, fault: bool, request_id: str) -> dict[str, Any
         text = "a part of the service does not answer, or not in time; try again, or ask for less"
     else:
         text = str(error) + (f" ({error.hint})" if isinstance(error, Error) and error.hint else "")
+        text = text.encode("utf-8", "backslashreplace").decode()       # it may quote what is no text
     if fault:
         return {"faultcode": "Client" if code < 500 else "Server", "faultstring": text, "debuginfo": None}
     return {"message": text}

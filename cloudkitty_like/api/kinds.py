@@ -106,7 +106,7 @@ class Integer:
         number = value if isinstance(value, int) and not isinstance(value, bool) else None
         if isinstance(value, str) and re.fullmatch(r"\s*[-+]?[0-9]{1,18}\s*", value):
             number = int(value)
-        if isinstance(value, Decimal) and abs(value) < 10**18 and value == value.to_integral_value():
+        if isinstance(value, Decimal) and -400 < value.adjusted() < 18 and value == value.to_integral_value():
             number = int(value)
         if number is None:
             raise Invalid(f"{shown(value)} is not a whole number")
@@ -128,7 +128,10 @@ class Number:
     def read(self, value: Any) -> Decimal:
         if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
             raise Invalid(f"{shown(value)} is not a number")
-        number = money.number(value)
+        try:
+            number = money.number(value)
+        except Invalid:
+            raise Invalid(f"{shown(value)} is not a number") from None
         if not -400 <= number.adjusted() <= 400:
             raise Invalid(f"{shown(value)} is out of range")
         return number
@@ -159,7 +162,7 @@ class Moment:
         text = re.sub(r"(T\d\d:?\d\d\S*) (\d\d:?\d\d)$", r"\1+\2", text)
         when = parse_instant(_spelled_out(text))
         if self.end_of_day and re.fullmatch(r"\d{4}-?\d\d-?\d\d", text):
-            return when + timedelta(days=1) - SECOND
+            return when + (timedelta(days=1) - SECOND)
         return when if self.fractions else when.replace(microsecond=0)
 
 
@@ -215,7 +218,7 @@ class Filters:
             raise Invalid(f"has more than {MOST_VALUES} values")
         found: dict[str, set[str]] = {}
         for name, one in pairs:
-            found.setdefault(name, set()).add(Text().read(one))
+            found.setdefault(Text(may_be_empty=False).read(name), set()).add(Text().read(one))
         return MappingProxyType({name: frozenset(values) for name, values in found.items()})
 
 
@@ -226,7 +229,36 @@ def _pair(piece: str) -> tuple[str, str]:
     return name, value
 
 
+@dataclass(frozen=True)
+class Label:
+    """A label's value as it would have been collected: text, whatever it was."""
+
+    many: ClassVar[bool] = False
+
+    @property
+    def schema(self) -> Schema:
+        return {"type": ["string", "number", "boolean", "null"]}
+
+    def read(self, value: Any) -> str:
+        if value is None:
+            return ""
+        if isinstance(value, bool):
+            return "True" if value else "False"     # as CloudKitty's storages have it
+        return Text().read(money.plain(Number().read(value)) if isinstance(value, int | Decimal) else value)
+
+
+def named(name: str, kind: Kind, value: Any) -> Any:
+    """A member of something larger; Invalid with its name."""
+    try:
+        return kind.read(value)
+    except Invalid as error:
+        raise Invalid(*(f"{name}: {problem}" for problem in error.problems)) from None
+
+
 def shown(value: Any) -> str:
     """A value that is wrong, as a message quotes it."""
-    text = repr(str(value) if isinstance(value, Decimal) else value)
+    try:
+        text = repr(str(value) if isinstance(value, Decimal) else value)
+    except (RecursionError, ValueError):        # of what is nested too deeply, or has too many digits
+        return "this"
     return text if len(text) <= 80 else f"{text[:77]}..."

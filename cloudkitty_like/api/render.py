@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -60,8 +61,13 @@ def xml_bytes(value: Any, name: str = "result") -> bytes:
     return found
 
 
+def _tag(name: str) -> str:
+    tag = re.sub(r"[^A-Za-z0-9_.-]", "_", name)
+    return tag if re.match("[A-Za-z_]", tag) else f"_{tag}"
+
+
 def _element(name: str, value: Any) -> ElementTree.Element:
-    element = ElementTree.Element("".join(c if c.isalnum() or c in "_-." else "_" for c in name) or "item")
+    element = ElementTree.Element(_tag(name))
     if value is None:
         element.set("nil", "true")
     elif isinstance(value, dict):
@@ -71,5 +77,5 @@ def _element(name: str, value: Any) -> ElementTree.Element:
     elif isinstance(value, bool):
         element.text = "true" if value else "false"
     else:
-        element.text = "".join(c for c in str(value) if c >= " " or c in "\t\n\r")
+        element.text = re.sub(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "", str(value))
     return element

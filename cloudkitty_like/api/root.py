@@ -92,6 +92,7 @@ def _rating_v1(services: Services) -> list[Route]:
         Route("PUT", "/v1/rating/modules[/{module_id}]", known.put, "rating:update_module", 302),
         Route("POST", "/v1/rating/quote", known.quote, "rating:quote"),
         Route("GET", "/v1/rating/reload_modules", known.reload, "rating:module_config", 204),
+        Route("GET", "/v1/rating/module_config/pyscripts/scripts", known.scripts, "rating:module_config"),
         *(Route(method, "/v1/rating/module_config/{name}", known.configuration, "rating:module_config")
           for method in ("GET", "POST", "PUT")),
         *hashmap_routes.routes(Hashmap(services.database, services.clock)),

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from itertools import chain
 from time import perf_counter
 from typing import Any
@@ -197,8 +197,9 @@ class Dispatcher:
         if not data:
             return {}
         kind = (request.content_type or "").lower()
-        if kind not in ("", JSON, "text/plain", "application/octet-stream") and not kind.endswith("+json"):
-            raise errors.Unsupported(f"a body of {kind[:80]} is not understood; send {JSON}")
+        # What a form of another site could send with a browser's password is refused: no text, nothing without a type.
+        if kind != JSON and not kind.endswith("+json"):
+            raise errors.Unsupported(f"a body of {kind[:80] or 'no type'} is not understood; send {JSON}")
         found = parsed(data)
         if not isinstance(found, dict):
             raise Invalid("the body is not an object of JSON")
@@ -222,11 +223,18 @@ def _path(request: Request) -> str:
 def parsed(data: bytes) -> Any:
     """A JSON document with every number as it is written: whole, or a Decimal.  Invalid where it is none."""
     try:
-        return json.loads(data, parse_float=Decimal, parse_constant=_refused)
+        return json.loads(data, parse_float=_number, parse_constant=_refused)
     except RecursionError:
         raise Invalid("the body is nested too deeply") from None
     except (ValueError, UnicodeDecodeError) as error:
         raise Invalid(f"the body is not JSON: {error}"[:200]) from None
+
+
+def _number(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"{text[:40]} is out of range") from None
 
 
 def _refused(constant: str) -> Any:
@@ -282,9 +290,11 @@ def _response(request: Request, answer: Answer, accepts: str) -> Response:
     else:
         body = render.json_bytes(answer.body)
     headers["Content-Type"] = content_type if content_type == JSON else f"{content_type}; charset=utf-8"
-    if len(body) >= GZIP_FROM and _unpacks(request):
-        body = gzip.compress(body, 5)
-        headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+    if len(body) >= GZIP_FROM:
+        headers["Vary"] = "Accept-Encoding"
+        if _unpacks(request):
+            body = gzip.compress(body, 5)
+            headers["Content-Encoding"] = "gzip"
     return Response(status=answer.status, body=body, headerlist=list(headers.items()))
 
 

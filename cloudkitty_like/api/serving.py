@@ -1,13 +1,15 @@
 """Serving the application with gunicorn: worker processes, each of some threads, stopped gracefully."""
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from errno import EADDRNOTAVAIL
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
-from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.domain.errors import Invalid, Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,7 @@ class Where:
     grace_seconds: int
 
     def check(self) -> None:
+        """Invalid for numbers that cannot be."""
         problems = []
         if not 0 <= self.port <= 65535:
             problems.append(f"--port: {self.port} is no port")
@@ -28,6 +31,21 @@ class Where:
             problems.append(f"--workers: {self.workers} is not a number of processes")
         if problems:
             raise Invalid(*problems)
+
+    def try_address(self) -> None:
+        """Invalid for an address that is none of this host's, Unavailable where somebody listens there already."""
+        # The server itself would try for seconds, and say it in many lines.
+        try:
+            family, kind, _, _, address = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)[0]
+        except (socket.gaierror, UnicodeError) as error:
+            raise Invalid(f"--host: {self.host!r}: {getattr(error, 'strerror', None) or 'is no name'}") from None
+        with socket.socket(family, kind) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                trial.bind(address)
+            except OSError as error:
+                text = f"{self.host} port {self.port}: {error.strerror}"
+                raise (Invalid(text) if error.errno == EADDRNOTAVAIL else Unavailable(text)) from None
 
 
 class _Server(BaseApplication):  # type: ignore[misc]

@@ -3,12 +3,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from cloudkitty_like.domain.period import Period
+from cloudkitty_like.domain.period import LATEST, Period
 
 
 def window(now: datetime, begin: datetime | None, end: datetime | None) -> Period | None:
     """The period asked about, by default the current month; None where it is empty."""
     month = Period.month_of(now)
     begin = month.begin if begin is None else begin
-    end = max(month.end, begin) if end is None else end
+    end = min(max(month.end, begin) if end is None else end, LATEST)
     return Period(begin, end) if begin < end else None

@@ -205,20 +205,9 @@ class App:
                                    software=__version__, now=self.clock())
         return version.version, self.tariffs.at(version.change).rate
 
-    def application(self, counters: Any = None) -> Any:
-        """The REST API as a WSGI application; Invalid with everything that is wrong at once.
-
-        ``counters``: see :class:`cloudkitty_like.api.counters.Counters`.
-        """
-        from cloudkitty_like.api.application import make
-
-        self.database.question_seconds = self.conf.api.query_seconds
-        self.check("schema", "ledger", "storage")
-        return make(self.services, self.conf, counters)
-
-    @property
+    @cached_property
     def services(self) -> Any:
-        """What the API's controllers work with."""
+        """What the API works with; nothing of it is asked, nor has to answer, before a request comes."""
         from cloudkitty_like.api.services import Services
         from cloudkitty_like.service import exact_yaml
 
@@ -228,6 +217,17 @@ class App:
             metrics=lambda: self.metrics.metrics, document=lambda: exact_yaml.load(self.metrics.text),
             rating=self.rating, clock=self.clock, period=self.period, wait_periods=collect.wait_periods,
             scope_key=collect.scope_key, collector=collect.collector, fetcher=self.conf.fetcher.backend)
+
+    def application(self, counters: Any = None) -> Any:
+        """The REST API as a WSGI application; Invalid with everything that is wrong at once.
+
+        ``counters``: see :class:`cloudkitty_like.api.counters.Counters`.
+        """
+        from cloudkitty_like.api.application import make
+
+        self.database.question_seconds = self.conf.api.query_seconds
+        self.check("metrics", "schema", "ledger", "storage")
+        return make(self.services, self.conf, counters)
 
     def close(self) -> None:
         if "database" in self.__dict__:

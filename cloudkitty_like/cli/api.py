@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from typing import TYPE_CHECKING, Any
 
 from cloudkitty_like.cli.working import log_as_configured
@@ -9,6 +10,8 @@ from cloudkitty_like.cli.working import log_as_configured
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
 
+LOG = logging.getLogger(__name__)
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 GRACE_SECONDS = 10      # for requests under way, when told to stop
 
 
@@ -30,6 +33,10 @@ def run(args: argparse.Namespace, app: App) -> int:
     where.check()
     app.application()       # what is wrong with the configuration is said here, and not by every worker
     app.close()
+    where.try_address()
+    if app.conf.auth_strategy == "noauth" and where.host not in LOOPBACK:
+        LOG.warning("nobody has to say who they are, and the API listens on %s: whoever reaches it may do anything",
+                    where.host)
     counters = Counters()
 
     def application() -> Any:

@@ -30,8 +30,7 @@ def number(unit: Unit, when: datetime) -> str:
 def bounds(unit: Unit, when: datetime) -> Period:
     """The whole unit that an instant is in; a week ends with its year."""
     day = Period.day_of(when)
-    year = Period(when.replace(month=1, day=1, hour=0, minute=0, second=0, microsecond=0),
-                  when.replace(year=when.year + 1, month=1, day=1, hour=0, minute=0, second=0, microsecond=0))
+    year = Period(Period.month_of(when.replace(month=1, day=1)).begin, Period.month_of(when.replace(month=12)).end)
     match unit:
         case "day_of_the_year":
             return day

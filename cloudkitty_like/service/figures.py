@@ -80,8 +80,7 @@ class Figures:
                      [] if latest is None else [({}, latest.timestamp())])
 
     def _lags(self, state: ScopeState) -> bool:
-        could_be = self.clock() - (2 + self.wait_periods) * self.length
-        return state.due is not None and state.due + self.length <= could_be
+        return state.due is not None and state.due <= self.clock() - (2 + self.wait_periods) * self.length
 
     def _unpriced(self) -> Figure:
         month = Query(scopes=None, period=Period.month_of(self.clock()), groupby=(METRIC,))

@@ -117,18 +117,20 @@ def _placed(cells: Mapping[str, str], grouping: Grouping, length: timedelta, win
     key = tuple(
         calendar.number(UNITS[name], when) if name in UNITS and when is not None else cells[name]
         for name in grouping.names if name != TIME)
-    return key, _clipped(None if when is None else _period(when, grouping, length), window)
+    period = None if when is None else _period(when, grouping, length)
+    return key, period if TIME in grouping.names else _clipped(period, window)
 
 
 def _period(when: datetime, grouping: Grouping, length: timedelta) -> Period:
-    """The bounds of the smallest unit of time that is grouped by: two years' Mays are two rows."""
+    """The time that is in all units of time that are grouped by: two years' Mays are two rows."""
     if TIME in grouping.names:
         return Period.starting(when, length)
-    return min((calendar.bounds(unit, when) for unit in grouping.units), key=lambda period: period.length)
+    units = [calendar.bounds(unit, when) for unit in grouping.units]
+    return Period(max(unit.begin for unit in units), min(unit.end for unit in units))
 
 
 def _clipped(period: Period | None, window: Period | None) -> Period | None:
-    """The part of a row's time that was asked about; a rating period stays whole, as it counts by its begin."""
+    """The part of a row's time that was asked about, but a rating period is whole: it counts by its begin."""
     if period is None or window is None:
         return period or window
     return Period(max(period.begin, window.begin), min(period.end, window.end)) if period.overlaps(window) else period

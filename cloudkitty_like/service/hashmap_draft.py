@@ -91,15 +91,17 @@ def new_rule(kind: RuleKind, draft: Draft, directory: Directory, now: datetime, 
 def changed_mapping(rule: Rule, ids: Ids, draft: Draft, now: datetime) -> Rule:
     """What a draft makes of a mapping.
 
-    A running one can only be ended; of one that has not begun cost, start, end
-    and description are replaced.  Invalid where more is asked for.
+    A running one can only be ended, once; of one that has not begun cost, start,
+    end and description are replaced.  Invalid where more is asked for.
     """
     begin, end = rule.valid.begin, _given(draft.end)
     if draft.value == "" and rule.value is not None:
         raise Invalid(NO_VALUE)
     if begin is None or begin <= now:
         if rule.valid.end is not None:
-            raise Invalid(ENDED)
+            if end != rule.valid.end or _differs(rule, ids, draft):
+                raise Invalid(ENDED)
+            return rule                # a client that follows the redirect of its PUT sends it a second time
         if _differs(rule, ids, draft):
             raise Invalid(RUNNING % ("always" if begin is None else begin.replace(tzinfo=None)))
         if end is not None and end < now:

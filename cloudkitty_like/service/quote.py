@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from cloudkitty_like.domain import money
+from cloudkitty_like.domain.errors import Invalid, Unavailable
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.domain.period import Period
@@ -39,10 +40,15 @@ class Quotes:
     def prices(self, caller: Caller, resources: Sequence[Resource]) -> list[Decimal | None]:
         """The price of each, None where no rule has one, at the rules that hold now.
 
-        A resource is its scope's, where its labels name one, else the caller's own.  Forbidden for anybody else's.
+        A resource is its scope's, where its labels name one, else the caller's own.  Forbidden for anybody else's;
+        Unavailable where nothing can be rated.
         """
         units = {metric.alt_name: metric.unit for metric in self.metrics()}
-        _, rate = self.rating()
+        try:
+            _, rate = self.rating()
+        except Invalid as error:
+            # A module that cannot be loaded, or rules that it cannot read: not what is wrong with the question.
+            raise Unavailable(f"rating failed: {error}") from error
         now = Period.containing(self.clock(), self.period)
         scopes = [self._scope(caller, one) for one in resources]
         prices: dict[int, Decimal | None] = {}

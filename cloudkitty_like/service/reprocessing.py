@@ -32,42 +32,44 @@ class Reprocessing:
         with self.database.read() as tx:
             return rows.everything(tx, identifiers)
 
-    def ask(self, identifiers: Sequence[str], period: Period, *, author: str, reason: str) -> None:
+    def ask(self, identifiers: Sequence[str], first: datetime, last: datetime, *, author: str, reason: str) -> None:
         """One request for each scope, or none; ``ALL`` alone is every active scope.
 
-        Invalid, with every reason, where the period is not made of whole rating
-        periods or is not rated yet, a scope is unknown or switched off, or a
+        About the rating periods from the one that begins ``first`` to the one
+        that begins ``last``.  Invalid, with every reason, where there are none
+        such or they are not rated yet, a scope is unknown or switched off, or a
         request about some of it is waiting already.
         """
-        problems = list(self._wrong(identifiers, period, reason))
+        problems = list(self._wrong(identifiers, first, last, reason))
         if problems:
             raise Invalid(*problems)
+        period = Period(first, Period.starting(last, self.length).end)
 
         def work(tx: Connection) -> None:
             index.serialise(tx)        # one after the other, so that two cannot overlook each other
             states = self._states(tx, identifiers)
-            waiting = [task for task in rows.everything(tx, [state.identifier for state in states])
+            waiting = [f"scope {task.scope!r} is waiting already to be rated again, in {task.period}"
+                       for task in rows.everything(tx, [state.identifier for state in states])
                        if task.ended_at is None and task.period.overlaps(period)]
-            if waiting:
-                raise Invalid(*(f"scope {task.scope!r} is waiting already to be rated again, in {task.period}"
-                                for task in waiting))
             late = [f"scope {state.identifier!r} is not rated up to {instant(period.end)}: it is up to "
                     f"{instant(state.due) if state.due is not None else 'nothing'}"
                     for state in states if state.due is None or state.due < period.end]
-            if late:
-                raise Invalid(*late)
+            if waiting or late:
+                raise Invalid(*waiting, *late)
             rows.add(tx, [state.id for state in states], period, reason=reason, author=author, at=self.clock())
 
         self.database.transact(work)
 
-    def _wrong(self, identifiers: Sequence[str], period: Period, reason: str) -> Iterator[str]:
+    def _wrong(self, identifiers: Sequence[str], first: datetime, last: datetime, reason: str) -> Iterator[str]:
         if not identifiers:
             yield "scope_ids: is empty"
         if ALL in identifiers and len(identifiers) > 1:
             yield f"scope_ids: either {ALL} or ids, not both"
         if not reason.strip():
             yield "reason: is empty"
-        for name, when in (("start_reprocess_time", period.begin), ("end_reprocess_time", period.end)):
+        if last < first:
+            yield f"end_reprocess_time: {instant(last)} is before start_reprocess_time, {instant(first)}"
+        for name, when in (("start_reprocess_time", first), ("end_reprocess_time", last)):
             nearest = Period.containing(when, self.length).begin
             if nearest != when:
                 yield f"{name}: {instant(when)} is not the begin of a rating period; {instant(nearest)} is"

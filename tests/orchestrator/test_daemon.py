@@ -6,6 +6,7 @@ from collections import Counter
 from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
+from time import monotonic, sleep
 
 from sqlalchemy import text
 
@@ -138,7 +139,10 @@ def test_answers_begun_ahead_are_not_used_once_their_turn_has_passed(sqlite):
     worker = bench.worker(slice_seconds=0.0)
     worker.cycle()                                     # how large an hour is is known after the first
     assert {period.begin for _, period, _ in bench.collector.asked} == {MONTH}
-    worker.cycle()                                     # the third hour has been asked about
+    worker.cycle()                                     # the third hour is being asked about, by another thread
+    deadline = monotonic() + 30
+    while not any(period.begin == at(2) for _, period, _ in bench.collector.asked) and monotonic() < deadline:
+        sleep(0.01)
     assert {period.begin for _, period, _ in bench.collector.asked} == {MONTH, at(1), at(2)}
     other = bench.worker()
     other.drain()                                      # somebody else has rated it meanwhile

@@ -146,6 +146,16 @@ def test_c30_a_client_ends_a_running_rule_by_sending_back_what_it_read(desk):
         desk.change(made.id, end=NOW + 3 * DAY)
 
 
+def test_ending_a_rule_twice_in_the_same_way_is_ending_it_once(desk):
+    made = desk.mapping(cost=D("0.1"))
+    desk.wait(HOUR)
+    for _ in range(2):
+        desk.change(made.id, **whole(desk.get(made.id)) | {"end": NOW + 2 * HOUR})
+    assert desk.get(made.id).rule.valid == Validity(NOW, NOW + 2 * HOUR)
+    with pytest.raises(Invalid, match="already processed and has a defined end date"):
+        desk.change(made.id, **whole(desk.get(made.id)) | {"cost": D(2)})
+
+
 def test_c30_a_client_ends_a_running_mapping_of_a_service_likewise(quick):
     made = quick.mapping(service_id=quick.service.id)
     quick.change(made.id, **whole(made) | {"end": NOW + HOUR})

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from cloudkitty_like.api.context import Answer, Context
-from cloudkitty_like.api.kinds import Number, Text, shown
+from cloudkitty_like.api.kinds import Boolean, Label, Number, Text, named, shown
 from cloudkitty_like.api.params import TEXT, Param, gives, list_of, object_of, takes
 from cloudkitty_like.api.v1.types import Module, params_of, schema_of, written
 from cloudkitty_like.db.rules import Change
@@ -53,7 +54,7 @@ def _resource(one: Any) -> Resource:
     if not isinstance(one, dict):
         raise Invalid(f"{shown(one)} is not an object")
     problems = [f"{name}: is required" for name in ("service", "volume") if one.get(name) is None]
-    problems += [f"{name}: there is no such member" for name in one if name not in ("service", "desc", "volume")]
+    problems += [f"{name[:80]}: there is no such member" for name in one if name not in ("service", "desc", "volume")]
     desc = {} if one.get("desc") is None else one["desc"]
     if not isinstance(desc, dict):
         problems.append(f"desc: {shown(desc)} is not an object")
@@ -61,19 +62,14 @@ def _resource(one: Any) -> Resource:
         raise Invalid(*problems)
     nested = {name: desc[name] for name in ("groupby", "metadata") if isinstance(desc.get(name), dict)}
     flat = {name: value for name, value in desc.items() if name not in nested}
-    return Resource(Text(may_be_empty=False).read(one["service"]), Number().read(one["volume"]),
+    return Resource(named("service", Text(may_be_empty=False), one["service"]),
+                    named("volume", Number(), one["volume"]),
                     _labels({**flat, **nested.get("groupby", {})}), _labels(nested.get("metadata", {})))
 
 
 def _labels(values: Mapping[str, Any]) -> dict[str, str]:
-    """Labels as they would have been collected: text."""
-    labels = {}
-    for name, value in values.items():
-        if isinstance(value, dict | list):
-            raise Invalid(f"desc: {shown(name)} is no text")
-        label = "" if value is None else value if isinstance(value, str) else plain(Decimal(value))
-        labels[Text().read(name)] = Text().read(label)
-    return labels
+    return {named("desc", Text(), name): named(f"desc.{name[:80]}", Label(), value)
+            for name, value in values.items()}
 
 
 @dataclass(frozen=True)
@@ -100,7 +96,9 @@ class Rating:
         self.modules.named(module_id)
         modules.decide(self.modules.database, Change(context.now, context.author, "api"), module_id,
                        enabled=enabled, priority=priority)
-        return Answer(None, 302, {"Location": f"{context.url}/v1/rating/modules/{module_id}"})
+        where = context.path.rpartition("/modules")[0]      # by the name that it was asked by
+        # Its clients expect a body, of nothing.
+        return Answer(b"null", 302, {"Location": f"{where}/modules/{quote(module_id, safe='')}"})
 
     def reload(self, context: Context) -> Any:
         """Nothing has to be reloaded: rules and modules are read as they are."""
@@ -114,6 +112,12 @@ class Rating:
             total = sum((price or Decimal(0) for price in self.quotes.prices(context.caller, resources)), Decimal(0))
         text = plain(total)
         return text if "." in text else f"{text}.0"
+
+    @gives(object_of(scripts=list_of({"type": "object"})))
+    @takes(no_data=Param(Boolean(), False, hidden=True))
+    def scripts(self, context: Context, no_data: bool) -> Any:
+        """None: there is no module that runs scripts.  The dashboard's page of them asks, and shows an empty list."""
+        return {"scripts": []}
 
     @takes(name=Param(Text()))
     def configuration(self, context: Context, name: str) -> Any:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cloudkitty_like.api.context import Answer, Context
+from cloudkitty_like.api.context import XML, Answer, Context
 from cloudkitty_like.api.kinds import Boolean, Moment, Text
 from cloudkitty_like.api.params import TEXT, Param, gives, list_of, object_of, takes
 from cloudkitty_like.api.render import json_bytes, naive
@@ -79,7 +79,10 @@ class Report:
             return {"dataframes": []}
         query = Query(scopes=self._scopes(context, tenant_id, all_tenants=context.caller.is_admin and not tenant_id),
                       period=period, metrics=None if not resource_type else frozenset({resource_type}))
-        return Answer(_streamed(self.summary.frames(query)))
+        frames = self.summary.frames(query)
+        if context.accepts == XML:
+            return {"dataframes": [_frame(scope, frame) for scope, frame in frames]}
+        return Answer(_streamed(frames))
 
     def _rows(self, context: Context, names: tuple[str, ...], *, begin: datetime | None, end: datetime | None,
               tenant_id: str | None, service: str | None, all_tenants: bool) -> list[Row]:
@@ -110,12 +113,11 @@ def _summary(row: Row, names: tuple[str, ...], period: Period, asked: Mapping[st
 
 
 def _streamed(frames: Iterator[tuple[str, Frame]]) -> Iterator[bytes]:
-    separator = b""
-    yield b'{"dataframes":['
+    opening = b'{"dataframes":['         # with the first frame, so that nothing is said before it could be read
     for scope, frame in frames:
-        yield separator + json_bytes(_frame(scope, frame))
-        separator = b","
-    yield b"]}"
+        yield opening + json_bytes(_frame(scope, frame))
+        opening = b","
+    yield b"]}" if opening == b"," else opening + b"]}"
 
 
 def _frame(scope: str, frame: Frame) -> dict[str, Any]:

@@ -2,18 +2,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
 from typing import Any, ClassVar
 
-from cloudkitty_like.api.kinds import Moment, Number, Schema, Text, shown
+from cloudkitty_like.api.kinds import Label, Moment, Number, Schema, Text, named, shown
 from cloudkitty_like.domain.errors import Invalid
-from cloudkitty_like.domain.money import plain
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.posted import PostedPoint
 
 SHOWN = 20                             # problems of one request that are told
 MOST_POINTS = 100_000
-LABELS: Schema = {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean", "null"]}}
+LABELS: Schema = {"type": "object", "additionalProperties": Label().schema}
 POINT: Schema = {
     "type": "object", "required": ["vol", "groupby", "metadata"], "additionalProperties": False, "properties": {
         "vol": {"type": "object", "required": ["unit", "qty"], "additionalProperties": False, "properties": {
@@ -95,34 +93,17 @@ def _point(point: Any, metric: str, period: Period) -> PostedPoint:
     vol = _members(members["vol"], ("unit", "qty"), "vol.")
     rating = _members(members.get("rating", {}), (), "rating.", optional=("price",))
     return PostedPoint(
-        period, Text(may_be_empty=False).read(metric), _named("vol.unit", Text(may_be_empty=False), vol["unit"]),
-        _named("vol.qty", Number(), vol["qty"]), _named("rating.price", Number(), rating.get("price", 0)),
+        period, Text(may_be_empty=False).read(metric), named("vol.unit", Text(may_be_empty=False), vol["unit"]),
+        named("vol.qty", Number(), vol["qty"]), named("rating.price", Number(), rating.get("price", 0)),
         _labels("groupby", members["groupby"]), _labels("metadata", members["metadata"]))
-
-
-def _named(name: str, kind: Any, value: Any) -> Any:
-    try:
-        return kind.read(value)
-    except Invalid as error:
-        raise Invalid(*(f"{name}: {problem}" for problem in error.problems)) from None
 
 
 def _labels(name: str, values: Any) -> dict[str, str]:
     """Labels as text, whatever they were."""
     if not isinstance(values, dict):
         raise Invalid(f"{name}: {shown(values)} is not an object")
-    return {_named(name, Text(may_be_empty=False), key): _named(f"{name}.{key[:80]}", Text(), _text(value))
+    return {named(name, Text(may_be_empty=False), key): named(f"{name}.{key[:80]}", Label(), value)
             for key, value in values.items()}
-
-
-def _text(value: Any) -> Any:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "True" if value else "False"     # as CloudKitty's storages have it
-    if isinstance(value, int | Decimal):
-        return plain(Number().read(value))
-    return value
 
 
 def _members(value: Any, required: Sequence[str], where: str = "", optional: Sequence[str] = ()) -> Mapping[str, Any]:

@@ -3,16 +3,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from cloudkitty_like.api.context import Answer, Context
 from cloudkitty_like.api.kinds import Moment, Text, Texts
 from cloudkitty_like.api.params import TEXT, Param, gives, list_of, object_of, takes
+from cloudkitty_like.api.render import naive
 from cloudkitty_like.api.v2.asking import LIMIT, OFFSET
 from cloudkitty_like.db.reprocessing import Task
-from cloudkitty_like.domain.errors import Invalid
-from cloudkitty_like.domain.period import Period
 from cloudkitty_like.service.reprocessing import Reprocessing
 
 TASK = object_of(scope_id=TEXT, reason=TEXT, start_reprocess_time=TEXT, end_reprocess_time=TEXT,
@@ -44,19 +43,11 @@ class Reprocesses:
     def post(self, context: Context, *, scope_ids: Sequence[str], start_reprocess_time: datetime,
              end_reprocess_time: datetime, reason: str) -> Any:
         """Asks for the periods from the one that begins at the start to the one that begins at the end."""
-        if end_reprocess_time < start_reprocess_time:
-            raise Invalid(f"end_reprocess_time: {end_reprocess_time.isoformat()} is before start_reprocess_time, "
-                          f"{start_reprocess_time.isoformat()}")
-        # The end is widened by a period only where it begins one; the other is refused with its nearest bounds.
-        period = Period(start_reprocess_time, Period.starting(end_reprocess_time, self.length).end)
-        self.reprocessing.ask(scope_ids, period, author=context.author, reason=reason)
+        self.reprocessing.ask(scope_ids, start_reprocess_time, end_reprocess_time, author=context.author,
+                              reason=reason)
         return Answer({}, 202)
 
     def _written(self, task: Task) -> dict[str, Any]:
-        done = "" if task.due is None or task.due == task.period.begin else _naive(task.due - self.length)
-        return {"scope_id": task.scope, "reason": task.reason, "start_reprocess_time": _naive(task.period.begin),
-                "end_reprocess_time": _naive(task.period.end - self.length), "current_reprocess_time": done}
-
-
-def _naive(when: datetime) -> str:
-    return when.astimezone(UTC).replace(tzinfo=None).isoformat()
+        done = "" if task.due is None or task.due == task.period.begin else naive(task.due - self.length)
+        return {"scope_id": task.scope, "reason": task.reason, "start_reprocess_time": naive(task.period.begin),
+                "end_reprocess_time": naive(task.period.end - self.length), "current_reprocess_time": done}

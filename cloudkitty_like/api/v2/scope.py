@@ -19,7 +19,7 @@ from cloudkitty_like.service.scopes import Scopes, Which
 NAME = Text(longest=64)
 NAMES = {name: Param(Texts(), ()) for name in ("scope_key", "fetcher", "collector")}
 SCOPE = object_of(scope_id=TEXT, scope_key=TEXT, fetcher=TEXT, collector=TEXT, last_processed_timestamp=NULLABLE,
-                  active=FLAG, scope_activation_toggle_date=TEXT)
+                  state=NULLABLE, active=FLAG, scope_activation_toggle_date=TEXT)
 WHY = "asked for over the API"
 
 
@@ -78,10 +78,13 @@ class ScopeStates:
         return self._written(self.scopes.create(new, last_processed_timestamp, active=active))
 
     def _written(self, state: ScopeState) -> dict[str, Any]:
-        last = None if state.due is None or not (state.rated or state.toggled_at) else state.due - self.length
+        last = with_offset(
+            None if state.due is None or not (state.rated or state.toggled_at) else state.due - self.length)
         return {
             "scope_id": state.identifier, "scope_key": state.scope.key, "fetcher": state.scope.fetcher,
-            "collector": state.scope.collector, "last_processed_timestamp": with_offset(last), "active": state.active,
+            "collector": state.scope.collector, "last_processed_timestamp": last,
+            "state": last,             # the same, under the name by which the client shows it
+            "active": state.active,
             "scope_activation_toggle_date": with_offset(state.toggled_at or state.seen_at)}
 
 

@@ -12,11 +12,13 @@ from cloudkitty_like.api.kinds import Filters, Text, Texts
 from cloudkitty_like.api.params import ANY, TEXT, WHOLE, Param, gives, list_of, object_of, takes
 from cloudkitty_like.api.render import csv_bytes, with_offset
 from cloudkitty_like.api.v2.asking import AS_OF, BEGIN, END, LIMIT, OFFSET, Asking, following
-from cloudkitty_like.api.v2.projections import DEFAULT, projections
+from cloudkitty_like.api.v2.projections import DEFAULT, Projection, projections
+from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.money import plain
 from cloudkitty_like.service.grouping import Group, Grouping, Groups
 
 FORMATS = ("table", "object")
+BOUNDS = ("begin", "end")
 SHAPE = object_of("next", "columns", total=WHOLE, format={"enum": list(FORMATS)}, columns=list_of(TEXT),
                   results=list_of(ANY), next=TEXT)
 
@@ -44,7 +46,7 @@ class Summaries:
         rows = [] if query is None else self.groups.rows(query, grouping, self.length)
         extremes = self.groups.extremes(query, grouping, self.length) \
             if query is not None and any(one.extreme for one in fields) else {}
-        columns = ["begin", "end", *(one.alias for one in fields), *self.asking.spelled(grouping.columns)]
+        columns = [*BOUNDS, *_distinct(fields, self.asking.spelled(grouping.columns))]
 
         def cells(row: Group, number: Callable[[Decimal], Any]) -> list[Any]:
             return _cells(row, [one.value(row, extremes.get((row.key, row.period))) for one in fields], number)
@@ -54,6 +56,15 @@ class Summaries:
         page = [cells(row, context.number) for row in rows[offset:offset + limit]]
         return _body(columns, page, response_format, len(rows)) | (
             {"next": following(context, offset=offset + limit)} if offset + limit < len(rows) else {})
+
+
+def _distinct(fields: Sequence[Projection], groups: Sequence[str]) -> list[str]:
+    """The names of all columns behind begin and end; Invalid where two are called the same."""
+    names = [one.alias for one in fields]
+    if twice := [name for name in groups if name in (*BOUNDS, *names)]:
+        raise Invalid(*(f"groupby: another column is called {name!r} too; custom_fields can rename it"
+                        for name in twice))
+    return [*names, *groups]
 
 
 def _cells(row: Group, values: Sequence[Decimal | int | None], number: Callable[[Decimal], Any]) -> list[Any]:

@@ -1,0 +1,98 @@
+"""A quote is the price that the same usage will have."""
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cloudkitty_like.domain import money
+from cloudkitty_like.domain.errors import Forbidden
+from cloudkitty_like.domain.frame import Frame
+from cloudkitty_like.domain.period import Period
+from cloudkitty_like.domain.query import Query
+from cloudkitty_like.domain.rule import Rule
+from cloudkitty_like.service.access import Caller
+from cloudkitty_like.service.quote import Quotes, Resource
+from tests.api.site import DUE, HOUR, Site
+from tests.databases import new_database
+
+RULES = (
+    Rule(service="vcpu", field="flavor", value="small", cost=Decimal("0.333333333333333333"), group="flavor"),
+    Rule(service="vcpu", field="flavor", value="small", cost=Decimal("0.25"), group="flavor", scope="alice"),
+    Rule(service="vcpu", field="flavor", value="large", cost=Decimal("1.5"), group="flavor"),
+    Rule(service="vcpu", field="image", value="linux", cost=Decimal("1.1"), type="rate", group="image"),
+    Rule(service="vcpu", level=Decimal(10), cost=Decimal("0.9"), type="rate", group="volume"),
+    Rule(service="disk", cost=Decimal("0.000000000001"), group="disk"),
+)
+ROOT, ALICE = Caller("root", is_admin=True), Caller("alice", "alice")
+NUMBERS = st.decimals(0, 10**6, places=12)
+
+
+def quotes(site: Site) -> Quotes:
+    return Quotes(site.rating, lambda: site.metrics.metrics, site.clock, HOUR, "project_id")
+
+
+def resource(qty, metric="vcpu", metadata=None, **labels) -> Resource:
+    return Resource(metric, Decimal(qty), labels, metadata or {})
+
+
+@pytest.fixture(scope="module")
+def site():
+    with new_database("sqlite") as database, TemporaryDirectory() as directory:
+        made = Site(database, Path(directory)).filled()
+        made.rules(*RULES)
+        yield made
+
+
+@settings(max_examples=60, deadline=None)
+@given(scope=st.sampled_from(["alice", "bob"]), qty=NUMBERS, metric=st.sampled_from(["vcpu", "disk", "bogus"]),
+       flavor=st.sampled_from(["small", "large", "huge"]), image=st.sampled_from(["linux", "bsd"]))
+def test_c26_a_quote_equals_the_price_that_is_stored_when_the_same_is_rated(site, scope, qty, metric, flavor, image):
+    asked = resource(qty, metric, {"image": image}, flavor=flavor, project_id=scope)
+    (quoted,) = quotes(site).prices(ROOT, [asked])
+    period = Period.containing(site.now, HOUR)
+    frame = Frame.of_usage(metric, "u", period, [qty], {"flavor": [flavor], "project_id": [scope]},
+                           {"image": [image]})
+    _, rate = site.rating()
+    site.record(scope, *rate(scope, period, [frame]))
+    (row,) = site.summary.rows(Query(scopes=frozenset({scope}), period=period))
+    assert row.sum.price == (quoted or 0)
+    assert row.sum.unpriced == (quoted is None)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.builds(resource, NUMBERS, flavor=st.sampled_from(["small", "large", "huge"]),
+                          project_id=st.sampled_from(["alice", "bob"]))))
+def test_every_resource_is_quoted_by_itself_and_in_its_place(site, resources):
+    desk = quotes(site)
+    assert desk.prices(ROOT, resources) == [price for one in resources for price in desk.prices(ROOT, [one])]
+
+
+def test_c26_the_callers_own_rules_hold_and_those_of_the_scope_that_is_named(site):
+    desk = quotes(site)
+    assert desk.prices(ALICE, [resource(1, flavor="small")]) == [Decimal("0.25")]
+    assert desk.prices(ROOT, [resource(1, flavor="small")]) == [Decimal("0.333333333333")]
+    assert desk.prices(ROOT, [resource(1, metadata={"project_id": "alice"}, flavor="small")]) == [Decimal("0.25")]
+
+
+def test_anybody_elses_scope_is_forbidden_also_to_who_has_none(site):
+    for caller in (ALICE, Caller("guest")):
+        with pytest.raises(Forbidden):
+            quotes(site).prices(caller, [resource(1, flavor="small"), resource(1, project_id="bob")])
+
+
+def test_what_no_rule_prices_has_no_price_and_what_is_free_is_zero(site):
+    assert quotes(site).prices(ROOT, [resource(1, flavor="bogus"), resource(0, flavor="small")]) == [None, money.ZERO]
+
+
+def test_it_is_of_the_period_that_is_now(site):
+    found = []
+    desk = replace(quotes(site), rating=lambda: (1, lambda scope, period, frames: found.append(period) or frames))
+    desk.prices(ROOT, [resource(1)])
+    assert found == [Period.containing(site.now, HOUR)]
+    assert found[0].begin > DUE

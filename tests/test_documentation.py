@@ -1,0 +1,72 @@
+"""What the pages on the API and on watching it say is there."""
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from webtest import TestApp
+
+from cloudkitty_like.app import App, read_configuration
+from tests.installation import History, Installation
+from tests.servers import require
+
+ROOT = Path(__file__).parents[1]
+PAGES = ROOT / "doc" / "source"
+ALERTS = ROOT / "etc" / "cloudkitty_like" / "alerts.yml"
+PREFIX = "cloudkitty_like_"
+
+
+@pytest.fixture(scope="module")
+def figures(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """The names that ``/metrics`` has, without their prefix."""
+    directory = tmp_path_factory.mktemp("figures")
+    site = Installation(directory, f"sqlite:///{directory / 'rating.sqlite'}", {"DEFAULT": {"auth_strategy": "noauth"}})
+    site.prepare(History(hours=1))
+    app = App(read_configuration([str(directory / "site.conf")], api=True))
+    text = TestApp(app.application()).get("/metrics").text
+    app.close()
+    return set(re.findall(rf"^# TYPE {PREFIX}(\w+)", text, re.MULTILINE))
+
+
+def test_every_figure_is_on_its_page_and_nothing_else(figures: set[str]) -> None:
+    page = (PAGES / "watching.rst").read_text(encoding="utf-8")
+    assert set(re.findall(r"^``(\w+)``(?: \{[\w, ]+\})? +(?:counter|gauge)", page, re.MULTILINE)) == figures
+
+
+def test_alerts_are_about_figures_that_there_are(figures: set[str]) -> None:
+    (group,) = yaml.safe_load(ALERTS.read_text(encoding="utf-8"))["groups"]
+    used = {name for rule in group["rules"] for name in re.findall(rf"{PREFIX}(\w+)", rule["expr"])}
+    assert len(group["rules"]) >= 10
+    assert used <= figures
+
+
+def test_prometheus_takes_the_alerts() -> None:
+    run = subprocess.run([require("promtool"), "check", "rules", str(ALERTS)], capture_output=True, text=True,
+                         check=False)
+    assert run.returncode == 0, run.stderr
+
+
+def test_the_reference_has_every_operation_with_every_argument() -> None:
+    pytest.importorskip("sphinx", reason="Sphinx is not installed: pip install -e '.[test,docs]'")
+    from doc.source._ext.api_reference import described, reference
+
+    document = described()
+    lines = list(reference(document))
+    entries = [line for line in lines if line.startswith("``")]
+    assert sorted(entries) == sorted(
+        f"``{method.upper()} {path}``" for path, methods in document["paths"].items() for method in methods)
+    text = "\n".join(lines)
+    summary = text[text.index("``GET /v2/summary``"):]
+    assert "   * ``limit`` (query, integer from 1 to 10000): how many rows at most" in summary
+    assert "``billing``" not in text
+    assert "policy rule: ``rating:quote``" in text.lower()
+
+
+def test_the_page_on_the_api_names_its_options() -> None:
+    from cloudkitty_like.api.application import OPTS
+
+    page = (PAGES / "api.rst").read_text(encoding="utf-8")
+    assert [option.name for option in OPTS["api"] if f"``[api] {option.name}``" not in page] == []

@@ -73,6 +73,16 @@ def test_s12_what_has_no_configuration_says_so_to_admins(site: Site, root, slash
     site.wrong("GET", f"{root}/module_config/bogus{slash}", status=404)
 
 
+@each_name
+@each_slash
+def test_there_are_no_scripts_and_none_can_be_made(site: Site, root, slash):
+    url = f"{root}/module_config/pyscripts/scripts"
+    assert site.get(f"{url}{slash}") == site.get(f"{url}{slash}?no_data=true") == {"scripts": []}
+    site.wrong("GET", f"{url}{slash}", user="alice", status=403)
+    site.wrong("POST", f"{url}{slash}", {"name": "s", "data": "a = 0"}, status=405)
+    site.wrong("GET", f"{url}/42{slash}", status=404)
+
+
 @pytest.mark.parametrize(("method", "url"), [
     ("GET", "modules"), ("GET", "modules/noop"), ("PUT", "modules/noop"), ("GET", "reload_modules")])
 @each_name

@@ -76,7 +76,8 @@ def serving(connection: str, directory: Path) -> Iterator[Server]:
     (directory / "metrics.yml").write_text((Path(__file__).parent / "metrics.yml").read_text())
     path.write_text(f"[DEFAULT]\nauth_strategy = noauth\nlog_file = {directory / 'log'}\n"
                     f"[database]\nconnection = {connection}\n"
-                    f"[collect]\nmetrics_conf = {directory / 'metrics.yml'}\n")
+                    f"[collect]\nmetrics_conf = {directory / 'metrics.yml'}\n"
+                    f"[collector_prometheus]\nprometheus_url = http://127.0.0.1:1/\n")     # nobody asks it
     command = [sys.executable, "-m", "cloudkitty_like", f"--config-file={path}", "api", "--port", str(port),
                "--workers", "2"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:

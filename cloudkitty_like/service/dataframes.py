@@ -24,7 +24,7 @@ from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import LATEST, Period
 from cloudkitty_like.domain.query import Query
 from cloudkitty_like.ports import Storage
-from cloudkitty_like.service.summary import from_index
+from cloudkitty_like.service.summary import Summary, from_index
 
 SECOND = timedelta(seconds=1)
 FIRST_LOOK, FASTER = 4, 4           # periods looked at for a page's end, and how many times as many the next time
@@ -58,9 +58,7 @@ class Dataframes:
 
     def stream(self, query: Query) -> Iterator[tuple[str, Frame]]:
         """Scope and frame of everything asked for, read while it is taken, as the ledger was at the beginning."""
-        with self._database.read() as tx:
-            hidden, upto = index.hidden(tx, query.as_of, query.period, query.scopes)
-        yield from self._storage.frames(query, hidden, upto)
+        return Summary(self._database, self._storage).frames(query)
 
     def page(self, query: Query, offset: int = 0, limit: int = 1000, after: str | None = None) -> Page:
         """At most ``limit`` points, from number ``offset`` on (0: the first), or behind the page that ended ``after``.

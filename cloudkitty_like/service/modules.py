@@ -40,8 +40,8 @@ class Modules:
     database: Database
 
     def known(self) -> list[Module]:
-        """As :func:`known`."""
-        return known(self.database)
+        """As :func:`known`, by name."""
+        return sorted(known(self.database), key=lambda module: module.name)
 
     def named(self, name: str) -> Module:
         """One of them; NotFound where there is none of that name."""
@@ -49,6 +49,11 @@ class Modules:
         if name not in found:
             raise NotFound(f"Module not found: {name[:80]}")
         return found[name]
+
+    def decide(self, name: str, change: Change, *, enabled: bool | None, priority: int | None) -> None:
+        """As :func:`decide`."""
+        self.named(name)
+        decide(self.database, change, name, enabled=enabled, priority=priority)
 
 
 def known(database: Database) -> list[Module]:

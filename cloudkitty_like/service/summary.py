@@ -34,22 +34,21 @@ class Summary:
 
     def rows(self, query: Query) -> list[Row]:
         """The sums asked for, ordered by key.  Quantities only where ``metric`` is in the grouping."""
+        if query.filters or not INDEXED.issuperset(query.groupby):
+            return self.points(query)
         with self._database.read() as tx:
-            if not query.filters and INDEXED.issuperset(query.groupby):
-                return from_index(tx, query)
-            hidden, upto = index.hidden(tx, query.as_of, query.period, query.scopes)
-        return _without_mixed_units(self._storage.sums(query, hidden, upto), query)
+            return from_index(tx, query)
 
     def points(self, query: Query) -> list[Row]:
-        """The same sums, always worked out from the points: what ``status --verify`` compares."""
+        """The same sums, always worked out from the points: what ``status --verify`` compares, and filters need."""
         with self._database.read() as tx:
             hidden, upto = index.hidden(tx, query.as_of, query.period, query.scopes)
         return _without_mixed_units(self._storage.sums(query, hidden, upto), query)
 
     def frames(self, query: Query) -> Iterator[tuple[str, Frame]]:
-        """Scope and frame of what counts, as the storage orders them."""
+        """Scope and frame of what counts now, as the storage orders them; read while it is taken."""
         with self._database.read() as tx:
-            hidden, upto = index.hidden(tx, query.as_of, query.period)
+            hidden, upto = index.hidden(tx, query.as_of, query.period, query.scopes)
         return self._storage.frames(query, hidden, upto)
 
     def change_at(self, when: datetime) -> int:

@@ -82,7 +82,7 @@ class Rating:
     @gives(object_of(modules=list_of(schema_of(Module))))
     def get_all(self, context: Context) -> Any:
         """Every module, by name."""
-        return {"modules": [_written(module) for module in sorted(self.modules.known(), key=lambda one: one.name)]}
+        return {"modules": [_written(module) for module in self.modules.known()]}
 
     @gives(schema_of(Module))
     @takes(module_id=Param(Text()))
@@ -93,9 +93,7 @@ class Rating:
     @takes(**params_of(Module))
     def put(self, context: Context, module_id: str, enabled: bool | None, priority: int | None, **_: Any) -> Any:
         """Switches a module, or moves it; everything else that is said of it is ignored."""
-        self.modules.named(module_id)
-        modules.decide(self.modules.database, Change(context.now, context.author, "api"), module_id,
-                       enabled=enabled, priority=priority)
+        self.modules.decide(module_id, Change(context.now, context.author, "api"), enabled=enabled, priority=priority)
         where = context.path.rpartition("/modules")[0]      # by the name that it was asked by
         # Its clients expect a body, of nothing.
         return Answer(b"null", 302, {"Location": f"{where}/modules/{quote(module_id, safe='')}"})

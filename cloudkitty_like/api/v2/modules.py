@@ -23,7 +23,7 @@ class RatingModules:
     @gives(object_of(modules=list_of(MODULE)))
     def get_all(self, context: Context) -> Any:
         """All of them."""
-        return {"modules": [_written(module) for module in sorted(self.modules.known(), key=lambda one: one.name)]}
+        return {"modules": [_written(module) for module in self.modules.known()]}
 
     @gives(MODULE)
     @takes(module_id=Param(Text()))
@@ -34,9 +34,7 @@ class RatingModules:
     @takes(module_id=Param(Text()), enabled=Param(Boolean(), None), priority=Param(Integer(), None))
     def put(self, context: Context, module_id: str, enabled: bool | None, priority: int | None) -> Any:
         """Switches a module, or gives it another priority."""
-        self.modules.named(module_id)
-        modules.decide(self.modules.database, Change(context.now, context.author, "api"), module_id,
-                       enabled=enabled, priority=priority)
+        self.modules.decide(module_id, Change(context.now, context.author, "api"), enabled=enabled, priority=priority)
         return Answer(status=204)
 
 

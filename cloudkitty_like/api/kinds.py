@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.period import parse_instant
+from cloudkitty_like.domain.text import storable
 
 LONGEST_TEXT = 10_000
 MOST_VALUES = 1000
@@ -59,7 +60,7 @@ class Text:
             raise Invalid(f"{shown(value)} is not a text")
         if len(value) > self.longest:
             raise Invalid(f"is longer than {self.longest} characters")
-        if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        if not storable(value):
             raise Invalid("holds a character that cannot be stored")
         if not value and not self.may_be_empty:
             raise Invalid("is empty")

@@ -12,6 +12,7 @@ from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import EPOCH, LATEST, Period
 from cloudkitty_like.domain.scope import check_identifier
+from cloudkitty_like.domain.text import storable
 
 SHOWN = 20                             # problems of one call that are told
 LONGEST_METRIC, LONGEST_UNIT = 255, 64
@@ -144,7 +145,7 @@ def _whole_seconds(period: Period) -> Period | None:
 
 def _names_wrong(point: PostedPoint, scope_key: str) -> Iterator[str]:
     for name, text, longest in (("metric", point.metric, LONGEST_METRIC), ("unit", point.unit, LONGEST_UNIT)):
-        if len(text) > longest or "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        if len(text) > longest or not storable(text):
             yield f"the {name} has more than {longest} characters or one that cannot be stored"
     if not point.metric:
         yield "the metric has no name"

@@ -17,6 +17,7 @@ from typing import Literal
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.period import instant
+from cloudkitty_like.domain.text import storable
 
 Type = Literal["flat", "rate"]
 TYPES: tuple[Type, ...] = ("flat", "rate")
@@ -189,7 +190,7 @@ def text_problems(name: str, text: str, longest: int = MAX_NAME) -> Iterator[str
     """Why this text cannot be stored, each as ``name: reason``."""
     if len(text) > longest:
         yield f"{name}: longer than {longest} characters"
-    if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
+    if not storable(text):
         yield f"{name}: {text!r} holds characters that cannot be stored"
 
 

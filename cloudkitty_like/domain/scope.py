@@ -4,6 +4,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.domain.text import storable
 
 LONGEST = 255
 
@@ -28,6 +29,6 @@ def check_identifier(text: str) -> str:
         raise Invalid("a scope id is empty")
     if len(text) > LONGEST:
         raise Invalid(f"scope id {text[:40]!r}... has {len(text)} characters; {LONGEST} are possible")
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+    if not storable(text):
         raise Invalid(f"scope id {text!r} holds a character that cannot be stored")
     return text

@@ -13,6 +13,7 @@ from typing import Any
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.metric import MUTATIONS, Mutation
+from cloudkitty_like.domain.text import storable
 from cloudkitty_like.service.exact_yaml import Table
 
 LONGEST = 255
@@ -135,7 +136,7 @@ class Reader:
             reason = "is empty"
         elif len(text) > longest:
             reason = f"{quoted(text)} is longer than {longest} characters"
-        elif "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        elif not storable(text):
             reason = f"{quoted(text)} holds a character that cannot be stored"
         if reason:
             self.problem(key, reason)

@@ -256,6 +256,31 @@ hashmap_name = Table(
 )
 Index(None, hashmap_name.c.recorded_to)
 
+# A row is one recorded state of a rating script; ``script_id`` stays the same through its changes.
+script = Table(
+    "script", metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("script_id", text(36), nullable=False),
+    Column("name", text(255), nullable=False),
+    Column("checksum", ForeignKey("script_text.checksum"), nullable=False),
+    Column("position", Integer, nullable=False, default=0),        # the lowest runs first, then by name
+    Column("description", Text, nullable=False, default=""),
+    Column("valid_from", Instant),                     # null: from always
+    Column("valid_to", Instant),                       # null: for ever
+    Column("recorded_from", ForeignKey("rule_change.id"), nullable=False),
+    Column("recorded_to", ForeignKey("rule_change.id")),
+    # When somebody deleted it: it has ended then, and still rates what was before.
+    Column("deleted_at", Instant),
+)
+Index(None, script.c.script_id)
+Index(None, script.c.recorded_to)
+
+script_text = Table(
+    "script_text", metadata,
+    Column("checksum", text(128), primary_key=True),   # SHA-512, in hex
+    Column("data", Document, nullable=False),
+)
+
 rating_module = Table(
     "rating_module", metadata,
     Column("id", Serial, primary_key=True, autoincrement=True),

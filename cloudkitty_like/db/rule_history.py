@@ -1,17 +1,14 @@
 """What has become of each rule: made, changed and deleted by whom and when, read from its recorded states."""
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
 from sqlalchemy.sql import ColumnElement
 
-from cloudkitty_like.db.recorded import recorded_at
+from cloudkitty_like.db.recorded import Fate, fate, lives, recorded_at
 from cloudkitty_like.db.rules import state
-from cloudkitty_like.db.tables import hashmap_rule, rule_change
+from cloudkitty_like.db.tables import hashmap_rule
 from cloudkitty_like.domain.rule import Rule
 
 
@@ -21,11 +18,7 @@ class History:
 
     id: str
     rule: Rule
-    created_at: datetime
-    created_by: str
-    updated_by: str | None             # None: nobody has changed it
-    deleted_at: datetime | None
-    deleted_by: str | None
+    fate: Fate
     since: int                         # the change that made the newest state
 
 
@@ -41,17 +34,9 @@ class Wanted:
 
 def read(tx: Connection, wanted: Wanted) -> list[History]:
     """The histories, in the order in which the rules were made.  One query."""
-    made, gone = rule_change.alias("made"), rule_change.alias("gone")
-    rows = tx.execute(
-        select(hashmap_rule, made.c.at.label("made_at"), made.c.author.label("made_by"),
-               gone.c.at.label("gone_at"), gone.c.author.label("gone_by"))
-        .join(made, made.c.id == hashmap_rule.c.recorded_from)
-        .outerjoin(gone, gone.c.id == hashmap_rule.c.recorded_to)
-        .where(*_conditions(wanted)).order_by(hashmap_rule.c.id))
-    by_rule: dict[str, list[Row[Any]]] = {}
-    for row in rows:
-        by_rule.setdefault(row.rule_id, []).append(row)
-    return [_history(states) for states in by_rule.values()]
+    found = lives(tx, hashmap_rule, hashmap_rule.c.rule_id, *_conditions(wanted))
+    return [History(identity, state(states[-1]).rule, fate(states), states[-1].recorded_from)
+            for identity, states in found.items()]
 
 
 def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
@@ -69,16 +54,3 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
         found.append(hashmap_rule.c.rule_id.in_(
             select(now.c.rule_id).where(recorded_at(now, None), now.c.deleted_at.is_(None))))
     return found
-
-
-def _history(states: Sequence[Row[Any]]) -> History:
-    """Of a rule's states, oldest first.  One that is known no more was withdrawn: deleted before it held."""
-    first, last = states[0], states[-1]
-    deleted_at, deleted_by = last.deleted_at, None
-    if deleted_at is not None:
-        deleted_by = next(row.made_by for row in states if row.deleted_at == deleted_at)
-    elif last.recorded_to is not None:
-        deleted_at, deleted_by = last.gone_at, last.gone_by
-    updates = [row.made_by for row in states[1:] if row.deleted_at is None]
-    return History(last.rule_id, state(last).rule, first.made_at, first.made_by, updates[-1] if updates else None,
-                   deleted_at, deleted_by, last.recorded_from)

@@ -256,11 +256,13 @@ hashmap_name = Table(
 )
 Index(None, hashmap_name.c.recorded_to)
 
-# A row is one recorded state of a rating script; ``script_id`` stays the same through its changes.
+# A row is one recorded state of a version of a rating script; ``script_id`` stays the same through all of them.
+# Another text or position is another version; of those known together no two hold at the same time.
 script = Table(
     "script", metadata,
     Column("id", Serial, primary_key=True, autoincrement=True),
     Column("script_id", text(36), nullable=False),
+    Column("version", Integer, nullable=False, default=1),
     Column("name", text(255), nullable=False),
     Column("checksum", ForeignKey("script_text.checksum"), nullable=False),
     Column("position", Integer, nullable=False, default=0),        # the lowest runs first, then by name

@@ -39,6 +39,11 @@ class Script:
         return sha512(self.text.encode()).hexdigest()
 
     @property
+    def works_like(self) -> tuple[str, int]:
+        """What two states of a script share if they do the same at the same place."""
+        return self.text, self.order
+
+    @property
     def place(self) -> tuple[int, str]:
         """Where it stands among the scripts that hold at the same time."""
         return self.order, self.name
@@ -48,6 +53,8 @@ class Script:
             yield "name: is empty"
         yield from text_problems("name", self.name, MAX_NAME)
         yield from text_problems("description", self.description, MAX_DESCRIPTION)
+        if not self.text:
+            yield "data: is empty"
         if len(self.text) > MAX_TEXT:
             yield f"data: longer than {MAX_TEXT} characters"
         elif not storable(self.text):

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from cloudkitty_like.db import names, rule_history
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.names import FIELD, GROUP, SERVICE, Name
+from cloudkitty_like.db.recorded import Fate
 from cloudkitty_like.db.rule_history import History, Wanted
 from cloudkitty_like.db.rules import Change
 from cloudkitty_like.domain.errors import NotFound
@@ -33,6 +34,7 @@ from cloudkitty_like.service.hashmap_draft import (
     new_rule,
 )
 from cloudkitty_like.service.hashmap_names import Directory
+from cloudkitty_like.service.lasting import Which
 
 T = TypeVar("T")
 CAUSE = "api"
@@ -55,7 +57,7 @@ class StoredRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
+class Filter(Which):
     """Which rules a list is to have; None and False leave it open."""
 
     service_id: str | None = None      # rules of the service itself, not of its fields
@@ -64,14 +66,6 @@ class Filter:
     no_group: bool = False             # not looked at where a group is given
     tenant_id: str | None = None       # looked at only under filter_tenant; None: rules for every tenant
     filter_tenant: bool = False
-    deleted: bool = False              # deleted ones too
-    start: datetime | None = None      # begins at that instant or later
-    end: datetime | None = None        # ends before that instant
-    created_by: str | None = None
-    updated_by: str | None = None
-    deleted_by: str | None = None
-    description: str | None = None     # is part of it, whatever the case
-    is_active: bool = False            # holds now
 
 
 EVERYTHING = Filter()
@@ -143,7 +137,7 @@ class Hashmap:
                 return []
             found = rule_history.read(tx, Wanted(kind == THRESHOLD, parent=of, deleted=wanted.deleted))
         now = self._clock()
-        return [rule for one in found if _matches(rule := _stored(one, directory), wanted, now)]
+        return [rule for one in found if _matches(rule := _stored(one, directory), one.fate, wanted, now)]
 
     def rule(self, kind: RuleKind, identity: str) -> StoredRule:
         """A deleted mapping is still found, a deleted threshold is not."""
@@ -219,13 +213,13 @@ class Hashmap:
 
 
 def _stored(one: History, directory: Directory) -> StoredRule:
-    ids = directory.ids(one.rule, None if one.deleted_at is None else one.since)
-    return StoredRule(one.id, one.rule, *ids, one.created_at, one.created_by, one.updated_by,
-                      one.deleted_at, one.deleted_by)
+    fate = one.fate
+    ids = directory.ids(one.rule, None if fate.deleted_at is None else one.since)
+    return StoredRule(one.id, one.rule, *ids, fate.created_at, fate.created_by, fate.updated_by,
+                      fate.deleted_at, fate.deleted_by)
 
 
-def _matches(one: StoredRule, wanted: Filter, now: datetime) -> bool:
-    begin, end = one.rule.valid.begin, one.rule.valid.end
+def _matches(one: StoredRule, fate: Fate, wanted: Filter, now: datetime) -> bool:
     if wanted.service_id is not None:
         parent = one.service_id == wanted.service_id
     else:
@@ -234,14 +228,8 @@ def _matches(one: StoredRule, wanted: Filter, now: datetime) -> bool:
         group = one.group_id == wanted.group_id
     else:
         group = not wanted.no_group or one.group_id is None
-    people = ((wanted.created_by, one.created_by), (wanted.updated_by, one.updated_by),
-              (wanted.deleted_by, one.deleted_by))
     return (
         parent and group
         and (not wanted.filter_tenant or one.rule.scope == wanted.tenant_id)
-        and (wanted.start is None or (begin is not None and begin >= wanted.start))
-        and (wanted.end is None or (end is not None and end < wanted.end))
-        and all(asked is None or asked == there for asked, there in people)
-        and (wanted.description or "").casefold() in one.rule.description.casefold()
-        and (not wanted.is_active or (one.deleted_at is None and now in one.rule.valid))
+        and wanted.has(one.rule.valid, one.rule.description, fate, now)
     )

@@ -7,34 +7,30 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from enum import Enum
-from typing import Literal, TypeVar
+from typing import Literal
 from uuid import uuid4
 
 from cloudkitty_like.db.names import FIELD, GROUP, SERVICE
 from cloudkitty_like.domain.errors import Invalid, NotFound
-from cloudkitty_like.domain.period import instant
-from cloudkitty_like.domain.rule import Rule, Type, Validity
+from cloudkitty_like.domain.rule import Rule, Type
 from cloudkitty_like.service.hashmap_names import Directory, Ids
+from cloudkitty_like.service.lasting import (
+    ENDED,
+    MISSING,
+    UNSET,
+    Unset,
+    future_validity,
+    given,
+    has_begun,
+    new_validity,
+    running_validity,
+)
 
-_T = TypeVar("_T")
 RuleKind = Literal["mapping", "threshold"]
 MAPPING: RuleKind = "mapping"
 THRESHOLD: RuleKind = "threshold"
 
-RUNNING = "You are allowed to update only the attribute [end] as this rule is already running as it started on [%s]"
-ENDED = "Cannot update a rule that was already processed and has a defined end date."
-MISSING = "%s: Invalid input for field/attribute %s. Value: 'None'. Mandatory field missing."
 NO_VALUE = "You must specify a value for a field mapping."
-
-
-class Unset(Enum):
-    """The type of ``UNSET``: the caller has said nothing, which is not the same as None."""
-
-    UNSET = "unset"
-
-
-UNSET = Unset.UNSET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,14 +57,10 @@ def kind_of(rule: Rule) -> RuleKind:
 
 def new_rule(kind: RuleKind, draft: Draft, directory: Directory, now: datetime, force: bool) -> Rule:
     """The rule that a draft describes; Invalid where it describes none, or starts in the past without ``force``."""
-    start = _given(draft.start) or now
-    if start < now and not force:
-        raise Invalid(f"start: {instant(start)} is in the past",
-                      hint="a forced rule may start in the past; what is rated already is not rated again by itself")
-    valid = _validity(start, _given(draft.end))
+    valid = new_validity(given(draft.start), given(draft.end), now, force)
     service, field = _parent(draft, directory)
-    value = _given(draft.value) or None
-    level, cost = _given(draft.level), _given(draft.cost)
+    value = given(draft.value) or None
+    level, cost = given(draft.level), given(draft.cost)
     if kind == MAPPING:
         if level is not None:
             raise Invalid("level: a mapping has none")
@@ -81,10 +73,10 @@ def new_rule(kind: RuleKind, draft: Draft, directory: Directory, now: datetime, 
     if cost is None:
         raise Invalid(MISSING % ("cost", "cost"))
     return Rule(
-        service=service, field=field, value=value, level=level, cost=cost, type=_given(draft.type) or "flat",
-        group=_group(draft, directory), scope=_given(draft.tenant_id), valid=valid,
-        name=_given(draft.name) or (uuid4().hex if kind == MAPPING else ""),
-        description=_given(draft.description) or "",
+        service=service, field=field, value=value, level=level, cost=cost, type=given(draft.type) or "flat",
+        group=_group(draft, directory), scope=given(draft.tenant_id), valid=valid,
+        name=given(draft.name) or (uuid4().hex if kind == MAPPING else ""),
+        description=given(draft.description) or "",
     )
 
 
@@ -94,36 +86,26 @@ def changed_mapping(rule: Rule, ids: Ids, draft: Draft, now: datetime) -> Rule:
     A running one can only be ended, once; of one that has not begun cost, start,
     end and description are replaced.  Invalid where more is asked for.
     """
-    begin, end = rule.valid.begin, _given(draft.end)
+    end = given(draft.end)
     if draft.value == "" and rule.value is not None:
         raise Invalid(NO_VALUE)
-    if begin is None or begin <= now:
-        if rule.valid.end is not None:
-            if end != rule.valid.end or _differs(rule, ids, draft):
-                raise Invalid(ENDED)
-            return rule                # a client that follows the redirect of its PUT sends it a second time
-        if _differs(rule, ids, draft):
-            raise Invalid(RUNNING % ("always" if begin is None else begin.replace(tzinfo=None)))
-        if end is not None and end < now:
-            raise Invalid(f"end: {instant(end)} is in the past")
-        return replace(rule, valid=_validity(begin, end))
-    start, cost = _given(draft.start) or begin, _given(draft.cost)
+    if has_begun(rule.valid, now):
+        return replace(rule, valid=running_validity(rule.valid, end, _differs(rule, ids, draft), now))
+    start, cost = given(draft.start) or rule.valid.begin or now, given(draft.cost)
     if cost is None:
         raise Invalid(MISSING % ("cost", "cost"))
-    if start < now:
-        raise Invalid(f"start: {instant(start)} is in the past")
-    return replace(rule, cost=cost, description=_given(draft.description) or "", valid=_validity(start, end))
+    return replace(rule, cost=cost, description=given(draft.description) or "", valid=future_validity(start, end, now))
 
 
 def changed_threshold(rule: Rule, draft: Draft, directory: Directory, now: datetime) -> Rule:
     """What a draft makes of a threshold from now on; what it leaves out is at its default, but for the group."""
-    level, cost = _given(draft.level), _given(draft.cost)
+    level, cost = given(draft.level), given(draft.cost)
     missing = [MISSING % (name, name) for name, number in (("level", level), ("cost", cost)) if number is None]
     if level is None or cost is None:
         raise Invalid(*missing)
     if rule.valid.is_over(now):
         raise Invalid(ENDED)
-    return replace(rule, level=level, cost=cost, type=_given(draft.type) or "flat", scope=_given(draft.tenant_id),
+    return replace(rule, level=level, cost=cost, type=given(draft.type) or "flat", scope=given(draft.tenant_id),
                    group=rule.group if draft.group_id is UNSET else _group(draft, directory))
 
 
@@ -137,14 +119,14 @@ def _differs(rule: Rule, ids: Ids, draft: Draft) -> bool:
              (draft.value, rule.value), (draft.description, rule.description))
     always_there = ((draft.type, rule.type), (draft.cost, rule.cost), (draft.start, rule.valid.begin),
                     (draft.name, rule.name))
-    return (any(given is not UNSET and (given or "") != (there or "") for given, there in texts)
-            or any(given is not UNSET and given is not None and given != there for given, there in always_there)
+    return (any(said is not UNSET and (said or "") != (there or "") for said, there in texts)
+            or any(said is not UNSET and said is not None and said != there for said, there in always_there)
             or (draft.tenant_id is not UNSET and draft.tenant_id != rule.scope))
 
 
 def _parent(draft: Draft, directory: Directory) -> tuple[str, str | None]:
     """The names of the service and of the field that a new rule is of."""
-    service_id, field_id = _given(draft.service_id), _given(draft.field_id)
+    service_id, field_id = given(draft.service_id), given(draft.field_id)
     if service_id and field_id:
         raise Invalid("You can only specify one parent.")
     try:
@@ -159,21 +141,10 @@ def _parent(draft: Draft, directory: Directory) -> tuple[str, str | None]:
 
 
 def _group(draft: Draft, directory: Directory) -> str:
-    identity = _given(draft.group_id)
+    identity = given(draft.group_id)
     if not identity:
         return ""
     try:
         return directory.get(GROUP, identity).name
     except NotFound as error:
         raise Invalid(str(error)) from None
-
-
-def _validity(begin: datetime | None, end: datetime | None) -> Validity:
-    try:
-        return Validity(begin, end)
-    except Invalid as error:
-        raise Invalid(f"end: {error}") from None
-
-
-def _given(value: _T | Unset | None) -> _T | None:
-    return None if isinstance(value, Unset) else value

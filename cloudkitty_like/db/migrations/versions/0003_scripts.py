@@ -22,6 +22,7 @@ def upgrade() -> None:
         "script",
         sa.Column("id", Serial, primary_key=True, autoincrement=True),
         sa.Column("script_id", text(36), nullable=False),
+        sa.Column("version", sa.Integer, nullable=False),
         sa.Column("name", text(255), nullable=False),
         sa.Column("checksum", text(128), sa.ForeignKey("script_text.checksum"), nullable=False),
         sa.Column("position", sa.Integer, nullable=False),

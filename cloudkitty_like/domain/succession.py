@@ -1,0 +1,94 @@
+"""How a new version of a rating script takes the place of those that are known: pure arithmetic on validities."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from cloudkitty_like.domain.errors import Conflict
+from cloudkitty_like.domain.period import instant
+from cloudkitty_like.domain.rule import Validity
+from cloudkitty_like.domain.script import Script
+
+Versions = Mapping[int, Script]
+"""The versions of one script that are known, by number; no two hold at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Succession:
+    """What is to be recorded of one script; the mappings are by the number of a version."""
+
+    added: Script | None = None
+    changed: Mapping[int, tuple[Script, Script]] = field(default_factory=dict)      # before, after
+    withdrawn: Versions = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to record."""
+        return bool(self.added or self.changed or self.withdrawn)
+
+    def lines(self) -> list[str]:
+        """For people, in order of the versions: ``-`` withdrawn, ``~`` changed, before and after, ``+`` added."""
+        found = [(number, f"- version {number} of {described(script)}") for number, script in self.withdrawn.items()]
+        found += [(number, f"~ version {number} of {described(before)}\n  now: {_difference(before, after)}")
+                  for number, (before, after) in self.changed.items()]
+        added = [] if self.added is None else [f"+ {described(self.added)}"]
+        return [line for _, line in sorted(found)] + added
+
+
+def described(script: Script) -> str:
+    """A script on one line: its name, where it stands, which text, when."""
+    return f"{script.name}: order {script.order}, text {script.checksum[:12]} {script.valid}"
+
+
+def _difference(before: Script, after: Script) -> str:
+    parts = [] if after.valid == before.valid else [str(after.valid)]
+    return ", ".join(parts + [f"{name} {getattr(after, name)!r}" for name in ("name", "description")
+                              if getattr(after, name) != getattr(before, name)])
+
+
+def succeeded(known: Versions, wanted: Script) -> Succession:
+    """What lets ``wanted`` be the script from its start on.
+
+    What holds before that stays, and whatever would hold later is withdrawn.
+    A version that does the same and holds at that start goes on, in place of a
+    new one.  Doing it twice is doing it once.
+    """
+    begin = wanted.valid.begin
+    changed: dict[int, tuple[Script, Script]] = {}
+    withdrawn: dict[int, Script] = {}
+    added: Script | None = wanted
+    for number, script in known.items():
+        goes_on = script.valid.begin == begin or (begin is not None and begin in script.valid)
+        if goes_on and script.works_like == wanted.works_like:
+            added, after = None, replace(wanted, valid=Validity(script.valid.begin, wanted.valid.end))
+        elif before := _before(script.valid, begin):
+            after = replace(script, valid=before)
+        else:
+            withdrawn[number] = script
+            continue
+        if after != script:
+            changed[number] = script, after
+    return Succession(added, changed, withdrawn)
+
+
+def ended(known: Versions, at: datetime, now: datetime) -> Succession:
+    """What lets a script hold until ``at`` and not after; Conflict where it had ended before that and ``now``.
+
+    An end that is still to come may be moved either way.
+    """
+    ends = [script.valid.end for script in known.values()]
+    last = None if None in ends else max(end for end in ends if end)
+    if last is not None and last <= min(at, now):
+        raise Conflict(f"it has ended at {instant(last)}")
+    kept = {number: valid for number, script in known.items() if (valid := _before(script.valid, at))}
+    if len(kept) == len(known):
+        final = next(number for number, script in known.items() if script.valid.end == last)
+        kept[final] = Validity(known[final].valid.begin, at)
+    changed = {number: (known[number], replace(known[number], valid=valid)) for number, valid in kept.items()
+               if valid != known[number].valid}
+    return Succession(None, changed, {number: script for number, script in known.items() if number not in kept})
+
+
+def _before(valid: Validity, when: datetime | None) -> Validity | None:
+    """The part before ``when`` (None: the beginning of time); None where there is none."""
+    return None if when is None else valid.until(when)

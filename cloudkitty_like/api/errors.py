@@ -15,7 +15,7 @@ class MethodNotAllowed(Error):
     """The URL exists, and answers other methods: ``allowed``."""
 
     def __init__(self, allowed: list[str]) -> None:
-        super().__init__(f"this URL answers {', '.join(allowed)}")
+        super().__init__(f"this URL answers {', '.join(allowed) or 'no method'}")
         self.allowed = allowed
 
 

@@ -14,7 +14,7 @@ from cloudkitty_like.api.counters import Counters
 from cloudkitty_like.api.params import gives
 from cloudkitty_like.api.routes import Dispatcher, Route
 from cloudkitty_like.api.services import Services
-from cloudkitty_like.api.v1 import collector, hashmap_routes, info, rating, report
+from cloudkitty_like.api.v1 import collector, hashmap_routes, info, pyscripts, rating, report
 from cloudkitty_like.api.v2 import asking, dataframes, modules, reprocesses, scope, summary
 from cloudkitty_like.api.versions import Versions
 from cloudkitty_like.api.watching import Watching
@@ -28,6 +28,7 @@ from cloudkitty_like.service.modules import Modules
 from cloudkitty_like.service.posting import Posting
 from cloudkitty_like.service.quote import Quotes
 from cloudkitty_like.service.reprocessing import Reprocessing
+from cloudkitty_like.service.scripts import Scripts
 
 
 def routes(services: Services, counters: Counters) -> list[Route]:
@@ -92,12 +93,13 @@ def _rating_v1(services: Services) -> list[Route]:
         Route("PUT", "/v1/rating/modules[/{module_id}]", known.put, "rating:update_module", 302),
         Route("POST", "/v1/rating/quote", known.quote, "rating:quote"),
         Route("GET", "/v1/rating/reload_modules", known.reload, "rating:module_config", 204),
-        Route("GET", "/v1/rating/module_config/pyscripts/scripts", known.scripts, "rating:module_config"),
         *(Route(method, "/v1/rating/module_config/{name}", known.configuration, "rating:module_config")
           for method in ("GET", "POST", "PUT")),
         *hashmap_routes.routes(Hashmap(services.database, services.clock)),
+        *pyscripts.routes(Scripts(services.database, services.script_check)),
     ]
-    return [*found, *(replace(route, url=route.url.replace("/v1/rating", "/v1/billing", 1)) for route in found)]
+    return [*found, *(replace(route, url=route.url.replace("/v1/rating", "/v1/billing", 1), hidden=True)
+                      for route in found)]
 
 
 def _v2(services: Services) -> list[Route]:
@@ -135,7 +137,7 @@ class Description:
     @gives({"type": "object"})
     def get_all(self, context: Context) -> Any:
         """This document."""
-        return openapi.document([route for route in self._described if not route.url.startswith("/v1/billing")])
+        return openapi.document([route for route in self._described if not route.hidden])
 
 
 ASKED = "cloudkitty_like.asked"

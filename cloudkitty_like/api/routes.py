@@ -50,6 +50,7 @@ class Route:
     rule: str
     status: int = 200
     target: Target = own_project
+    hidden: bool = False               # answered, and not in the documentation
 
     def __str__(self) -> str:
         return f"{self.method} {self.url}"

@@ -10,12 +10,17 @@ from cloudkitty_like.db.engine import Database
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.ports import Storage
 from cloudkitty_like.service.scopes import Scopes
+from cloudkitty_like.service.scripts import Check
 from cloudkitty_like.service.summary import Summary
 
 
 @dataclass(frozen=True)
 class Services:
-    """``rating()`` is the rule-set version of now and what rates by it; ``document()`` is the metrics.yml, parsed."""
+    """``rating()`` is the rule-set version of now and what rates by it; ``document()`` is the metrics.yml, parsed.
+
+    ``script_check`` is given the name and the text of a script: Invalid, with line and message, where it does not
+    compile.
+    """
 
     database: Database
     storage: Storage
@@ -24,6 +29,7 @@ class Services:
     metrics: Callable[[], Sequence[Metric]]
     document: Callable[[], Any]
     rating: Callable[[], tuple[int, Any]]
+    script_check: Check
     clock: Callable[[], datetime]
     period: timedelta
     wait_periods: int

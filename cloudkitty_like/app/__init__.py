@@ -205,6 +205,19 @@ class App:
                                    software=__version__, now=self.clock())
         return version.version, self.tariffs.at(version.change).rate
 
+    @property
+    def script_check(self) -> Callable[[str, str], None]:
+        """What a script has to pass before it is kept: its name, its text; Invalid where it does not compile."""
+        from cloudkitty_like.app.scripting import compiles
+
+        return compiles
+
+    @cached_property
+    def scripts(self) -> Any:
+        from cloudkitty_like.service.scripts import Scripts
+
+        return Scripts(self.database, self.script_check)
+
     @cached_property
     def services(self) -> Any:
         """What the API works with; nothing of it is asked, nor has to answer, before a request comes."""
@@ -215,7 +228,8 @@ class App:
         return Services(
             database=self.database, storage=self.storage, summary=self.summary, scopes=self.scopes,
             metrics=lambda: self.metrics.metrics, document=lambda: exact_yaml.load(self.metrics.text),
-            rating=self.rating, clock=self.clock, period=self.period, wait_periods=collect.wait_periods,
+            rating=self.rating, script_check=self.script_check, clock=self.clock,
+            period=self.period, wait_periods=collect.wait_periods,
             scope_key=collect.scope_key, collector=collect.collector, fetcher=self.conf.fetcher.backend)
 
     def application(self, counters: Any = None) -> Any:

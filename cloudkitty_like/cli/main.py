@@ -23,7 +23,7 @@ PROGRAM = "cloudkitty-like"
 STATE = Path("cloudkitty-like-state")
 STATE_CONFIG = "cloudkitty-like.conf"
 NEEDS = {
-    "report": ("schema",), "rules": ("schema",), "modules": ("schema",),
+    "report": ("schema",), "rules": ("schema",), "scripts": ("schema",), "modules": ("schema",),
     "scopes": ("schema", "ledger"),        # its periods have to be those of the ledger
 }
 """What has to be right before a command can do anything; those that rate look at more."""
@@ -40,6 +40,7 @@ COMMANDS = {
     "report": "what was used and what it costs",
     "scopes": "list scopes, their progress and their errors; reset, activate, retry, accept-empty",
     "rules": "apply, export and list hashmap rules",
+    "scripts": "add, list, show, end and delete rating scripts",
     "modules": "list, enable, disable and order rating modules",
     "dbsync": "bring the state database to this version",
     "config": "print a sample configuration",

@@ -28,11 +28,11 @@ class Succession:
 
     def lines(self) -> list[str]:
         """For people, in order of the versions: ``-`` withdrawn, ``~`` changed, before and after, ``+`` added."""
-        found = [(number, f"- version {number} of {described(script)}") for number, script in self.withdrawn.items()]
-        found += [(number, f"~ version {number} of {described(before)}\n  now: {_difference(before, after)}")
-                  for number, (before, after) in self.changed.items()]
+        found = {number: [f"- version {number} of {described(script)}"] for number, script in self.withdrawn.items()}
+        found |= {number: [f"~ version {number} of {described(before)}", f"  now: {_difference(before, after)}"]
+                  for number, (before, after) in self.changed.items()}
         added = [] if self.added is None else [f"+ {described(self.added)}"]
-        return [line for _, line in sorted(found)] + added
+        return [line for _, lines in sorted(found.items()) for line in lines] + added
 
 
 def described(script: Script) -> str:

@@ -91,10 +91,11 @@ def changed_mapping(rule: Rule, ids: Ids, draft: Draft, now: datetime) -> Rule:
         raise Invalid(NO_VALUE)
     if has_begun(rule.valid, now):
         return replace(rule, valid=running_validity(rule.valid, end, _differs(rule, ids, draft), now))
-    start, cost = given(draft.start) or rule.valid.begin or now, given(draft.cost)
+    cost = given(draft.cost)
     if cost is None:
         raise Invalid(MISSING % ("cost", "cost"))
-    return replace(rule, cost=cost, description=given(draft.description) or "", valid=future_validity(start, end, now))
+    return replace(rule, cost=cost, description=given(draft.description) or "",
+                   valid=future_validity(rule.valid, given(draft.start), end, now))
 
 
 def changed_threshold(rule: Rule, draft: Draft, directory: Directory, now: datetime) -> Rule:

@@ -61,11 +61,12 @@ def running_validity(valid: Validity, end: datetime | None, differs: bool, now: 
     return _validity(valid.begin, end)
 
 
-def future_validity(start: datetime, end: datetime | None, now: datetime) -> Validity:
-    """Of what has not begun; Invalid where it is to start in the past."""
-    if start < now:
-        raise Invalid(f"start: {instant(start)} is in the past")
-    return _validity(start, end)
+def future_validity(valid: Validity, start: datetime | None, end: datetime | None, now: datetime) -> Validity:
+    """Of what has not begun: without a start it keeps the one it has.  Invalid where that is to be in the past."""
+    begin = start or valid.begin
+    if begin is not None and begin < now:
+        raise Invalid(f"start: {instant(begin)} is in the past")
+    return _validity(begin, end)
 
 
 def _validity(begin: datetime | None, end: datetime | None) -> Validity:

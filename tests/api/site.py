@@ -38,6 +38,7 @@ from cloudkitty_like.service.rules import Application, apply
 from cloudkitty_like.service.scopes import Scopes
 from cloudkitty_like.service.summary import Summary
 from cloudkitty_like.storage.sqlalchemy import SqlalchemyStorage
+from tests.compiling import compiles
 
 NOW = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)
 DUE = datetime(2026, 11, 20, 10, tzinfo=UTC)       # so far everything is rated
@@ -112,7 +113,7 @@ class Site:
         return Services(**{
             "database": self.database, "storage": self.storage, "summary": self.summary, "scopes": self.scopes,
             "metrics": lambda: self.metrics.metrics, "document": lambda: exact_yaml.load(METRICS),
-            "rating": self.rating, "clock": self.clock, "period": HOUR, "wait_periods": 1,
+            "rating": self.rating, "script_check": compiles, "clock": self.clock, "period": HOUR, "wait_periods": 1,
             "scope_key": self.scope_key, "collector": "reader", "fetcher": "finder", **other})
 
     def _application(self, directory: Path, policy: str) -> Any:

@@ -5,32 +5,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudkitty_like.api.context import Answer, Context
-from cloudkitty_like.api.kinds import Boolean, Moment, Text
+from cloudkitty_like.api.kinds import Boolean, Text
 from cloudkitty_like.api.params import Param, gives, list_of, object_of, takes
+from cloudkitty_like.api.v1 import lasting
 from cloudkitty_like.api.v1.hashmap import URL
 from cloudkitty_like.api.v1.hashmap_types import Group, Mapping, Threshold, name_written, rule_written
 from cloudkitty_like.api.v1.types import params_of, schema_of
 from cloudkitty_like.service.hashmap import Filter, Hashmap
 from cloudkitty_like.service.hashmap_draft import MAPPING, THRESHOLD, Draft, RuleKind
 
-OUTPUT = frozenset(("created_at", "deleted", "created_by", "updated_by", "deleted_by"))
 WHICH = {
     "service_id": Param(Text(), None, "of the service itself"), "field_id": Param(Text(), None, "of the field"),
     "group_id": Param(Text(), None, "in the group"), "no_group": Param(Boolean(), False, "in no group"),
     "tenant_id": Param(Text(), None, "of the tenant; with filter_tenant"),
     "filter_tenant": Param(Boolean(), False, "of the tenant, or without one for every tenant"),
 }
-WHICH_MAPPINGS = {
-    **WHICH,
-    "deleted": Param(Boolean(), False, "deleted ones too"),
-    "start": Param(Moment(fractions=True), None, "start then or later"),
-    "end": Param(Moment(fractions=True), None, "end before that"),
-    "created_by": Param(Text(), None, "made by"), "updated_by": Param(Text(), None, "changed by"),
-    "deleted_by": Param(Text(), None, "deleted by"),
-    "description": Param(Text(), None, "with this in the description, whatever the case"),
-    "is_active": Param(Boolean(), False, "hold now"),
-    "all": Param(Boolean(), True, hidden=True),
-}
+WHICH_MAPPINGS = {**WHICH, **lasting.WHICH, "all": Param(Boolean(), True, hidden=True)}
 
 
 @dataclass(frozen=True)
@@ -116,14 +106,9 @@ class HashmapRules:
         return {f"{kind}s": [rule_written(one) for one in self.hashmap.rules(kind, Filter(**asked))]}
 
     def _add(self, context: Context, kind: RuleKind, given: dict[str, Any], force: bool) -> Answer:
-        made = self.hashmap.add_rule(kind, _draft(given), context.author, force)
+        made = self.hashmap.add_rule(kind, Draft(**lasting.said(given)), context.author, force)
         return Answer(rule_written(made), 201, {"Location": f"{context.url}{URL}/{kind}s/{made.id}"})
 
     def _put(self, context: Context, kind: RuleKind, identity: str, given: dict[str, Any]) -> Answer:
-        self.hashmap.update_rule(kind, identity, _draft(given), context.author)
+        self.hashmap.update_rule(kind, identity, Draft(**lasting.said(given)), context.author)
         return Answer(None, 302, {"Location": context.path})
-
-
-def _draft(given: dict[str, Any]) -> Draft:
-    """What was given; null in a body is as good as nothing, as it is to CloudKitty."""
-    return Draft(**{name: value for name, value in given.items() if value is not None and name not in OUTPUT})

@@ -6,8 +6,9 @@ from typing import Any
 from wsme import types as wtypes
 from wsme import wsattr
 
-from cloudkitty_like.api.kinds import Moment, Text, shown
-from cloudkitty_like.api.v1.types import Amount, Choice, Instant, Uuid, text, written
+from cloudkitty_like.api.kinds import Text, shown
+from cloudkitty_like.api.v1.lasting import RuleEnd, RuleInstant
+from cloudkitty_like.api.v1.types import Amount, Choice, Uuid, text, written
 from cloudkitty_like.db.names import FIELD, SERVICE, Name
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.rule import TYPES
@@ -30,18 +31,6 @@ class RuleType(Choice):
     def __init__(self) -> None:
         super().__init__(*TYPES)
         self.kind = _TypeKind(TYPES)
-
-
-class RuleInstant(Instant):
-    """An instant to the microsecond, so that a client can send back what it has read."""
-
-    kind = Moment(fractions=True)
-
-
-class RuleEnd(Instant):
-    """The same, and a date alone is that day's last second."""
-
-    kind = Moment(fractions=True, end_of_day=True)
 
 
 class Service(wtypes.Base):  # type: ignore[misc]

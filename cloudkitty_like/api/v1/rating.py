@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 from cloudkitty_like.api.context import Answer, Context
-from cloudkitty_like.api.kinds import Boolean, Label, Number, Text, named, shown
+from cloudkitty_like.api.kinds import Label, Number, Text, named, shown
 from cloudkitty_like.api.params import TEXT, Param, gives, list_of, object_of, takes
 from cloudkitty_like.api.v1.types import Module, params_of, schema_of, written
 from cloudkitty_like.db.rules import Change
@@ -110,12 +110,6 @@ class Rating:
             total = sum((price or Decimal(0) for price in self.quotes.prices(context.caller, resources)), Decimal(0))
         text = plain(total)
         return text if "." in text else f"{text}.0"
-
-    @gives(object_of(scripts=list_of({"type": "object"})))
-    @takes(no_data=Param(Boolean(), False, hidden=True))
-    def scripts(self, context: Context, no_data: bool) -> Any:
-        """None: there is no module that runs scripts.  The dashboard's page of them asks, and shows an empty list."""
-        return {"scripts": []}
 
     @takes(name=Param(Text()))
     def configuration(self, context: Context, name: str) -> Any:

@@ -71,26 +71,29 @@ class _UuidKind(Text):
             raise Invalid(f"{value[:80]!r} is not a UUID") from None
 
 
-class Uuid(_Declared):
-    """A UUID, in lower case and with its dashes."""
+class Kept(_Declared):
+    """A text, written as it is."""
 
-    name = "uuid"
-    kind = _UuidKind()
+    name = "text"
 
     def tobasetype(self, value: str) -> str:
         return value
 
 
-class Choice(_Declared):
+class Uuid(Kept):
+    """A UUID, in lower case and with its dashes."""
+
+    name = "uuid"
+    kind = _UuidKind()
+
+
+class Choice(Kept):
     """One of some words."""
 
     name = "choice"
 
     def __init__(self, *words: str) -> None:
         self.kind = Text(words)
-
-    def tobasetype(self, value: str) -> str:
-        return value
 
 
 NAME = Text(may_be_empty=False)
@@ -125,10 +128,10 @@ def written(shape: type[wtypes.Base], **values: Any) -> dict[str, Any]:
     return found
 
 
-def schema_of(shape: type[wtypes.Base]) -> Schema:
-    """The JSON Schema of an object in an answer."""
+def schema_of(shape: type[wtypes.Base], *optional: str) -> Schema:
+    """The JSON Schema of an object in an answer, with all of its attributes but that optional ones may be missing."""
     members = {attribute.name: _schema(attribute.datatype) for attribute in wtypes.list_attributes(shape)}
-    return {"type": "object", "properties": members, "required": list(members)}
+    return {"type": "object", "properties": members, "required": [name for name in members if name not in optional]}
 
 
 def _schema(datatype: Any) -> Schema:

@@ -15,6 +15,7 @@ from cloudkitty_like.domain.period import instant
 from cloudkitty_like.service.ledger import Rated
 from cloudkitty_like.service.scopes import Scopes
 from tests.books import BEGIN, HOUR, NOW, Books, at, usage
+from tests.compiling import compiles
 
 URL = "/v2/dataframes"
 WINDOW = {"begin": instant(BEGIN), "end": instant(BEGIN + 10 * HOUR)}
@@ -43,7 +44,8 @@ def app(books):
     services = Services(
         database=books.database, storage=books.storage, summary=books.summary,
         scopes=Scopes(books.database, lambda: NOW, HOUR), metrics=tuple, document=dict,
-        rating=lambda: (1, lambda scope, period, frames: frames), clock=lambda: NOW, period=HOUR, wait_periods=1,
+        rating=lambda: (1, lambda scope, period, frames: frames), script_check=compiles, clock=lambda: NOW,
+        period=HOUR, wait_periods=1,
         scope_key="project_id", collector="file", fetcher="file")
     return TestApp(application.make(services, conf))
 

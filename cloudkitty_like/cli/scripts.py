@@ -1,0 +1,168 @@
+"""``scripts``: add, list, show, end and delete rating scripts."""
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cloudkitty_like.cli import output
+from cloudkitty_like.cli.arguments import moment
+from cloudkitty_like.cli.rules import read
+from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.domain.period import instant
+
+if TYPE_CHECKING:
+    from cloudkitty_like.app import App
+    from cloudkitty_like.db.rules import Change
+    from cloudkitty_like.db.scripts import Version
+    from cloudkitty_like.domain.succession import Succession
+    from cloudkitty_like.service.scripts import StoredScript
+
+CAUSE = "scripts"
+STDIN = "-"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    _add_arguments(actions.add_parser("add", help="make a file a script, or the next version of the one of its name"))
+    listing = actions.add_parser("list", help="print the scripts as a table, in the order in which they run")
+    listing.add_argument("--all", action="store_true", help="also scripts that have ended or are deleted")
+    listing.add_argument("--json", action="store_true", help="print JSON")
+    show = actions.add_parser("show", help="print the text of a script, or its versions")
+    show.add_argument("name", metavar="NAME", help="name or id of the script")
+    show.add_argument("--versions", action="store_true", help="a line for each version, with its author, in its place")
+    show.add_argument("--json", action="store_true", help="print JSON")
+    end = actions.add_parser("end", help="let a script hold no longer; what it has rated stays so")
+    end.add_argument("--at", type=moment, metavar="TIME", help="when it ends; now if not given")
+    delete = actions.add_parser("delete", help="end a script now and free its name; what it has rated stays so")
+    for action in (end, delete):
+        action.add_argument("name", metavar="NAME", help="name or id of the script")
+        action.add_argument("--reason", default="", help="why; kept with the change")
+
+
+def _add_arguments(add: argparse.ArgumentParser) -> None:
+    add.add_argument("file", metavar="FILE", help="the script, in Python; - reads the standard input")
+    add.add_argument("--name", help="name of the script; that of the file, without its ending, if not given")
+    add.add_argument("--order", type=int, metavar="N", help="the lowest runs first, then by name; 0, or as it was")
+    when = add.add_mutually_exclusive_group()
+    when.add_argument("--start", "--effective", dest="begin", type=moment, metavar="TIME",
+                      help="when it starts to hold, and the version before it ends; now if not given")
+    when.add_argument("--retroactive", action="store_true",
+                      help="let it hold over the whole validity of the version before it; a new script: always")
+    add.add_argument("--end", type=moment, metavar="TIME", help="when it stops to hold; never if not given")
+    add.add_argument("--description", help="what it is for")
+    add.add_argument("--reason", default="", help="why; kept with the change")
+    add.add_argument("--dry-run", action="store_true", help="print the difference and record nothing")
+
+
+def run(args: argparse.Namespace, app: App) -> int:
+    match args.action:
+        case "add":
+            _add(args, app)
+        case "list":
+            _list(args, app)
+        case "show":
+            _show(args, app)
+        case "end":
+            done = app.scripts.end(args.name, args.at or app.clock(), _change(args, app), _print)
+            _recorded(done, dry_run=False)
+        case "delete":
+            print(f"Deleted {args.name}, {app.scripts.delete(args.name, _change(args, app))}.")
+    return 0
+
+
+def _change(args: argparse.Namespace, app: App) -> Change:
+    from cloudkitty_like.db.rules import Change
+
+    return Change(app.clock(), app.author, CAUSE, args.reason)
+
+
+def _add(args: argparse.Namespace, app: App) -> None:
+    from cloudkitty_like.service.script_draft import Release
+
+    if args.name is None and args.file == STDIN:
+        raise Invalid("--name: standard input has none; say how the script is to be called")
+    name = Path(args.file).stem if args.name is None else args.name
+    release = Release(name=name, text=read(args.file), order=args.order, description=args.description,
+                      begin=args.begin, end=args.end, retroactive=args.retroactive)
+    try:
+        done = app.scripts.release(release, _change(args, app), _print, dry_run=args.dry_run)
+    except Invalid as error:
+        file = "standard input" if args.file == STDIN else args.file
+        problems = [f"{file}: {one.removeprefix('data: ')}" if one.startswith("data: ") else f"--{one}"
+                    for one in error.problems]
+        raise Invalid(*problems, hint=error.hint) from None
+    _recorded(done, args.dry_run)
+
+
+def _print(succession: Succession) -> None:
+    for line in succession.lines():
+        print(output.printable(line))
+    if not succession:
+        print("No change: the script is as it should be.")
+
+
+def _recorded(succession: Succession, dry_run: bool) -> None:
+    if succession:
+        print("Nothing was recorded: a dry run." if dry_run else "Recorded.")
+
+
+def _list(args: argparse.Namespace, app: App) -> None:
+    from cloudkitty_like.service.lasting import Which
+
+    now = app.clock()
+    found: list[StoredScript] = app.scripts.scripts(now, Which(deleted=args.all), texts=False)
+    if not args.all:
+        found = [one for one in found if not one.version.valid.is_over(now)]
+    found.sort(key=lambda one: (one.version.order, one.version.name))
+    if args.json:
+        output.json([_entry(one.version) for one in found])
+        return
+    output.table(
+        ("script", "id", "order", "version", "from", "until", "author", "text", "deleted"),
+        [(one.version.name, one.id, str(one.version.order), str(one.version.version), *_times(one.version),
+          one.version.author, one.version.checksum[:12], "yes" if one.version.deleted else "") for one in found],
+        right={"order", "version"})
+
+
+def _show(args: argparse.Namespace, app: App) -> None:
+    if args.versions:
+        _versions(args, app.scripts.versions(args.name))
+        return
+    shown: StoredScript = app.scripts.named(args.name, app.clock())
+    if args.json:
+        output.json({**_entry(shown.version), "data": shown.text})
+    elif sys.stdout.isatty():
+        print("\n".join(output.printable(line.replace("\t", "    ")) for line in (shown.text or "").splitlines()))
+    else:
+        sys.stdout.write(shown.text or "")
+
+
+def _versions(args: argparse.Namespace, versions: list[Version]) -> None:
+    if args.json:
+        output.json([_entry(one) for one in versions])
+        return
+    output.table(
+        ("version", "script", "order", "from", "until", "author", "recorded", "text", "now"),
+        [(str(one.version), one.name, str(one.order), *_times(one), one.author, instant(one.recorded_at),
+          one.checksum[:12], _standing(one)) for one in versions],
+        right={"version", "order"})
+
+
+def _standing(one: Version) -> str:
+    return "withdrawn" if not one.known else "deleted" if one.deleted else ""
+
+
+def _times(one: Version) -> tuple[str, str]:
+    valid = one.valid
+    return ("always" if valid.begin is None else instant(valid.begin)), "" if valid.end is None else instant(valid.end)
+
+
+def _entry(one: Version) -> dict[str, object]:
+    return {
+        "id": one.id, "name": one.name, "version": one.version, "order": one.order, "description": one.description,
+        "checksum": one.checksum, "start": None if one.valid.begin is None else instant(one.valid.begin),
+        "end": None if one.valid.end is None else instant(one.valid.end), "author": one.author,
+        "recorded_at": instant(one.recorded_at), "withdrawn": not one.known, "deleted": one.deleted,
+    }

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from hashlib import sha512
 from pathlib import Path
 from typing import Any
 
@@ -177,14 +178,45 @@ def test_thresholds_are_made_changed_and_deleted(cloudkitty: Cloudkitty, hashmap
 
 
 @runs("pyscript create", "pyscript delete", "pyscript get", "pyscript list", "pyscript update")
-def test_scripts_are_not_there_yet_and_the_client_is_told(cloudkitty: Cloudkitty) -> None:
-    assert cloudkitty.rows("pyscript list --no-data") == []
-    for line, said in (("pyscript get 1", "HTTP 404"), ("pyscript create name data", "HTTP 405"),
-                       ("pyscript delete 1", "HTTP 404")):
-        ran = cloudkitty(line)
+def test_a_script_that_has_not_begun_is_made_changed_and_deleted(cloudkitty: Cloudkitty, tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text("price = 'é'\n")
+    made = cloudkitty.row("pyscript create later", str(tmp_path / "script.py"), "--start", LATER, "--end",
+                          "2999-02-01", "--description", "a first one")
+    assert made | {"Script ID": ""} == {
+        "Name": "later", "Script ID": "", "Checksum": sha512("price = 'é'\n".encode()).hexdigest(),
+        "Data": "price = 'é'\n", "Script Start Date": LATER, "Script End Date": "2999-02-01T23:59:59",
+        "Script Description": "a first one"}
+    assert cloudkitty.row("pyscript get", made["Script ID"]) == made
+    assert cloudkitty.rows("pyscript list") == [made]
+    (listed,) = cloudkitty.rows("pyscript list -n")
+    assert listed == made | {"Data": ""} or listed == made | {"Data": None}
+    changed = cloudkitty.row("pyscript update -n soon --start 2998-01-01 --end 2998-02-01", made["Script ID"], "-d",
+                             "a = 1", "--description", "another one")
+    assert changed == {
+        "Name": "soon", "Script ID": made["Script ID"], "Checksum": sha512(b"a = 1").hexdigest(), "Data": "a = 1",
+        "Script Start Date": "2998-01-01T00:00:00", "Script End Date": "2998-02-01T23:59:59",
+        "Script Description": "another one"}
+    assert cloudkitty.row("pyscript get", made["Script ID"]) == changed
+    cloudkitty.ok("pyscript delete", made["Script ID"])
+    assert cloudkitty.rows("pyscript list") == []
+
+
+@runs("pyscript create", "pyscript delete", "pyscript get", "pyscript list", "pyscript update")
+def test_a_running_script_is_ended_and_what_is_wrong_is_told(cloudkitty: Cloudkitty) -> None:
+    made = cloudkitty.row("pyscript create running", "a = 0")
+    identity = made["Script ID"]
+    assert f"Script running already exists (UUID: {identity})" in cloudkitty("pyscript create running x").err
+    assert "data: line 1: " in cloudkitty("pyscript create broken (").err
+    assert "only the attribute [end]" in cloudkitty("pyscript update", identity, "-d", "a = 1").err
+    ended = cloudkitty.row("pyscript update", identity, "--end", "3000-01-01T23:59:59")
+    assert ended == made | {"Script End Date": "3000-01-01T23:59:59"}
+    assert "has a defined end date" in cloudkitty("pyscript update", identity, "--end", "3000-02-01").err
+    assert cloudkitty.rows("pyscript list") == [ended]
+    cloudkitty.ok("pyscript delete", identity)
+    for line in ("pyscript get", "pyscript delete", "pyscript update"):
+        ran = cloudkitty(line, identity)
         assert (ran.code, ran.out) == (1, "")
-        assert said in ran.err
-    assert cloudkitty("pyscript update 1 -n name").code == 1       # which the client does not find words for
+        assert f"No such script: None (UUID: {identity})" in ran.err
 
 
 # --- what was used, and what it costs ------------------------------------------------------------------

@@ -33,11 +33,13 @@ READERS = "200 200 200 403 200 403 403 403 401"
 OWN = "200 200 200 403 403 403 403 403 401"
 OTHERS = "200 403 403 403 403 403 403 403 401"
 ADMIN = "{} 403 403 403 403 403 403 403 401"
-A200, A201, A202, A204, A302, A404, A409 = (ADMIN.format(status) for status in (200, 201, 202, 204, 302, 404, 409))
+A200, A201, A202, A204, A302 = (ADMIN.format(status) for status in (200, 201, 202, 204, 302))
+A404, A405, A409 = (ADMIN.format(status) for status in (404, 405, 409))
 STRANGER = "200 403 403 403 200|403 403 403 403 401"
 """About *foreign*, which is the stranger's own where scopes are projects."""
 
 NAMES = "/v1/rating/module_config/hashmap"
+SCRIPTS = "/v1/rating/module_config/pyscripts"
 KINDS = ("service", "field", "group", "mapping", "threshold")
 POINT = {"vol": {"unit": "h", "qty": 1}, "rating": {"price": 1}, "metadata": {}}
 TASK = {"start_reprocess_time": "2026-11-03T00:00:00Z", "end_reprocess_time": "2026-11-03T01:00:00Z", "reason": "w"}
@@ -72,7 +74,13 @@ TABLE: list[tuple[str, str] | tuple[str, str, Any]] = [
     ("PUT /v1/rating/modules", A302, {"module_id": "noop", "priority": 2}),
     ("PUT /v1/rating/modules/noop", A302, {"module_id": "noop", "priority": 3}),
     ("GET /v1/rating/reload_modules", A204),
-    ("GET /v1/rating/module_config/pyscripts/scripts", A200),
+    *((f"{method} {SCRIPTS}{path}", A405) for method in ("GET", "POST", "PUT", "DELETE") for path in ("", "/script")),
+    (f"GET {SCRIPTS}/scripts", A200), (f"GET {SCRIPTS}/scripts/{{script_id}}", A200),
+    (f"POST {SCRIPTS}/scripts", A201, {"name": "{new}", "data": "a = 0"}),
+    (f"PUT {SCRIPTS}/scripts/{{script_id}}", A201, {"end": "2026-12-01"}),
+    (f"PUT {SCRIPTS}/scripts", A201, {"script_id": "{script_id}", "end": "2026-12-01"}),
+    (f"DELETE {SCRIPTS}/scripts/{{script_id}}", A204),
+    (f"DELETE {SCRIPTS}/scripts", A204, {"script_id": "{script_id}"}),
     *((f"{method} /v1/rating/module_config/noop", A409) for method in ("GET", "POST", "PUT")),
     ("POST /v1/rating/quote", PROJECTS, {"resources": [{"service": "instance", "volume": 1, "desc": {
         "flavor": "quince-flavor"}}]}),
@@ -152,7 +160,7 @@ class Reception:
                                 body=b"" if body is None else json.dumps(body).encode())
 
     def names(self) -> dict[str, str]:
-        """Of a service and a field, with a rule of each kind and their group, that have just been made."""
+        """Of a service and a field, with a rule of each kind and their group, and a script, just made."""
         found = {"new": uuid.uuid4().hex}
         for kind, url, body in (
                 ("service", "services", {"name": "{new}"}), ("group", "groups", {"name": "{new}"}),
@@ -163,7 +171,9 @@ class Reception:
             made = self.ask("admin", f"POST {NAMES}/{url}", filled(body, found))
             assert made.status_int == 201, made
             found[f"{kind}_id"] = made.json[f"{kind}_id"]
-        return found
+        made = self.ask("admin", f"POST {SCRIPTS}/scripts", {"name": found["new"], "data": "a = 0"})
+        assert made.status_int == 201, made
+        return found | {"script_id": made.json["script_id"]}
 
     def hidden(self, person: str) -> set[str]:
         """Whatever an answer to this person must not have in it."""

@@ -1,10 +1,11 @@
-"""Where the rules of hashmap are worked on, on each database and on SQLite alone."""
+"""Where the rules of hashmap and scripts are worked on, on each database and on SQLite alone."""
 from __future__ import annotations
 
 import pytest
 
 from cloudkitty_like.db.engine import Database
 from tests.service.hashmaps import Desk
+from tests.service.scripting import Workshop
 
 
 @pytest.fixture
@@ -15,3 +16,13 @@ def desk(database: Database) -> Desk:
 @pytest.fixture
 def quick(sqlite: Database) -> Desk:
     return Desk(sqlite)
+
+
+@pytest.fixture
+def workshop(database: Database) -> Workshop:
+    return Workshop(database)
+
+
+@pytest.fixture
+def bench(sqlite: Database) -> Workshop:
+    return Workshop(sqlite)

@@ -1,8 +1,8 @@
-"""Hashmap over HTTP: requests through the table of routes, everybody allowed, the clock in the test's hand."""
+"""Rules and scripts over HTTP: asked through the table of routes, everybody allowed, the clock in the test's hand."""
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,11 +10,12 @@ import pytest
 from webob import Request, Response
 
 from cloudkitty_like.api.counters import Counters
-from cloudkitty_like.api.routes import Dispatcher, Limits
-from cloudkitty_like.api.v1.hashmap import URL
-from cloudkitty_like.api.v1.hashmap_routes import routes
+from cloudkitty_like.api.routes import Dispatcher, Limits, Route
+from cloudkitty_like.api.v1 import hashmap, hashmap_routes, pyscripts
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.service.hashmap import Hashmap
+from cloudkitty_like.service.scripts import Scripts
+from tests.compiling import compiles
 
 NOW = datetime(2026, 11, 10, 12, 30, 15, 123456, tzinfo=UTC)
 
@@ -32,17 +33,18 @@ class Everybody:
 class Http:
     """Answers as ``(status, JSON)``; ``headers`` are those of the last one."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, url: str, table: Callable[[Callable[[], datetime]], Sequence[Route]]) -> None:
         self.now = NOW
         self.headers: Mapping[str, str] = {}
-        self._dispatcher = Dispatcher(routes(Hashmap(database, lambda: self.now)), Everybody(), "noauth",
-                                      lambda: self.now, Limits(), Counters())
+        self._url = url
+        self._dispatcher = Dispatcher(table(lambda: self.now), Everybody(), "noauth", lambda: self.now, Limits(),
+                                      Counters())
 
     def wait(self, **time: float) -> None:
         self.now += timedelta(**time)
 
     def __call__(self, method: str, url: str, body: Any = None) -> tuple[int, Any]:
-        request = Request.blank(URL + url, method=method)
+        request = Request.blank(self._url + url, method=method)
         if body is not None:
             request.body, request.content_type = json.dumps(body).encode(), "application/json"
         response: Response = self._dispatcher(request)
@@ -64,4 +66,9 @@ class Http:
 
 @pytest.fixture
 def http(sqlite: Database) -> Http:
-    return Http(sqlite)
+    return Http(hashmap.URL, lambda clock: hashmap_routes.routes(Hashmap(sqlite, clock)))
+
+
+@pytest.fixture
+def scripts(sqlite: Database) -> Http:
+    return Http(pyscripts.URL, lambda clock: pyscripts.routes(Scripts(sqlite, compiles)))

@@ -75,12 +75,16 @@ def test_s12_what_has_no_configuration_says_so_to_admins(site: Site, root, slash
 
 @each_name
 @each_slash
-def test_there_are_no_scripts_and_none_can_be_made(site: Site, root, slash):
+def test_scripts_are_for_admins_and_under_both_names(site: Site, root, slash):
     url = f"{root}/module_config/pyscripts/scripts"
     assert site.get(f"{url}{slash}") == site.get(f"{url}{slash}?no_data=true") == {"scripts": []}
-    site.wrong("GET", f"{url}{slash}", user="alice", status=403)
-    site.wrong("POST", f"{url}{slash}", {"name": "s", "data": "a = 0"}, status=405)
-    site.wrong("GET", f"{url}/42{slash}", status=404)
+    body = {"name": "s", "data": "a = 0"}
+    for method, path in (("GET", ""), ("POST", ""), ("GET", "/42"), ("PUT", "/42"), ("DELETE", "/42")):
+        site.wrong(method, f"{url}{path}{slash}", None if method in ("GET", "DELETE") else body, user="alice", status=403)
+    made = site.ok("POST", f"{url}{slash}", body)
+    assert (made["created_by"], site.get(f"{url}/{made['script_id']}{slash}")) == ("root", made)
+    assert site.wrong("GET", f"{url}/42{slash}", status=404) == "No such script: None (UUID: 42)"
+    assert site.wrong("GET", f"{root}/module_config/pyscripts{slash}", status=405) == "this URL answers no method"
 
 
 @pytest.mark.parametrize(("method", "url"), [

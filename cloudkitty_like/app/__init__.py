@@ -27,7 +27,7 @@ from cloudkitty_like.app.configuration import (
     read_configuration,
 )
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.domain.errors import Error, Invalid, NotFound
+from cloudkitty_like.domain.errors import Error, Invalid, NotFound, Unavailable
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.ports import Site
 
@@ -43,6 +43,7 @@ class App:
     def __init__(self, conf: cfg.ConfigOpts, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.conf, self.clock = conf, clock
         self.author = _user()
+        self._rating_modules: dict[str, Any] = {}
         self._check_values()
 
     # --- values ----------------------------------------------------------------------------------
@@ -195,7 +196,13 @@ class App:
     def tariffs(self) -> Any:
         from cloudkitty_like.service.pricing import Tariffs
 
-        return Tariffs(self.database, lambda name: plugin.load("rating", name, self.conf, self.site))
+        return Tariffs(self.database, self.rating_module)
+
+    def rating_module(self, name: str) -> Any:
+        """A rating module, made once; Invalid where there is none of that name or its options do not make sense."""
+        if name not in self._rating_modules:
+            self._rating_modules[name] = plugin.load("rating", name, self.conf, self.site)
+        return self._rating_modules[name]
 
     def rating(self) -> tuple[int, Any]:
         """The rule-set version that holds now, and what rates by it; whatever keeps a module from loading is raised."""
@@ -205,12 +212,17 @@ class App:
                                    software=__version__, now=self.clock())
         return version.version, self.tariffs.at(version.change).rate
 
-    @property
-    def script_check(self) -> Callable[[str, str], None]:
-        """What a script has to pass before it is kept: its name, its text; Invalid where it does not compile."""
-        from cloudkitty_like.app.scripting import compiles
+    def script_check(self, name: str, text: str) -> None:
+        """What a script has to pass before it is kept: Invalid, with line and reason, where it does not compile.
 
-        return compiles
+        Unavailable where the isolation in which it would be compiled cannot be had.
+        """
+        module = self.rating_module("pyscripts")
+        try:
+            module.prepare()
+        except Invalid as error:
+            raise Unavailable(f"no script can be checked: {error}", hint=error.hint) from error
+        module.check(name, text)
 
     @cached_property
     def scripts(self) -> Any:

@@ -12,12 +12,12 @@ from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import EPOCH, LATEST, Period
 from cloudkitty_like.domain.scope import check_identifier
+from cloudkitty_like.domain.shape import Names, Shape, frame_of
 from cloudkitty_like.domain.text import storable
 
 SHOWN = 20                             # problems of one call that are told
 LONGEST_METRIC, LONGEST_UNIT = 255, 64
 
-Names = tuple[str, ...]
 Amount = tuple[Decimal, Decimal]
 """Quantity and price."""
 
@@ -33,15 +33,6 @@ class PostedPoint:
     price: Decimal
     groupby: Mapping[str, str]
     metadata: Mapping[str, str]
-
-
-class Shape(NamedTuple):
-    """What the points of one frame have in common; the names of labels are sorted."""
-
-    metric: str
-    unit: str
-    groupby: Names
-    metadata: Names
 
 
 class Place(NamedTuple):
@@ -75,7 +66,7 @@ class Points:
 
     def frames(self) -> tuple[Frame, ...]:
         """The same points make the same frames in the same order."""
-        return tuple(_frame(self.period, shape, self._amounts[shape]) for shape in sorted(self._amounts))
+        return tuple(frame_of(self.period, shape, self._amounts[shape]) for shape in sorted(self._amounts))
 
     def _of(self, shape: Shape) -> dict[Names, Amount]:
         return self._amounts.setdefault(shape, {})
@@ -87,16 +78,6 @@ class Points:
         prices = [money.ZERO if price is None else price for price in frame.price]
         self._of(Shape(frame.metric, frame.unit, tuple(groupby), tuple(metadata))).update(
             zip(rows, zip(frame.qty, prices, strict=True), strict=True))
-
-
-def _frame(period: Period, shape: Shape, amounts: Mapping[Names, Amount]) -> Frame:
-    rows = sorted(amounts)
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    width = len(shape.groupby)
-    frame = Frame.of_usage(
-        shape.metric, shape.unit, period, [amounts[row][0] for row in rows],
-        dict(zip(shape.groupby, columns[:width], strict=True)), dict(zip(shape.metadata, columns[width:], strict=True)))
-    return frame.with_price([amounts[row][1] for row in rows])
 
 
 def by_place(points: Sequence[PostedPoint], scope_key: str) -> dict[Place, Points]:

@@ -54,6 +54,9 @@ class Processor:
                         outcome.failed.append((state, SOURCE, error))
                         continue
                     rated.append(self._rated(state, batch.period, usage.frames.pop(state.identifier, ()), rate))
+                except Unavailable as error:
+                    # What rates it could not work, which is neither the rules' nor the data's fault: tried again.
+                    outcome.failed.append((state, SOURCE, error))
                 except Error as error:
                     outcome.failed.append((state, RATING, error))
                 except Exception as error:

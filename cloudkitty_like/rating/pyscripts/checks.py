@@ -1,0 +1,53 @@
+"""What a script may answer, and what is said where it answers something else.  Standard library only."""
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+Column = tuple[Sequence[str], "array[int]"]
+"""A label column, dictionary-encoded: row ``i`` holds ``values[codes[i]]``."""
+
+
+class Wrong(Exception):
+    """What a script answered cannot be used; which metric, and which point of it (0: the first)."""
+
+    def __init__(self, reason: str, metric: str = "", point: int | None = None) -> None:
+        super().__init__(reason)
+        self.problem: dict[str, Any] = {"reason": reason, "metric": metric, "point": point}
+
+
+def columns(packed: Sequence[tuple[str, Sequence[str], bytes]]) -> dict[str, Column]:
+    """Label columns by name, as they were sent."""
+    found = {}
+    for name, values, codes in packed:
+        column = array("I")
+        column.frombytes(codes)
+        found[name] = values, column
+    return found
+
+
+def price_text(value: Any, metric: str, number: int) -> str | None:
+    """A price as it is sent; None where there is none."""
+    if value is None or type(value) is Decimal:
+        return None if value is None else str(value)
+    return number_text(value, "price", metric, number)
+
+
+def number_text(value: Any, what: str, metric: str, number: int) -> str:
+    """A Decimal or an int; whether it is finite and in range is looked at where it is received."""
+    if isinstance(value, bool) or not isinstance(value, Decimal | int):
+        raise Wrong(f"its {what} is {value!r:.80}, a {type(value).__name__}, not a Decimal", metric, number)
+    return str(value)
+
+
+def label_text(value: Any, what: str, metric: str, number: int) -> str:
+    """Text; a whole number or a Decimal becomes it."""
+    if isinstance(value, str):
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            raise Wrong(f"its {what} is {value!r:.80}, which cannot be stored", metric, number)
+        return value
+    if isinstance(value, bool) or not isinstance(value, Decimal | int):
+        raise Wrong(f"its {what} is {value!r:.80}, a {type(value).__name__}, not text", metric, number)
+    return str(value)

@@ -1,0 +1,131 @@
+"""One script on the usage of one scope and period: what runs in a process of its own.  Standard library only.
+
+A request is a marshalled dictionary, made by the sandbox; an answer is JSON, which is
+all that is believed of a process that an operator's program has run in: the
+sandbox checks it as it would anybody's.
+"""
+from __future__ import annotations
+
+import ast
+import base64
+import decimal
+import io
+import json
+import linecache
+import marshal
+import symtable
+import sys
+import traceback
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from types import CodeType
+from typing import Any
+
+from cloudkitty_like.rating.pyscripts import by_columns, by_points
+from cloudkitty_like.rating.pyscripts.checks import Wrong
+
+DATA, COLUMNS = "data", "columns"
+PRINTED = 64 * 1024                # characters that a script may print
+TOLD = 4000                        # characters of what went wrong
+DIGITS = 60
+
+
+class _Printed(io.TextIOBase):
+    """Standard output, of limited length."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._left = PRINTED
+
+    def write(self, text: str) -> int:
+        self._pieces.append(text[:self._left])
+        self._left -= len(text)
+        if self._left < 0:
+            raise OSError(f"more than {PRINTED} characters were printed")
+        return len(text)
+
+    def text(self) -> str:
+        return "".join(self._pieces)
+
+
+def answer(request: bytes) -> bytes:
+    """What the process has to say; it never raises."""
+    printed = _Printed()
+    try:
+        asked = marshal.loads(request)  # noqa: S302 - of our own making
+        if asked["job"] == "compile":
+            found = _compiled(asked["name"], asked["text"])
+        else:
+            sys.stdout = sys.stderr = printed
+            found = _run(asked)
+            found["printed"] = printed.text()
+        return json.dumps(found).encode()
+    except MemoryError:
+        return _failed("MemoryError: it needs more memory than a script may have", printed)
+    except Wrong as wrong:
+        return json.dumps({"wrong": wrong.problem, "printed": printed.text()}).encode()
+    except BaseException as error:      # SystemExit, and whatever else a script may raise
+        return _failed(_told(error), printed)
+
+
+def _failed(told: str, printed: _Printed) -> bytes:
+    return json.dumps({"failed": told[-TOLD:], "printed": printed.text()}).encode()
+
+
+def _told(error: BaseException) -> str:
+    """The traceback of the script alone: nothing of ours."""
+    try:
+        lines = traceback.format_exception_only(type(error), error)
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith("<script ")]
+        if frames:
+            lines = ["Traceback (most recent call last):\n", *traceback.format_list(frames[-20:]), *lines]
+        return "".join(lines).strip()
+    except BaseException:               # an exception of the script's own, that cannot even be printed
+        return type(error).__name__
+
+
+# --- compiling ------------------------------------------------------------------------------------
+
+
+def _compiled(name: str, text: str) -> dict[str, Any]:
+    """The script's code, and which form it has; where it does not compile the line and why."""
+    try:
+        tree = ast.parse(text, _filename(name))
+        code = compile(tree, _filename(name), "exec", dont_inherit=True)
+    except SyntaxError as error:
+        return {"syntax": {"line": error.lineno or 0, "reason": error.msg}}
+    except (ValueError, RecursionError, MemoryError, OverflowError) as error:
+        return {"syntax": {"line": 0, "reason": str(error) or type(error).__name__}}
+    form = COLUMNS if _defines_rate(tree) and not _reads_data(symtable.symtable(text, name, "exec")) else DATA
+    return {"code": base64.b64encode(marshal.dumps(code)).decode(), "form": form}
+
+
+def _defines_rate(tree: ast.Module) -> bool:
+    return any(isinstance(statement, ast.FunctionDef) and statement.name == "rate" for statement in tree.body)
+
+
+def _reads_data(table: symtable.SymbolTable) -> bool:
+    """Whether the script uses the global ``data``: then it is of the other form, its ``rate`` an affair of its own."""
+    if "data" in table.get_identifiers() and (table.get_type() == "module" or table.lookup("data").is_global()):
+        return True
+    return any(map(_reads_data, table.get_children()))
+
+
+def _filename(name: str) -> str:
+    return f"<script {name}>"
+
+
+# --- running --------------------------------------------------------------------------------------
+
+
+def _run(asked: Mapping[str, Any]) -> dict[str, Any]:
+    filename = _filename(asked["name"])
+    text = asked["text"]
+    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+    code: CodeType = marshal.loads(asked["code"])  # noqa: S302 - compiled in such a process
+    period = {name: datetime.fromtimestamp(asked[name], UTC) for name in ("begin", "end")}
+    context = decimal.Context(prec=DIGITS, rounding=decimal.ROUND_HALF_EVEN)
+    decimal.setcontext(context)
+    decimal.DefaultContext.prec = DIGITS
+    form = by_columns if asked["form"] == COLUMNS else by_points
+    return {"frames": form.run(code, period, asked["frames"])}

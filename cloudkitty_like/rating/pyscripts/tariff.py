@@ -1,0 +1,102 @@
+"""The scripts of one rule-set version, ready to rate: each in a process of its own, in their order."""
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.domain.frame import Frame
+from cloudkitty_like.domain.period import Period
+from cloudkitty_like.domain.script import Script
+from cloudkitty_like.rating.pyscripts.points import Place, frames_after
+from cloudkitty_like.rating.pyscripts.sandbox import Answer, Broken, Sandbox, packed_frames
+
+SHOWN = 10
+Printed = Callable[[str, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A script as it is run; ``code`` is for its own process only."""
+
+    id: str
+    script: Script
+    code: bytes
+    form: str                          # "data" or "columns": see :mod:`.execution`
+
+
+def compiled(sandbox: Sandbox, identity: str, script: Script) -> Compiled:
+    """The script's code, compiled in the sandbox; Invalid, with line and reason, where it does not compile."""
+    try:
+        answer = sandbox.run({"job": "compile", "name": script.name, "text": script.text})
+    except Broken as error:
+        raise Invalid(f"it does not compile: {error}") from None
+    if answer.syntax is not None:
+        raise Invalid(f"line {answer.syntax.line}: {answer.syntax.reason}" if answer.syntax.line else
+                      f"it does not compile: {answer.syntax.reason}")
+    if answer.code is None:
+        raise Invalid(f"it does not compile: {answer.failed or 'nobody knows why'}")
+    return Compiled(identity, script, base64.b64decode(answer.code), answer.form)
+
+
+class PyscriptsTariff:
+    """Rates by scripts.  A :class:`~cloudkitty_like.ports.Tariff`.
+
+    A script that holds for a period (at its begin) is run on all usage of one
+    scope in it; the first of every ``recheck`` runs is done twice (0: never),
+    and must come to the same.  ``printed`` is told what a script of that name prints.
+    """
+
+    def __init__(self, scripts: Mapping[str, Script], sandbox: Sandbox, scope_key: str, recheck: int,
+                 printed: Printed = lambda name, text: None) -> None:
+        problems: list[str] = []
+        self._scripts: list[Compiled] = []
+        for identity, script in scripts.items():
+            try:
+                self._scripts.append(compiled(sandbox, identity, script))
+            except Invalid as error:
+                problems.append(f"script {script.name!r}: {error}")
+        if problems:
+            raise Invalid(*problems[:SHOWN])
+        self._scripts.sort(key=lambda one: one.script.place)
+        self._sandbox, self._scope_key, self._recheck, self._printed = sandbox, scope_key, recheck, printed
+        self._runs: Counter[str] = Counter()
+
+    def rate(self, scope: str, period: Period, frames: Sequence[Frame]) -> Sequence[Frame]:
+        """The frames as the scripts leave them.
+
+        Invalid, with the script's own traceback, where one fails, runs too
+        long or answers what is no usage; Unavailable where none can be run.
+        """
+        for one in self._scripts:
+            if period.begin in one.script.valid and any(map(len, frames)):
+                frames = self._run(one, Place(one.script.name, scope, self._scope_key, period), frames)
+        return frames
+
+    def _run(self, one: Compiled, place: Place, frames: Sequence[Frame]) -> list[Frame]:
+        request: dict[str, object] = {
+            "job": "run", "name": one.script.name, "text": one.script.text, "code": one.code, "form": one.form,
+            "begin": int(place.period.begin.timestamp()), "end": int(place.period.end.timestamp()),
+            "frames": packed_frames(frames)}
+        answer = self._answered(request, place)
+        if answer.printed:
+            self._printed(one.script.name, answer.printed)
+        again = self._recheck > 0 and self._runs[one.id] % self._recheck == 0
+        self._runs[one.id] += 1
+        if again and self._answered(request, place).frames != answer.frames:
+            raise place.wrong("two runs on the same usage came to different results; a script may depend on nothing "
+                              "but the usage: not on the time, on chance, or on the order of a set")
+        return frames_after(place, frames, answer.frames or ())
+
+    def _answered(self, request: dict[str, object], place: Place) -> Answer:
+        try:
+            answer = self._sandbox.run(request)
+        except Broken as error:
+            raise place.wrong(str(error)) from None
+        if answer.wrong is not None:
+            raise place.wrong(answer.wrong.reason, answer.wrong.metric, answer.wrong.point)
+        if answer.failed is not None or answer.frames is None:
+            raise place.wrong(f"it failed:\n{answer.failed}")
+        return answer

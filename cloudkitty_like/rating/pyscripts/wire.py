@@ -1,0 +1,50 @@
+"""How the sandbox and the process of one script talk: messages with their length in front.  Standard library only."""
+from __future__ import annotations
+
+import os
+import socket
+import struct
+
+LENGTH = struct.Struct("=Q")
+STATUS = struct.Struct("=iQ")
+"""What the nursery says of a process that has ended: its wait status, and microseconds of CPU it took."""
+
+PIECE = 1 << 20
+
+
+class Ended(Exception):
+    """The other side closed before the message was there."""
+
+
+class TooLong(Exception):
+    """The message is longer than may be; how long."""
+
+
+def send(to: socket.socket, message: bytes) -> None:
+    to.sendall(LENGTH.pack(len(message)))
+    to.sendall(message)
+
+
+def write(to: int, message: bytes) -> None:
+    """:func:`send`, by the one system call that a confined process has for it."""
+    left = memoryview(LENGTH.pack(len(message)) + message)
+    while left:
+        left = left[os.write(to, left):]
+
+
+def receive(of: socket.socket, longest: int) -> bytes:
+    """One message; TooLong before anything of it is read where it has more than ``longest`` bytes."""
+    (length,) = LENGTH.unpack(_exactly(of, LENGTH.size))
+    if length > longest:
+        raise TooLong(length)
+    return _exactly(of, length)
+
+
+def _exactly(of: socket.socket, length: int) -> bytes:
+    received = bytearray()
+    while len(received) < length:
+        piece = of.recv(min(PIECE, length - len(received)))
+        if not piece:
+            raise Ended
+        received += piece
+    return bytes(received)

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -15,9 +16,10 @@ from cloudkitty_like.ports import Site
 KINDS = ("collector", "fetcher", "rating", "storage")
 
 
-def names(kind: str) -> list[str]:
-    """The installed plugins of a kind, by name; none of them is imported."""
-    return sorted(entry_points(group=f"cloudkitty_like.{kind}").names)
+@cache
+def names(kind: str) -> tuple[str, ...]:
+    """The plugins of a kind that were installed when this was first asked, by name; none of them is imported."""
+    return tuple(sorted(entry_points(group=f"cloudkitty_like.{kind}").names))
 
 
 def load_class(kind: str, name: str) -> Any:

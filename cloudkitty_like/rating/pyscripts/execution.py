@@ -48,7 +48,7 @@ class _Printed(io.TextIOBase):
         return "".join(self._pieces)
 
 
-def answer(request: bytes) -> bytes:
+def answer(request: bytes | bytearray) -> bytes:
     """What the process has to say; it never raises."""
     printed = _Printed()
     try:

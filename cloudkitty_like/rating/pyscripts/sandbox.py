@@ -133,7 +133,7 @@ class Sandbox:
 
     # ------------------------------------------------------------------------------------------
 
-    def _asked(self, control: socket.socket, request: bytes) -> bytes:
+    def _asked(self, control: socket.socket, request: bytes) -> bytearray:
         confinement = self._confinement
         deadline = monotonic() + confinement.wall_seconds
         ours, theirs = socket.socketpair()
@@ -149,10 +149,10 @@ class Sandbox:
             except wire.TooLong as error:
                 raise Broken(f"its answer of {error} bytes is longer than {confinement.answer_bytes}") from None
             except (wire.Ended, ConnectionError, OSError):
-                received = b""
+                received = bytearray()
         try:
             control.settimeout(max(0.5, deadline - monotonic()))
-            status, _ = wire.STATUS.unpack(_all(control, wire.STATUS.size))
+            status, _ = wire.STATUS.unpack(wire.exactly(control, wire.STATUS.size))
         except TimeoutError:
             raise Broken(f"it ran longer than {confinement.wall_seconds:g} seconds") from None
         except wire.Ended:
@@ -240,17 +240,7 @@ class Sandbox:
             self._process = None
 
 
-def _all(of: socket.socket, length: int) -> bytes:
-    received = b""
-    while len(received) < length:
-        piece = of.recv(length - len(received))
-        if not piece:
-            raise wire.Ended
-        received += piece
-    return received
-
-
-def _until(of: socket.socket, deadline: float, longest: int) -> bytes:
+def _until(of: socket.socket, deadline: float, longest: int) -> bytearray:
     """One message before the deadline."""
     of.settimeout(max(0.001, deadline - monotonic()))
     return wire.receive(of, longest)

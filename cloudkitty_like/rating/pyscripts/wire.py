@@ -9,8 +9,6 @@ LENGTH = struct.Struct("=Q")
 STATUS = struct.Struct("=iQ")
 """What the nursery says of a process that has ended: its wait status, and microseconds of CPU it took."""
 
-PIECE = 1 << 20
-
 
 class Ended(Exception):
     """The other side closed before the message was there."""
@@ -32,19 +30,21 @@ def write(to: int, message: bytes) -> None:
         left = left[os.write(to, left):]
 
 
-def receive(of: socket.socket, longest: int) -> bytes:
+def receive(of: socket.socket, longest: int) -> bytearray:
     """One message; TooLong before anything of it is read where it has more than ``longest`` bytes."""
-    (length,) = LENGTH.unpack(_exactly(of, LENGTH.size))
+    (length,) = LENGTH.unpack(exactly(of, LENGTH.size))
     if length > longest:
         raise TooLong(length)
-    return _exactly(of, length)
+    return exactly(of, length)
 
 
-def _exactly(of: socket.socket, length: int) -> bytes:
-    received = bytearray()
-    while len(received) < length:
-        piece = of.recv(min(PIECE, length - len(received)))
-        if not piece:
+def exactly(of: socket.socket, length: int) -> bytearray:
+    """So many bytes; Ended where they do not come."""
+    received = bytearray(length)
+    left = memoryview(received)
+    while left:
+        count = of.recv_into(left)
+        if not count:
             raise Ended
-        received += piece
-    return bytes(received)
+        left = left[count:]
+    return received

@@ -28,7 +28,8 @@ def test_every_command_explains_itself(here: Here, command: str) -> None:
 
 def test_every_action_of_every_command_explains_itself(here: Here) -> None:
     for command, action in (("scopes", "list"), ("scopes", "reset"), ("scopes", "accept-empty"), ("rules", "apply"),
-                            ("rules", "export"), ("scripts", "add"), ("modules", "priority"), ("dbsync", "upgrade"), ("config", "sample")):
+                            ("rules", "export"), ("modules", "priority"), ("scripts", "add"), ("scripts", "show"),
+                            ("dbsync", "upgrade"), ("config", "sample")):
         assert f"cloudkitty-like {command} {action}" in here.ok(command, action, "--help")
 
 

@@ -49,7 +49,7 @@ def test_openstack_rating_has_the_same_commands(version: str) -> None:
 def test_the_program_itself_is_answered(url: str) -> None:
     run = subprocess.run([PROGRAM, *options(url, "2"), "module", "list", "-f", "json"], capture_output=True, text=True,
                          check=True)
-    assert [module["Module"] for module in json.loads(run.stdout)] == ["hashmap", "noop"]
+    assert [module["Module"] for module in json.loads(run.stdout)] == ["hashmap", "noop", "pyscripts"]
 
 
 # --- modules and metrics ----------------------------------------------------------------------------

@@ -30,15 +30,16 @@ def listed(command):
 def test_modules_are_listed_in_the_order_in_which_they_run(command):
     code, out, err = command("list")
     assert (code, err) == (0, "")
-    assert [line.split()[:3] for line in out.splitlines()[2:]] == [["hashmap", "yes", "1"], ["noop", "no", "1"]]
-    assert listed(command) == [("hashmap", True, 1), ("noop", False, 1)]
+    assert [line.split()[:3] for line in out.splitlines()[2:]] == [
+        ["hashmap", "yes", "1"], ["noop", "no", "1"], ["pyscripts", "no", "1"]]
+    assert listed(command) == [("hashmap", True, 1), ("noop", False, 1), ("pyscripts", False, 1)]
 
 
 def test_modules_are_switched_and_ordered(command):
     assert command("enable", "noop")[0] == 0
     assert command("disable", "hashmap", "--reason", "quiet")[0] == 0
     assert command("priority", "noop", "5")[0] == 0
-    assert listed(command) == [("noop", True, 5), ("hashmap", False, 1)]
+    assert listed(command) == [("noop", True, 5), ("hashmap", False, 1), ("pyscripts", False, 1)]
 
 
 def test_a_priority_may_be_negative(command):

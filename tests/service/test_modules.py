@@ -64,7 +64,7 @@ def names(database, made=None):
 
 def test_modules_are_as_their_classes_say_until_somebody_decides(sqlite):
     assert [(m.name, m.enabled, m.priority, m.problem) for m in known(sqlite)] == [
-        ("hashmap", True, 1, ""), ("noop", False, 1, "")]
+        ("hashmap", True, 1, ""), ("noop", False, 1, ""), ("pyscripts", False, 1, "")]
     assert all(module.description for module in known(sqlite))
     assert names(sqlite) == ["hashmap"]
 
@@ -73,7 +73,8 @@ def test_they_run_by_falling_priority_then_by_name(sqlite):
     decide(sqlite, CHANGE, "noop", enabled=True)
     assert names(sqlite) == ["hashmap", "noop"]
     decide(sqlite, CHANGE, "noop", priority=10)
-    assert names(sqlite) == ["noop", "hashmap"] == [module.name for module in known(sqlite)]
+    assert names(sqlite) == ["noop", "hashmap"]
+    assert [module.name for module in known(sqlite)] == ["noop", "hashmap", "pyscripts"]
     decide(sqlite, CHANGE, "hashmap", priority=11)
     assert names(sqlite) == ["hashmap", "noop"]
 

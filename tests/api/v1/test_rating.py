@@ -10,6 +10,8 @@ from tests.api.site import Site
 
 HASHMAP = {"module_id": "hashmap", "description": "Prices by rules on metrics and their labels.", "enabled": True,
            "hot-config": True, "priority": 1}
+PYSCRIPTS = {"module_id": "pyscripts", "description": "Rates by operators' own Python scripts.", "enabled": False,
+             "hot-config": True, "priority": 1}
 NOOP = {"module_id": "noop", "description": "Prices nothing.", "enabled": False, "hot-config": False, "priority": 1}
 each_name = pytest.mark.parametrize("root", ["/v1/rating", "/v1/billing"])
 each_slash = pytest.mark.parametrize("slash", ["", "/"])
@@ -28,7 +30,7 @@ def wanted(volume, service="vcpu", **desc):
 @each_name
 @each_slash
 def test_modules_are_listed_by_name_with_a_hyphen(site: Site, root, slash):
-    assert site.get(f"{root}/modules{slash}") == {"modules": [HASHMAP, NOOP]}
+    assert site.get(f"{root}/modules{slash}") == {"modules": [HASHMAP, NOOP, PYSCRIPTS]}
     assert site.get(f"{root}/modules/noop{slash}") == NOOP
     site.wrong("GET", f"{root}/modules/bogus{slash}", status=404)
 

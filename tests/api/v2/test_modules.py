@@ -13,7 +13,7 @@ NOOP = {"module_id": "noop", "description": "Prices nothing.", "enabled": False,
 
 def test_modules_are_listed_by_name_with_an_underscore(site: Site):
     found = site.get(URL)["modules"]
-    assert [one["module_id"] for one in found] == ["hashmap", "noop"]
+    assert [one["module_id"] for one in found] == ["hashmap", "noop", "pyscripts"]
     assert found[1] == site.get(f"{URL}/noop") == NOOP
     assert "bogus" in site.wrong("GET", f"{URL}/bogus", status=404)
 

@@ -203,7 +203,7 @@ class _Plan:
     def rate(self, frame: Frame) -> Frame:
         """The frame at its new prices; to be called in :func:`money.arithmetic`."""
         prices = self._prices(frame)
-        if prices.count(None) == len(prices):
+        if not any(True for price in prices if price is not None):     # count() would compare each Decimal with None
             return frame
         if frame.unpriced != len(prices):
             prices = [old if new is None else new if old is None else old + new

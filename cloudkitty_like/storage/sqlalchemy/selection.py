@@ -142,8 +142,14 @@ def points(bulk: Bulk, connection: Connection, numbers: Collection[int]) -> Sequ
     return cast(Sequence[Point], rows.all())
 
 
-def quantities(bulk: Bulk, connection: Connection, numbers: Collection[int]) -> Sequence[tuple[int, int, int, int]]:
-    """Revision, series, and quantity (None is zero) of all rows of these revisions, in no order."""
+def quantities(bulk: Bulk, connection: Connection,
+               numbers: Collection[int]) -> Sequence[tuple[int, int, int | None, int | None]]:
+    """Revision, series, and quantity (None is zero) of all rows of these revisions, in the order of revision, series.
+
+    As the driver has them: all are integers, and SQLAlchemy's rows cost more than what is done with them here.
+    """
     columns = (point.c.revision, point.c.series, point.c.qty_whole, point.c.qty_part)
-    rows = connection.execute(select(*columns).where(bulk.found(point.c.revision, numbers)))
-    return cast(Sequence[tuple[int, int, int, int]], rows.all())
+    with connection.execute(select(*columns).where(bulk.found(point.c.revision, numbers))
+                            .order_by(point.c.revision, point.c.series)) as result:
+        cursor: Any = result.cursor
+        return cast(Sequence[tuple[int, int, int | None, int | None]], cursor.fetchall())

@@ -9,7 +9,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import repeat
+from itertools import groupby, repeat
 from operator import itemgetter
 from types import MappingProxyType
 
@@ -50,16 +50,13 @@ class Usage:
 
     def frames(self, revisions: Sequence[Revision], rows: Sequence[Row],
                labels: Mapping[int, Series]) -> Iterator[tuple[str, Frame]]:
-        """Scope and frame of these revisions, in their order; ``rows`` are those of all of them."""
-        by_revision: dict[int, list[Row]] = defaultdict(list)
-        for row in rows:
-            by_revision[row[0]].append(row)
+        """Scope and frame of these revisions, in their order; ``rows`` are those of all of them, by revision, series."""
+        by_revision = {revision: list(own) for revision, own in groupby(rows, itemgetter(0))}
         for place in _places(revisions):
             found = []
             for one in place:
                 own = by_revision.pop(one.rated, None)
                 if own:
-                    own.sort(key=_SERIES)
                     shapes, quantities = self._layout(tuple(map(_SERIES, own)), labels), _quantities(own)
                     found += [(shape, one.revision, shape.frame(one.period, quantities)) for shape in shapes]
             if len(place) > 1:
@@ -102,12 +99,13 @@ def _laid_out(series: Sequence[int], labels: Mapping[int, Series]) -> list[_Shap
         one = labels[number]
         members[one.metric, one.unit, one.groupby, one.metadata].append(row)
     found = []
-    for metric, unit, groupby, metadata in sorted(members):
-        rows = sorted(members[metric, unit, groupby, metadata], key=lambda row: labels[series[row]].cells)
+    for shape in sorted(members):
+        metric, unit, split, described = shape
+        rows = sorted(members[shape], key=lambda row: labels[series[row]].cells)
         columns = [Column.of(column) for column in zip(*(labels[series[row]].cells for row in rows), strict=True)]
         found.append(_Shape(
-            metric, unit, rows, MappingProxyType(dict(zip(groupby, columns, strict=False))),
-            MappingProxyType(dict(zip(metadata, columns[len(groupby):], strict=True))), (None,) * len(rows)))
+            metric, unit, rows, MappingProxyType(dict(zip(split, columns, strict=False))),
+            MappingProxyType(dict(zip(described, columns[len(split):], strict=True))), (None,) * len(rows)))
     return found
 
 

@@ -1,10 +1,11 @@
 """Why something costs what it costs: what each rule did to the price of a point."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Context, Decimal, localcontext
+from types import MappingProxyType
 from typing import TypeVar, overload
 
 from cloudkitty_like.domain import money
@@ -55,6 +56,30 @@ class Provenance:
     name: str = ""
     reason: str = ""                   # given for the change
     valid: Validity = ALWAYS
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One row of a frame, by itself."""
+
+    metric: str
+    unit: str
+    groupby: Mapping[str, str]
+    metadata: Mapping[str, str]
+    qty: Decimal
+    price: Decimal | None              # None: unpriced
+
+    @classmethod
+    def of(cls, frame: Frame, row: int) -> Point:
+        groupby, metadata = (MappingProxyType({name: column.values[column.codes[row]]
+                                               for name, column in labels.items()})
+                             for labels in (frame.groupby, frame.metadata))
+        return cls(frame.metric, frame.unit, groupby, metadata, frame.qty[row], frame.price[row])
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """As rules see them: a groupby label hides a metadata label of its name."""
+        return {**self.metadata, **self.groupby}
 
 
 class OnDemand(Sequence[T]):

@@ -84,13 +84,14 @@ class Tariffs:
             self._pricings.move_to_end(change)
             return pricing
 
-    def latest(self) -> Pricing:
-        """What rates by the newest rules and modules."""
+    def latest(self) -> tuple[int, Pricing]:
+        """The newest rule change, and what rates by it."""
         with self._database.read() as tx:
-            return self.at(rules.latest(tx))
+            change = rules.latest(tx)
+        return change, self.at(change)
 
     def trial(self, documents: Mapping[str, Any]) -> Pricing:
-        """As :meth:`latest`, but of these modules, by name, with these rules and no others, whether they are on or off.
+        """What rates by the newest rules, but these modules, by name, on or off, by these rules and no others.
 
         Invalid, with every reason, where a module has no use for such a
         document, or there is no module of that name.

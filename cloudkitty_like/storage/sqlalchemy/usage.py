@@ -50,7 +50,7 @@ class Usage:
 
     def frames(self, revisions: Sequence[Revision], rows: Sequence[Row],
                labels: Mapping[int, Series]) -> Iterator[tuple[str, Frame]]:
-        """Scope and frame of these revisions, in their order; ``rows`` are those of all of them, by revision, series."""
+        """Scope and frame of these revisions, in their order; ``rows`` are all theirs, by revision, series."""
         by_revision = {revision: list(own) for revision, own in groupby(rows, itemgetter(0))}
         for place in _places(revisions):
             found = []

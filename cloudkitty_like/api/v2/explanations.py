@@ -15,7 +15,8 @@ from cloudkitty_like.service.explanation import Explaining
 
 MOST = 1000
 RATED = object_of(origin=TEXT, revision=WHOLE, change=WHOLE, author=TEXT, at=TEXT,
-                  ruleset={"type": ["integer", "null"]}, software=NULLABLE, metrics=NULLABLE, modules=list_of(TEXT), problem=TEXT)
+                  ruleset={"type": ["integer", "null"]}, software=NULLABLE, metrics=NULLABLE,
+                  modules=list_of(TEXT), problem=TEXT)
 WHERE = {"scope": TEXT, "period": object_of(begin=TEXT, end=TEXT)}
 
 

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, Self
 
 from cloudkitty_like.domain.errors import Error
+from cloudkitty_like.domain.explanation import Explained
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.domain.period import Period
@@ -84,7 +85,11 @@ class Fetcher(Plugin, Protocol):
 
 
 class Tariff(Protocol):
-    """The rules of one rating module at one rule-set version, ready to price.  Immutable and thread-safe."""
+    """The rules of one rating module at one rule-set version, ready to price.  Immutable and thread-safe.
+
+    A tariff that can say which rule did what is an :class:`ExplainingTariff`;
+    any other is explained by what it made of each row.
+    """
 
     def rate(self, scope: str, period: Period, frames: Sequence[Frame]) -> Sequence[Frame]:
         """The frames with this module's prices added; all metrics of one scope and period.
@@ -96,10 +101,30 @@ class Tariff(Protocol):
         """
 
 
+class ExplainingTariff(Tariff, Protocol):
+    """A tariff with the optional member ``explain``."""
+
+    def explain(self, scope: str, period: Period, frames: Sequence[Frame]) -> Explained:
+        """What ``rate`` answers to the same, and why.
+
+        The parts of a row add up, exactly, to its price less the price that the
+        row with the same metric, unit and labels had before; less nothing where
+        there was none.  ``rule`` of a part is an id that the module's
+        ``provenance`` knows.
+        """
+
+
 class RatingModule(Plugin, Protocol):
     """Puts prices on frames, by rules that are kept with the time at which they were recorded.
 
     A class attribute ``hot_config`` that is true says that the module can be configured over HTTP.
+
+    Two members are optional.  ``candidate(document) -> Tariff`` makes a tariff
+    of rules that are not recorded anywhere, which take the place of all of the
+    module's own; what a document is, is the module's affair.
+    ``provenance(change, ids) -> Mapping[str, Provenance]``
+    (:class:`~cloudkitty_like.domain.explanation.Provenance`) tells where those
+    of these rules come from that were known at a change; unknown ids are absent.
     """
 
     description: ClassVar[str]
@@ -164,6 +189,14 @@ class Storage(Plugin, Protocol):
         ``query.after`` the frames before that begin and scope are left out.
         Whoever stops reading early has cost little more than what was read;
         ``query.groupby`` is not used.
+        """
+
+    def usage(self, query: Query, excluded: Collection[int] = (),
+              upto: int | None = None) -> Iterator[tuple[str, Frame]]:
+        """As :meth:`frames`, but what was rated: the collected rows where they were kept, else the rated ones.
+
+        Without prices, and always whole scopes and periods: ``query.metrics``
+        and ``query.filters`` are not used.
         """
 
     def collected(self, revision: int) -> list[Frame] | None:

@@ -25,6 +25,7 @@ from cloudkitty_like.api.root import routes
 from cloudkitty_like.api.routes import Route
 from cloudkitty_like.api.v1.rating import Resources
 from cloudkitty_like.api.v2.points import Frames
+from cloudkitty_like.api.v2.simulations import Scripts
 from tests.hostile import EVERYTHING
 from tests.tenants import Site, site, tenants
 
@@ -87,6 +88,9 @@ def forms(kind: Any, hostile: str) -> Iterator[Any]:
             {"service": hostile}, {"volume": hostile}, {"desc": {hostile: hostile}}, {"desc": hostile}))
     elif isinstance(kind, Frames):
         yield from frames(hostile)
+    elif isinstance(kind, Scripts):
+        yield from ([{"name": "n", "data": "x"} | change] for change in (
+            {"name": hostile}, {"data": hostile}, {"start": hostile}, {"order": hostile}, {hostile: hostile}))
     else:
         assert isinstance(kind, Text | Moment | Integer | Boolean | Number), f"nobody knows how to misuse {kind}"
         yield hostile

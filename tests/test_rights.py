@@ -127,6 +127,15 @@ TABLE: list[tuple[str, str] | tuple[str, str, Any]] = [
         "?groupby={key}", "?groupby=scope,type,time", "?groupby=flavor", "?groupby=quince_label,medlar_label",
         "?groupby={key},type&response_format=object&custom_fields=MAX(price)%20AS%20most,MIN(qty)%20AS%20least",
         "?groupby={key}&decimal=string&as_of=6")),
+    ("POST /v1/rating/quote", PROJECTS, {"explain": True, "resources": [{"service": "instance", "volume": 1, "desc": {
+        "flavor": "quince-flavor"}}]}),
+    *((f"GET /v2/explanations{query}", READERS) for query in (
+        "", "?filters={key}:{own}", "?filters={key}:{foreign}", "?filters=scope:{third}", "?limit=1",
+        "?filters={key}:{own},{key}:{third}", "?filters=type:quince-metric", "?filters=flavor:medlar-flavor",
+        "?decimal=string&as_of=6", "?offset=2")),
+    ("POST /v2/rating/simulations", A200, {"begin": "2026-11-03", "end": "2026-11-04"}),
+    ("POST /v2/rating/simulations", A200, {"begin": "2026-11-03", "end": "2026-11-04", "scope_ids": ["{third}"],
+                                           "rules": "services: {}"}),
     ("GET /v2/rating/modules", A200), ("GET /v2/rating/modules/hashmap", A200),
     ("PUT /v2/rating/modules/noop", A204, {"priority": 4}),
     *((f"GET /v2/scope{query}", A200) for query in ("", "?scope_id={own}", "?scope_id={foreign}", "?active=true")),

@@ -30,6 +30,8 @@ OPTS: dict[str, list[cfg.Opt]] = {
         cfg.IntOpt("max_body_bytes", default=10 * 2**20, min=1024, help="The largest body that is accepted."),
         cfg.FloatOpt("query_seconds", default=60, min=1,
                      help="How long a request may keep the database busy with one question."),
+        cfg.IntOpt("simulation_points", default=1_000_000, min=0,
+                   help="The most points that a simulation over the API may rate; a million takes some ten seconds."),
     ],
 }
 

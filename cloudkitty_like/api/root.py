@@ -15,11 +15,21 @@ from cloudkitty_like.api.params import gives
 from cloudkitty_like.api.routes import Dispatcher, Route
 from cloudkitty_like.api.services import Services
 from cloudkitty_like.api.v1 import collector, hashmap_routes, info, pyscripts, rating, report
-from cloudkitty_like.api.v2 import asking, dataframes, modules, reprocesses, scope, summary
+from cloudkitty_like.api.v2 import (
+    asking,
+    dataframes,
+    explanations,
+    modules,
+    reprocesses,
+    scope,
+    simulations,
+    summary,
+)
 from cloudkitty_like.api.versions import Versions
 from cloudkitty_like.api.watching import Watching
 from cloudkitty_like.service.collectors import Collectors
 from cloudkitty_like.service.dataframes import Dataframes
+from cloudkitty_like.service.explanation import Explaining
 from cloudkitty_like.service.figures import Figures
 from cloudkitty_like.service.grouping import Groups
 from cloudkitty_like.service.hashmap import Hashmap
@@ -29,6 +39,7 @@ from cloudkitty_like.service.posting import Posting
 from cloudkitty_like.service.quote import Quotes
 from cloudkitty_like.service.reprocessing import Reprocessing
 from cloudkitty_like.service.scripts import Scripts
+from cloudkitty_like.service.simulation import Simulation
 
 
 def routes(services: Services, counters: Counters) -> list[Route]:
@@ -85,7 +96,8 @@ def _v1(services: Services) -> list[Route]:
 
 def _rating_v1(services: Services) -> list[Route]:
     """The subtree of rating, and the same under the name that it had once."""
-    quotes = Quotes(services.rating, services.metrics, services.clock, services.period, services.scope_key)
+    quotes = Quotes(services.rating, services.metrics, services.clock, services.period, services.scope_key,
+                    services.tariffs)
     known = rating.Rating(Modules(services.database), quotes)
     found = [
         Route("GET", "/v1/rating/modules", known.get_all, "rating:list_modules"),
@@ -111,14 +123,21 @@ def _v2(services: Services) -> list[Route]:
     known = modules.RatingModules(Modules(services.database))
     scopes = scope.ScopeStates(services.scopes, services.period, services.scope_key, services.fetcher,
                                services.collector)
+    reasons = explanations.ExplanationRoutes(
+        asked, Explaining(services.database, services.storage, services.tariffs, services.definitions))
+    trials = simulations.Simulations(
+        Simulation(services.database, services.storage, services.tariffs, services.metrics),
+        services.simulation_points)
     tasks = reprocesses.Reprocesses(Reprocessing(services.database, services.clock, services.period), services.period)
     return [
         Route("GET", "/v2/dataframes", frames.get_all, "dataframes:get"),
         Route("POST", "/v2/dataframes", frames.post, "dataframes:add", 204),
+        Route("GET", "/v2/explanations", reasons.get_all, "explanation:get"),
         Route("GET", "/v2/summary", summaries.get_all, "summary:get_summary"),
         Route("GET", "/v2/rating/modules", known.get_all, "v2_rating:list_modules"),
         Route("GET", "/v2/rating/modules/{module_id}", known.get_one, "v2_rating:get_module"),
         Route("PUT", "/v2/rating/modules/{module_id}", known.put, "v2_rating:update_module", 204),
+        Route("POST", "/v2/rating/simulations", trials.post, "rating:simulate"),
         Route("GET", "/v2/scope", scopes.get_all, "scope:get_state"),
         Route("PUT", "/v2/scope", scopes.put, "scope:reset_state", 202),
         Route("PATCH", "/v2/scope", scopes.patch, "scope:patch_state"),

@@ -9,6 +9,8 @@ from typing import Any
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.ports import Storage
+from cloudkitty_like.service.metrics import MetricsFile
+from cloudkitty_like.service.pricing import Tariffs
 from cloudkitty_like.service.scopes import Scopes
 from cloudkitty_like.service.scripts import Check
 from cloudkitty_like.service.summary import Summary
@@ -36,3 +38,6 @@ class Services:
     scope_key: str
     collector: str                     # names of the plugins in use
     fetcher: str
+    tariffs: Tariffs
+    definitions: Callable[[], MetricsFile]         # metrics.yml as it is in use
+    simulation_points: int = 1_000_000             # that one simulation may be about

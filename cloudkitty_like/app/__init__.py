@@ -160,6 +160,7 @@ class App:
         from cloudkitty_like.orchestrator.newcomers import Newcomers, Source
         from cloudkitty_like.orchestrator.process import Processor
         from cloudkitty_like.orchestrator.stages import Stages
+        from cloudkitty_like.service.rating import skips
 
         self.check(*WORKING)
         options, metrics = self.conf.orchestrator, self.metrics.metrics
@@ -176,7 +177,7 @@ class App:
             database=self.database, ledger=self.ledger, failures=failures, pulse=pulse, clock=self.clock, stop=stop,
             newcomers=Newcomers(self.database, self.scopes, source, failures, self.clock, gatherer.ask),
             gatherer=gatherer,
-            processor=Processor(self.ledger, {m.alt_name: m.skip for m in metrics if m.skip}, stages),
+            processor=Processor(self.ledger, skips(metrics), stages),
             rating=self.rating, lease=lease,
         )
         tempo = Tempo(
@@ -203,6 +204,25 @@ class App:
         if name not in self._rating_modules:
             self._rating_modules[name] = plugin.load("rating", name, self.conf, self.site)
         return self._rating_modules[name]
+
+    @cached_property
+    def explaining(self) -> Any:
+        from cloudkitty_like.service.explanation import Explaining
+
+        return Explaining(self.database, self.storage, self.tariffs, lambda: self.metrics)
+
+    @cached_property
+    def simulation(self) -> Any:
+        from cloudkitty_like.service.simulation import Simulation
+
+        return Simulation(self.database, self.storage, self.tariffs, lambda: self.metrics.metrics)
+
+    @cached_property
+    def quotes(self) -> Any:
+        from cloudkitty_like.service.quote import Quotes
+
+        return Quotes(self.rating, lambda: self.metrics.metrics, self.clock, self.period, self.conf.collect.scope_key,
+                      self.tariffs)
 
     def rating(self) -> tuple[int, Any]:
         """The rule-set version that holds now, and what rates by it; whatever keeps a module from loading is raised."""
@@ -240,9 +260,11 @@ class App:
         return Services(
             database=self.database, storage=self.storage, summary=self.summary, scopes=self.scopes,
             metrics=lambda: self.metrics.metrics, document=lambda: exact_yaml.load(self.metrics.text),
-            rating=self.rating, script_check=self.script_check, clock=self.clock,
-            period=self.period, wait_periods=collect.wait_periods,
-            scope_key=collect.scope_key, collector=collect.collector, fetcher=self.conf.fetcher.backend)
+            rating=self.rating, script_check=self.script_check, clock=self.clock, period=self.period,
+            wait_periods=collect.wait_periods,
+            scope_key=collect.scope_key, collector=collect.collector, fetcher=self.conf.fetcher.backend,
+            tariffs=self.tariffs, definitions=lambda: self.metrics,
+            simulation_points=self.conf.api.simulation_points)
 
     def application(self, counters: Any = None) -> Any:
         """The REST API as a WSGI application; Invalid with everything that is wrong at once.

@@ -24,6 +24,7 @@ STATE = Path("cloudkitty-like-state")
 STATE_CONFIG = "cloudkitty-like.conf"
 NEEDS = {
     "report": ("schema",), "rules": ("schema",), "scripts": ("schema",), "modules": ("schema",),
+    "explain": ("schema", "metrics"), "quote": ("schema", "metrics"), "whatif": ("schema", "metrics"),
     "scopes": ("schema", "ledger"),        # its periods have to be those of the ledger
 }
 """What has to be right before a command can do anything; those that rate look at more."""
@@ -38,6 +39,9 @@ COMMANDS = {
     "rate": "rate a stretch of the past now, and stop",
     "api": "serve the REST API",
     "report": "what was used and what it costs",
+    "explain": "why points cost what they cost: the rules behind each price, and what each of them did",
+    "quote": "what something would cost",
+    "whatif": "what the usage of some time would cost by other rules",
     "scopes": "list scopes, their progress and their errors; reset, activate, retry, accept-empty",
     "rules": "apply, export and list hashmap rules",
     "scripts": "add, list, show, end and delete rating scripts",

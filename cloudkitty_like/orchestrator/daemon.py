@@ -22,10 +22,11 @@ from cloudkitty_like.orchestrator.failures import Failures
 from cloudkitty_like.orchestrator.garbage import seldom_collected
 from cloudkitty_like.orchestrator.heartbeat import Pulse
 from cloudkitty_like.orchestrator.newcomers import Newcomers
-from cloudkitty_like.orchestrator.process import Outcome, Processor, Rate
+from cloudkitty_like.orchestrator.process import Outcome, Processor
 from cloudkitty_like.orchestrator.work import Batch, batches
 from cloudkitty_like.ports import Collected, Lease
 from cloudkitty_like.service.ledger import Ledger
+from cloudkitty_like.service.rating import Rate
 
 LOG = logging.getLogger(__name__)
 FORGOTTEN_AFTER = timedelta(minutes=10)     # a worker that gives no sign of life

@@ -2,23 +2,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 
 from cloudkitty_like.db.scopes import RATING, SOURCE, ScopeState
 from cloudkitty_like.domain.errors import Conflict, Error, Invalid, Unavailable
-from cloudkitty_like.domain.expression import Predicate
-from cloudkitty_like.domain.frame import Frame, merged
+from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.orchestrator.collect import Usage
 from cloudkitty_like.orchestrator.stages import RATE, RECORD, Stages
 from cloudkitty_like.orchestrator.work import Batch
 from cloudkitty_like.service.ledger import Ledger, Rated
+from cloudkitty_like.service.rating import Rate, Skip, by_metric, kept
+from cloudkitty_like.service.trace import same_rows
 
 LOG = logging.getLogger(__name__)
-
-Rate = Callable[[str, Period, Sequence[Frame]], Sequence[Frame]]
 
 
 @dataclass
@@ -34,7 +32,7 @@ class Outcome:
 class Processor:
     """Turns usage into recorded frames.  ``skip`` says, by metric, which rated points to drop."""
 
-    def __init__(self, ledger: Ledger, skip: Mapping[str, Predicate], stages: Stages) -> None:
+    def __init__(self, ledger: Ledger, skip: Skip, stages: Stages) -> None:
         self._ledger, self._skip, self._stages = ledger, skip, stages
 
     def process(self, batch: Batch, usage: Usage, accepted: Collection[int | None], rate: Rate,
@@ -68,15 +66,10 @@ class Processor:
         return outcome
 
     def _rated(self, state: ScopeState, period: Period, usage: Sequence[Frame], rate: Rate) -> Rated:
-        collected = _by_metric(usage)
-        frames = [frame for frame in rate(state.identifier, period, collected) if len(frame)]
-        kept = [self._without_skipped(frame) for frame in frames]
-        same = len(kept) == len(collected) and all(map(_same_rows, kept, collected))
-        return Rated(state, period, tuple(frame for frame in kept if len(frame)), None if same else tuple(collected))
-
-    def _without_skipped(self, frame: Frame) -> Frame:
-        predicate = self._skip.get(frame.metric)
-        return frame if predicate is None else predicate.kept(frame)
+        collected = by_metric(usage)
+        frames = kept([frame for frame in rate(state.identifier, period, collected) if len(frame)], self._skip)
+        same = len(frames) == len(collected) and all(map(same_rows, frames, collected))
+        return Rated(state, period, tuple(frame for frame in frames if len(frame)), None if same else tuple(collected))
 
     def _record(self, rated: Sequence[Rated], ruleset: int, outcome: Outcome) -> None:
         """All in one transaction; where that fails halves, so that one scope cannot hold the others."""
@@ -121,19 +114,3 @@ def _unknown(state: ScopeState, period: Period, usage: Usage, accepted: Collecti
             f"the source has no sign of life in {period}: no data cannot be told from no usage",
             hint="'cloudkitty-like scopes accept-empty --begin --end --reason' says that there was none")
     return None
-
-
-def _by_metric(frames: Sequence[Frame]) -> list[Frame]:
-    """One frame per metric and unit: two definitions with one alt_name add up before they are rated."""
-    ordered = sorted(frames, key=_kind)
-    return [frame for _, group in groupby(ordered, _kind) if len(frame := merged(list(group)))]
-
-
-def _kind(frame: Frame) -> tuple[str, str]:
-    return frame.metric, frame.unit
-
-
-def _same_rows(rated: Frame, collected: Frame) -> bool:
-    return (rated.qty is collected.qty or rated.qty == collected.qty) and \
-        (rated.groupby is collected.groupby or rated.groupby == collected.groupby) and \
-        (rated.metadata is collected.metadata or rated.metadata == collected.metadata)

@@ -38,6 +38,7 @@ class Page:
     total: int                                     # points in the whole answer
     points: tuple[tuple[str, Frame], ...]          # scope and a part of a frame, never an empty one
     next: str | None                               # the cursor of the page that follows; None: there is none
+    passed: int = 0                                # points of the first one's scope and period that come before it
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +78,12 @@ class Dataframes:
             total = sum(row.sum.points for row in self._storage.sums(replace(seen, groupby=()), hidden, upto))
         if start.number >= total:
             return Page(total, (), None)
-        pieces, end = _taken(self._storage.frames(seen, hidden, upto), start, limit)
+        pieces, passed, end = _taken(self._storage.frames(seen, hidden, upto), start, limit)
         if end.after is None or end.number - start.number < limit or end.number >= total:
-            return Page(total, pieces, None)
+            return Page(total, pieces, None, passed)
         begin, scope = end.after
-        return Page(total, pieces, str(Cursor(query.as_of or 0, total, end.number, seconds(begin), scope, end.skip)))
+        return Page(total, pieces,
+                    str(Cursor(query.as_of or 0, total, end.number, seconds(begin), scope, end.skip)), passed)
 
 
 def _resumed(query: Query, after: str) -> tuple[Query, _Place]:
@@ -136,9 +138,10 @@ def _window(tx: Connection, query: Query, start: _Place, limit: int) -> Period |
 
 
 def _taken(frames: Iterator[tuple[str, Frame]], start: _Place,
-           limit: int) -> tuple[tuple[tuple[str, Frame], ...], _Place]:
-    """The next ``limit`` points in pieces of frames, and where they end."""
-    pieces, place, passed = [], start.after, 0
+           limit: int) -> tuple[tuple[tuple[str, Frame], ...], int, _Place]:
+    """The next ``limit`` points in pieces of frames, how many of the first one's place come before, and their end."""
+    pieces: list[tuple[str, Frame]] = []
+    place, passed, before = start.after, 0, 0
     skip, wanted = start.skip, limit
     for scope, frame in frames:
         here = frame.period.begin, scope
@@ -148,9 +151,11 @@ def _taken(frames: Iterator[tuple[str, Frame]], start: _Place,
         last = min(len(frame), first + wanted)
         skip, wanted, passed = skip - first, wanted - (last - first), passed + last
         if first < last:
+            if not pieces:
+                before = passed - (last - first)
             pieces.append((scope, frame.between(first, last)))
         if not wanted:
             break
     if isinstance(frames, Generator):
         frames.close()
-    return tuple(pieces), _Place(start.number + limit - wanted, passed, place)
+    return tuple(pieces), before, _Place(start.number + limit - wanted, passed, place)

@@ -1,7 +1,7 @@
 """Rating modules: which are on, in which order they run, and the ones that rate."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -91,8 +91,11 @@ def decide(database: Database, change: Change, name: str, *,
         recorded(database, change, work)
 
 
-def active(database: Database, change: int, load: Callable[[str], RatingModule]) -> list[tuple[str, RatingModule]]:
+def active(database: Database, change: int, load: Callable[[str], RatingModule],
+           also: Collection[str] = ()) -> list[tuple[str, RatingModule]]:
     """The modules enabled at a change, in the order in which they run; ``load`` makes one of them.
+
+    ``also`` are taken for enabled, those of them that there are.
 
     A module that is off is not made, nor imported where somebody switched it
     off.  One that is on and cannot be loaded raises: rating stops rather than
@@ -107,7 +110,7 @@ def active(database: Database, change: int, load: Callable[[str], RatingModule])
             states[name] = ModuleState(on, DEFAULT_PRIORITY)
     found = []
     for name in sorted(states, key=lambda name: _order(name, states[name].priority)):
-        if states[name].enabled:
+        if states[name].enabled or name in also:
             with _hint(name):
                 found.append((name, load(name)))
     return found

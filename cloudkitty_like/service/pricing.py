@@ -3,17 +3,21 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation, localcontext
 from itertools import repeat
+from typing import Any
 
+from cloudkitty_like.db import rules
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.domain.explanation import Part, Provenance
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.ports import RatingModule, Tariff
 from cloudkitty_like.service import modules
+from cloudkitty_like.service.trace import Trace, check
 
 DIGITS = len(str(money.POINT_LIMIT)) - 1 + money.PLACES
 # Where more digits than this would be needed, quantize refuses: the range is checked on the way.
@@ -35,11 +39,23 @@ class Pricing:
         with money.arithmetic():
             for name, tariff in self._tariffs:
                 frames = tariff.rate(scope, period, frames)
-                for frame in frames:
-                    if not isinstance(frame, Frame) or (frame.period is not period and frame.period != period):
-                        raise Invalid(f"the rating module {name} answered {frame!r:.80}, which is no frame of {period}")
+                check(name, frames, period)
         with localcontext(PRICE):
             return [rounded(frame) for frame in frames]
+
+    def explain(self, scope: str, period: Period, frames: Sequence[Frame]) -> tuple[list[Frame], Trace]:
+        """What ``rate`` answers to the same, and what made each price of it."""
+        trace = Trace(frames)
+        with money.arithmetic():
+            for name, tariff in self._tariffs:
+                trace.through(name, tariff, scope, period)
+        with localcontext(PRICE):
+            return [rounded(frame) for frame in trace.frames], trace
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """Their names, in the order in which they run."""
+        return tuple(name for name, _ in self._tariffs)
 
 
 class Tariffs:
@@ -68,7 +84,53 @@ class Tariffs:
             self._pricings.move_to_end(change)
             return pricing
 
+    def latest(self) -> tuple[int, Pricing]:
+        """The newest rule change, and what rates by it."""
+        with self._database.read() as tx:
+            change = rules.latest(tx)
+        return change, self.at(change)
+
+    def trial(self, documents: Mapping[str, Any]) -> Pricing:
+        """What rates by the newest rules, but these modules, by name, on or off, by these rules and no others.
+
+        Invalid, with every reason, where a module has no use for such a
+        document, or there is no module of that name.
+        """
+        with self._database.read() as tx:
+            change = rules.latest(tx)
+        tariffs: list[tuple[str, Tariff]] = []
+        problems: list[str] = []
+        with self._lock:
+            for name, module in modules.active(self._database, change, self._module, tuple(documents)):
+                candidate: Any = getattr(module, "candidate", None)
+                if name not in documents:
+                    tariffs.append((name, module.tariff(change)))
+                elif candidate is None:
+                    problems.append(f"the rating module {name} cannot try rules that are not recorded")
+                else:
+                    tariffs.append((name, candidate(documents[name])))
+        problems += [f"no rating module is called {name!r}" for name in documents
+                     if name not in dict(tariffs) and not problems]
+        if problems:
+            raise Invalid(*problems)
+        return Pricing(tariffs)
+
+    def provenance(self, change: int, parts: Iterable[Part]) -> dict[tuple[str, str], Provenance]:
+        """Where the rules behind these parts come from as they were known at a change, by module and id."""
+        wanted: dict[str, set[str]] = {}
+        for part in parts:
+            if part.rule is not None:
+                wanted.setdefault(part.module, set()).add(part.rule)
+        found: dict[tuple[str, str], Provenance] = {}
+        for name, ids in wanted.items():
+            with self._lock:
+                known: Any = getattr(self._module(name), "provenance", None)
+            if known is not None:
+                found.update(((name, identity), one) for identity, one in known(change, sorted(ids)).items())
+        return found
+
     def _module(self, name: str) -> RatingModule:
+        """The module of that name, made where it was not; under the lock."""
         if name not in self._modules:
             self._modules[name] = self._load(name)
         return self._modules[name]

@@ -73,6 +73,15 @@ class MemoryStorage:
         found.sort(key=lambda item: item[:-1])
         return ((item[1], item[-1]) for item in found)
 
+    def usage(self, query: Query, excluded: Collection[int] = (),
+              upto: int | None = None) -> Iterator[tuple[str, Frame]]:
+        rated = MemoryStorage()
+        rated.append([
+            replace(one, frames=[frame.with_price([None] * len(frame)) for frame in (
+                one.frames if one.collected is None else one.collected)])
+            for one in self._visible(query, excluded, upto)])
+        return rated.frames(replace(query, metrics=None, filters={}))
+
     def collected(self, revision: int) -> list[Frame] | None:
         addition = self._additions.get(revision)
         if addition is None or addition.collected is None:

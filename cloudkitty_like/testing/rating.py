@@ -14,9 +14,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, localcontext
+from typing import Any
 
 import pytest
 
+from cloudkitty_like.domain.explanation import EXACT, total
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.ports import RatingModule
@@ -45,6 +47,11 @@ class RatingModuleContract:
     def rated(self) -> Rated:
         """The module, and a rule change at which it has rules."""
         raise NotImplementedError
+
+    @pytest.fixture
+    def document(self) -> object:
+        """What ``candidate`` takes: other rules for ``contract_usage``; None where there is no such member."""
+        return None
 
     def test_it_says_what_it_is(self, rated: Rated) -> None:
         module, _ = rated
@@ -84,6 +91,53 @@ class RatingModuleContract:
         with localcontext() as context:
             context.prec = 3
             assert contents(module.tariff(change).rate("p", HOUR, usage())) == expected
+
+
+    def test_where_it_explains_it_answers_the_same_and_the_parts_add_up_to_what_it_added(self, rated: Rated) -> None:
+        module, change = rated
+        tariff = module.tariff(change)
+        explain: Any = getattr(tariff, "explain", None)
+        if explain is None:
+            pytest.skip("it explains nothing")
+        with localcontext(EXACT):
+            once = tariff.rate("p", HOUR, usage())
+            for given in (usage(), once, []):
+                explained = explain("p", HOUR, given)
+                assert contents(explained.frames) == contents(tariff.rate("p", HOUR, given))
+                before = prices(given)
+                assert len(explained.parts) == len(explained.frames)
+                for frame, rows in zip(explained.frames, explained.parts, strict=True):
+                    for (key, price), parts in zip(prices([frame]).items(), rows, strict=True):
+                        assert total(parts) == (price or 0) - (before.get(key) or 0)
+                        assert all(part.what and part.amount.is_finite() for part in parts)
+
+    def test_the_rules_that_it_names_are_known_to_it(self, rated: Rated) -> None:
+        module, change = rated
+        explain: Any = getattr(module.tariff(change), "explain", None)
+        provenance: Any = getattr(module, "provenance", None)
+        if explain is None or provenance is None:
+            pytest.skip("it names no rules")
+        ids = {part.rule for rows in explain("p", HOUR, usage()).parts for parts in rows for part in parts} - {None}
+        found = provenance(change, ids)
+        assert {identity: one.id for identity, one in found.items()} == {identity: identity for identity in ids}
+        assert all(one.version >= 1 and 0 < one.change <= change for one in found.values())
+        assert provenance(change, ["none of them"]) == {}
+
+    def test_a_candidate_is_of_its_document_alone_and_leaves_what_is_recorded(self, rated: Rated,
+                                                                              document: object) -> None:
+        module, change = rated
+        candidate: Any = getattr(module, "candidate", None)
+        if candidate is None or document is None:
+            pytest.skip("it tries nothing that is not recorded")
+        before = contents(module.tariff(change).rate("p", HOUR, usage()))
+        assert contents(candidate(document).rate("p", HOUR, usage())) != before
+        assert contents(module.tariff(change).rate("p", HOUR, usage())) == before
+
+
+def prices(frames: Sequence[Frame]) -> dict[tuple[object, ...], Decimal | None]:
+    """The price of each row, by what makes it the same before and after rating."""
+    return {(frame.metric, frame.unit, tuple(frame.groupby), tuple(frame.metadata), *row[:2]): row[3]
+            for frame in frames for row in frame.rows()}
 
 
 def contents(frames: Sequence[Frame]) -> list[tuple[object, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import Query
 from cloudkitty_like.ports import Addition, Storage
@@ -67,3 +68,41 @@ class ReadingContract:
             assert next(reading)[1].qty[0] == 1
         self.append(storage, addition(4, points(({"id": "x"}, "4", "1"))))
         assert len(list(storage.frames(Query(scopes=None)))) == 4
+
+    def test_usage_is_what_was_rated_without_prices_in_the_order_of_frames(self, storage: Storage) -> None:
+        collected = [points(({"id": "x"}, "9", None), ({"id": "y"}, "-1.000000000001", None)),
+                     points(({"id": "z"}, GREATEST, None), metric="ram")]
+        plain = [points(({"id": "b", "zone": ""}, "2", "1"), ({"id": "a", "zone": "n"}, "0", None), metadata=["zone"]),
+                 points(({}, "1", "2"), metric="bare", unit="GiB")]
+        again = [points(({"id": "b", "zone": ""}, "3", "1"), ({"id": "a", "zone": "n"}, "4", "0"), metadata=["zone"],
+                        period=NEXT)]
+        self.append(storage, addition(1, points(({"id": "x"}, "10", "1")), scope="one", collected=collected),
+                    addition(2, *plain, scope="two"), addition(3, *again, scope="two"),
+                    addition(4, points(({"id": "gone"}, "1", "1")), scope="two"), addition(5, scope="one",
+                                                                                          collected=[]))
+
+        def unpriced(*frames: Frame) -> list[Frame]:
+            return [frame.with_price([None] * len(frame)) for frame in frames]
+
+        expected = [*(("one", frame) for frame in unpriced(*collected)),
+                    *(("two", frame) for frame in unpriced(plain[1], plain[0], *again))]
+        assert list(storage.usage(Query(scopes=None), [4])) == expected
+        assert list(storage.usage(Query(scopes=None), upto=3)) == expected
+        read = [frame for _, frame in storage.usage(Query(scopes=None), [4])]
+        assert [(list(frame.groupby), list(frame.metadata), str(frame.qty[0])) for frame in read] == [
+            (list(frame.groupby), list(frame.metadata), str(frame.qty[0])) for _, frame in expected]
+        narrow = Query(scopes=frozenset({"two"}), period=HOUR, metrics=frozenset({"bare"}),
+                       filters={"id": frozenset({"b"})})
+        assert list(storage.usage(narrow, [4])) == expected[2:4]
+        assert list(storage.usage(Query(scopes=None, after=(NEXT.begin, "one")), [4])) == expected[4:]
+
+    def test_usage_of_many_periods_is_each_periods_own(self, storage: Storage) -> None:
+        period, frames = HOUR, []
+        for number in range(60):
+            ids = [f"{(number % 7) * n}" for n in range(1 + number % 5)]
+            frames.append(points(*(({"id": one}, str(number + 1), "1") for one in dict.fromkeys(ids)), period=period,
+                                 metric="cpu" if number % 3 else "ram"))
+            self.append(storage, addition(number, frames[-1]))
+            period = period.next()
+        assert [frame for _, frame in storage.usage(Query(scopes=None))] == [
+            frame.with_price([None] * len(frame)) for frame in frames]

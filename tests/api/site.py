@@ -114,7 +114,8 @@ class Site:
             "database": self.database, "storage": self.storage, "summary": self.summary, "scopes": self.scopes,
             "metrics": lambda: self.metrics.metrics, "document": lambda: exact_yaml.load(METRICS),
             "rating": self.rating, "script_check": compiles, "clock": self.clock, "period": HOUR, "wait_periods": 1,
-            "scope_key": self.scope_key, "collector": "reader", "fetcher": "finder", **other})
+            "scope_key": self.scope_key, "collector": "reader", "fetcher": "finder", "tariffs": self.tariffs,
+            "definitions": lambda: self.metrics, **other})
 
     def _application(self, directory: Path, policy: str) -> Any:
         (directory / "htpasswd").write_text(passwords())

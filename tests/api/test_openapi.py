@@ -137,6 +137,8 @@ def samples(site: Site):
     site.ok("POST", "/v1/collector/mappings/c/compute")
     bodies = {
         ("POST", "/v1/rating/quote"): {"resources": [{"service": "vcpu", "volume": 1, "desc": {"flavor": "m1"}}]},
+        ("POST", "/v2/rating/simulations"): {"begin": "2026-11-01", "end": "2026-11-10", "scope_ids": ["alice"],
+                                             "rules": "services: {vcpu: [{cost: 2}]}"},
         ("POST", f"{HASHMAP}/services"): {"name": "other"},
         ("POST", f"{HASHMAP}/fields"): {"name": "other", "service_id": service},
         ("POST", f"{HASHMAP}/groups"): {"name": "other"},

@@ -1,20 +1,22 @@
 """``/v1/rating``: rating modules, and what something would cost."""
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar
 from urllib.parse import quote
 
 from cloudkitty_like.api.context import Answer, Context
-from cloudkitty_like.api.kinds import Label, Number, Text, named, shown
-from cloudkitty_like.api.params import TEXT, Param, gives, list_of, object_of, takes
+from cloudkitty_like.api.explained import POINT, explained
+from cloudkitty_like.api.kinds import Boolean, Label, Number, Text, named, shown
+from cloudkitty_like.api.params import FLAG, NUMBER, TEXT, Param, gives, list_of, object_of, takes
 from cloudkitty_like.api.v1.types import Module, params_of, schema_of, written
 from cloudkitty_like.db.rules import Change
 from cloudkitty_like.domain.errors import Conflict, Invalid, NotFound
 from cloudkitty_like.domain.money import arithmetic, plain
 from cloudkitty_like.service import modules
+from cloudkitty_like.service.account import Explanation
 from cloudkitty_like.service.modules import Module as Known
 from cloudkitty_like.service.quote import Quotes, Resource
 
@@ -102,14 +104,17 @@ class Rating:
         """Nothing has to be reloaded: rules and modules are read as they are."""
         return Answer(status=204)
 
-    @gives(TEXT)
-    @takes(resources=Param(Resources(), text="what is to be used: service, desc, volume"))
-    def quote(self, context: Context, resources: Sequence[Resource]) -> Any:
+    @gives({"anyOf": [TEXT, object_of(price=TEXT, resources=list_of(
+        object_of(price=NUMBER, unpriced=FLAG, points=list_of(POINT))))]})
+    @takes(resources=Param(Resources(), text="what is to be used: service, desc, volume"),
+           explain=Param(Boolean(), False, "whether to answer each one's price too, and what makes it"))
+    def quote(self, context: Context, resources: Sequence[Resource], explain: bool) -> Any:
         """The price of all of it together, as text."""
-        with arithmetic():
-            total = sum((price or Decimal(0) for price in self.quotes.prices(context.caller, resources)), Decimal(0))
-        text = plain(total)
-        return text if "." in text else f"{text}.0"
+        if explain:
+            found = self.quotes.explained(context.caller, resources)
+            return {"price": _total(one.point.price for points in found for one in points),
+                    "resources": [_explained(points, context) for points in found]}
+        return _total(self.quotes.prices(context.caller, resources))
 
     @takes(name=Param(Text()))
     def configuration(self, context: Context, name: str) -> Any:
@@ -118,6 +123,21 @@ class Rating:
         if module.configurable:
             raise NotFound("there is nothing at this URL")
         raise Conflict("Module is not configurable")
+
+
+def _total(prices: Iterable[Decimal | None]) -> str:
+    with arithmetic():
+        text = plain(sum((price or Decimal(0) for price in prices), Decimal(0)))
+    return text if "." in text else f"{text}.0"
+
+
+def _explained(points: Sequence[Explanation], context: Context) -> dict[str, Any]:
+    """What became of one resource; nothing where it would be left out of the ledger."""
+    prices = [one.point.price for one in points if one.point.price is not None]
+    with arithmetic():
+        total = sum(prices, Decimal(0))
+    return {"price": context.number(total), "unpriced": bool(points) and not prices,
+            "points": [explained(one, context.number) for one in points]}
 
 
 def _written(module: Known) -> dict[str, Any]:

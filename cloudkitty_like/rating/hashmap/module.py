@@ -1,12 +1,15 @@
 """The hashmap rating module: rules from the state database, compiled to a tariff."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
-from cloudkitty_like.db import rules
+from cloudkitty_like.db import rule_history, rules
 from cloudkitty_like.db.engine import Database
+from cloudkitty_like.domain.explanation import Provenance
+from cloudkitty_like.domain.rule import Rule
 from cloudkitty_like.ports import Site
+from cloudkitty_like.rating.hashmap.groups import MODULE, kind_of
 from cloudkitty_like.rating.hashmap.tariff import HashmapTariff
 
 
@@ -28,4 +31,18 @@ class HashmapModule:
     def tariff(self, change: int) -> HashmapTariff:
         """All rules as recorded at this change, of every scope and time, by one query."""
         with self._database.read() as tx:
-            return HashmapTariff(rules.stored(tx, change).values())
+            return HashmapTariff(rules.stored(tx, change))
+
+    def candidate(self, document: Iterable[Rule]) -> HashmapTariff:
+        """These rules, which are recorded nowhere."""
+        return HashmapTariff(document)
+
+    def provenance(self, change: int, ids: Collection[str]) -> Mapping[str, Provenance]:
+        """Where these rules come from, as they were known at a change."""
+        with self._database.read() as tx:
+            found = rule_history.known(tx, change, ids)
+        return {
+            one.id: Provenance(
+                module=MODULE, id=one.id, kind=kind_of(one.rule), version=one.version, change=one.since,
+                author=one.author, recorded=one.at, name=one.rule.name, reason=one.reason, valid=one.rule.valid)
+            for one in found}

@@ -37,39 +37,34 @@ integers per label, one look-up and one multiplication.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from decimal import Context, Decimal, localcontext
-from functools import partial, reduce
-from math import prod
-from operator import add, attrgetter
-from typing import NamedTuple
+from decimal import Decimal
+from functools import cache, partial, reduce
+from operator import add
 
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.domain.explanation import Explained, OnDemand, Part
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.rule import Key, Rule
+from cloudkitty_like.rating.hashmap import groups
+from cloudkitty_like.rating.hashmap.groups import Line
 
-ONE = Decimal(1)
 MAX_CACHED = 100_000
-EXACT = Context(prec=4000)
-"""For products of costs: exact for any rule set, so that the order of rules cannot matter."""
-
-
-class Line(NamedTuple):
-    """The price of a row of these classes: ``slope * qty + offset``."""
-
-    slope: Decimal
-    offset: Decimal
 
 
 class HashmapTariff:
-    """All rules at one time of recording, ready to price.  A :class:`~cloudkitty_like.ports.Tariff`."""
+    """All rules at one time of recording, ready to price.  A :class:`~cloudkitty_like.ports.ExplainingTariff`.
 
-    def __init__(self, rules: Iterable[Rule]) -> None:
+    ``rules``: by their ids, or without.
+    """
+
+    def __init__(self, rules: Iterable[Rule] | Mapping[str, Rule]) -> None:
+        self._ids = {rule: identity for identity, rule in rules.items()} if isinstance(rules, Mapping) else {}
         by_service: dict[str, list[Rule]] = {}
-        for rule in rules:
+        for rule in rules.values() if isinstance(rules, Mapping) else rules:
             by_service.setdefault(rule.service, []).append(rule)
         self._services = {name: _Service(own) for name, own in by_service.items()}
 
@@ -86,6 +81,17 @@ class HashmapTariff:
                 else service.plan(scope, period.begin).rate(frame)
                 for frame in frames
             ]
+
+    def explain(self, scope: str, period: Period, frames: Sequence[Frame]) -> Explained:
+        """As the port says: a part for every rule that a row meets, in the order of the table above."""
+        return Explained(self.rate(scope, period, frames), [
+            OnDemand(len(frame), lambda row: ()) if (service := self._services.get(frame.metric)) is None
+            else self._parts(service.plan(scope, period.begin), frame)
+            for frame in frames])
+
+    def _parts(self, plan: _Plan, frame: Frame) -> Sequence[tuple[Part, ...]]:
+        met = plan.met(frame)
+        return OnDemand(len(frame), lambda row: groups.parts(met[row], frame.qty[row], frame.unit, self._ids.get))
 
 
 class _Service:
@@ -139,7 +145,7 @@ class _Label:
         for rule in rules:
             if rule.level is None:
                 mappings.setdefault(rule.value or "", []).append(rule)
-        self._thresholds = _thresholds(rules)
+        self._thresholds = groups.thresholds(rules)
         self._levels = [rule.level for rule in self._thresholds if rule.level is not None]
         self._matched: list[list[Rule]] = [[], *mappings.values()]
         self._index = {value: i for i, value in enumerate(mappings, 1)}
@@ -182,7 +188,7 @@ class _Plan:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._always = [rule for rule in rules if rule.field is None and rule.level is None]
-        self._thresholds = _thresholds([rule for rule in rules if rule.field is None])
+        self._thresholds = groups.thresholds([rule for rule in rules if rule.field is None])
         self._levels = [rule.level for rule in self._thresholds if rule.level is not None]
         self._labels: list[tuple[_Label, int]] = []
         stride = len(self._levels) + 1                 # the lowest place is the quantity's
@@ -197,12 +203,17 @@ class _Plan:
     def rate(self, frame: Frame) -> Frame:
         """The frame at its new prices; to be called in :func:`money.arithmetic`."""
         prices = self._prices(frame)
-        if prices.count(None) == len(prices):
+        if not any(True for price in prices if price is not None):     # count() would compare each Decimal with None
             return frame
         if frame.unpriced != len(prices):
             prices = [old if new is None else new if old is None else old + new
                       for old, new in zip(frame.price, prices, strict=True)]
         return frame.with_price(prices)
+
+    def met(self, frame: Frame) -> Sequence[Sequence[Rule]]:
+        """The rules that each row meets."""
+        of_number = cache(self._met)
+        return list(map(of_number, self._numbers(frame)))
 
     def _prices(self, frame: Frame) -> list[Decimal | None]:
         numbers = self._numbers(frame)
@@ -249,7 +260,7 @@ class _Plan:
             self._lines, self._slopes = {}, {}      # new ones: another thread keeps those it is reading
         lines, slopes = self._lines, self._slopes
         for number in [number for number in set(numbers) if number not in lines]:
-            line = _line(self._met(number))
+            line = groups.line(self._met(number))
             slopes[number] = None if line is None else line.slope
             lines[number] = line
 
@@ -261,39 +272,3 @@ class _Plan:
             number, of_label = divmod(number, label.size)
             met += label.rules(of_label)
         return met
-
-
-def _thresholds(rules: Iterable[Rule]) -> list[Rule]:
-    return sorted((rule for rule in rules if rule.level is not None), key=_LEVEL)
-
-
-_LEVEL = attrgetter("level")
-
-
-def _line(rules: Sequence[Rule]) -> Line | None:
-    """The price of a row that meets exactly these rules; None where there are none."""
-    groups: dict[str, list[Rule]] = {}
-    for rule in rules:
-        groups.setdefault(rule.key[4], []).append(rule)
-    if not groups:
-        return None
-    with localcontext(EXACT):
-        lines = [_group_line(members) for members in groups.values()]
-        return Line(sum((line.slope for line in lines), money.ZERO), sum((line.offset for line in lines), money.ZERO))
-
-
-def _group_line(rules: Sequence[Rule]) -> Line:
-    mappings = [rule for rule in rules if rule.level is None]
-    flat = max((rule.cost for rule in mappings if rule.type == "flat"), default=money.ZERO)
-    rate = prod((rule.cost for rule in mappings if rule.type == "rate"), start=ONE)
-    reached = [rule for rule in rules if rule.level is not None]
-    if not reached:
-        return Line(rate * flat, money.ZERO)
-    # The highest level; of equal ones the quantity's (no field), then the field that comes first by name.
-    highest = max(reached, key=_LEVEL).level
-    threshold = min((rule for rule in reached if rule.level == highest), key=lambda rule: rule.field or "")
-    if threshold.type == "rate":
-        return Line(rate * flat * threshold.cost, money.ZERO)
-    if threshold.field is None:
-        return Line(rate * flat, threshold.cost)
-    return Line(rate * (flat + threshold.cost), money.ZERO)

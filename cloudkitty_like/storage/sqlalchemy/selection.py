@@ -30,6 +30,12 @@ class Revision(NamedTuple):
     revision: int
     scope: str
     period: Period
+    collected: bool = False            # whether collected rows are kept beside the rated ones
+
+    @property
+    def rated(self) -> int:
+        """Under which number the rows are that were rated."""
+        return -self.revision if self.collected else self.revision
 
     @property
     def place(self) -> tuple[datetime, str]:
@@ -119,7 +125,7 @@ def beginning(connection: Connection, conditions: Sequence[ColumnElement[bool]],
               last: datetime) -> list[Revision]:
     """The revisions chosen that begin from first to last, by begin and scope; text as Python orders it."""
     rows = connection.execute(select(appended).where(*conditions, appended.c.begin.between(first, last)))
-    found = [Revision(row.revision, row.scope, Period(row.begin, row.end)) for row in rows]
+    found = [Revision(row.revision, row.scope, Period(row.begin, row.end), bool(row.collected)) for row in rows]
     return sorted(found, key=lambda one: (*one.place, one.revision))
 
 
@@ -134,3 +140,16 @@ def points(bulk: Bulk, connection: Connection, numbers: Collection[int]) -> Sequ
     """All rows of these revisions, in no order."""
     rows = connection.execute(select(*point.c).where(bulk.found(point.c.revision, numbers)))
     return cast(Sequence[Point], rows.all())
+
+
+def quantities(bulk: Bulk, connection: Connection,
+               numbers: Collection[int]) -> Sequence[tuple[int, int, int | None, int | None]]:
+    """Revision, series, and quantity (None is zero) of all rows of these revisions, in the order of revision, series.
+
+    As the driver has them: all are integers, and SQLAlchemy's rows cost more than what is done with them here.
+    """
+    columns = (point.c.revision, point.c.series, point.c.qty_whole, point.c.qty_part)
+    with connection.execute(select(*columns).where(bulk.found(point.c.revision, numbers))
+                            .order_by(point.c.revision, point.c.series)) as result:
+        cursor: Any = result.cursor
+        return cast(Sequence[tuple[int, int, int | None, int | None]], cursor.fetchall())

@@ -177,3 +177,20 @@ def test_labels_are_read_as_they_would_have_been_collected(site: Site):
     site.rules(Rule(service="vcpu", field="cores", value="8", cost=Decimal(1), group="cores"),
                Rule(service="vcpu", field="on", value="True", cost=Decimal(10)))
     assert quoted(site, wanted(1, cores=8.0, on=True, none=None)) == "11.0"
+
+
+# --- explained ----------------------------------------------------------------------------------
+
+def test_a_quote_says_on_request_what_makes_it(site: Site):
+    site.rules(Rule(service="vcpu", field="flavor", value="small", cost=Decimal("0.5"), name="small ones"),
+               Rule(service="vcpu", cost=Decimal("0.1"), group="all"))
+    found = site.ok("POST", "/v1/rating/quote?decimal=string", {"explain": True, "resources": [
+        wanted(3, flavor="small"), wanted(1, "bogus")]})
+    assert found["price"] == "1.8"
+    small, bogus = found["resources"]
+    assert (small["price"], small["unpriced"], bogus["price"], bogus["unpriced"]) == ("1.8", False, "0", True)
+    (point,) = small["points"]
+    assert [(part["amount"], part["what"], part["rule"]["name"]) for part in point["parts"]] == [
+        ("1.5", "mapping flavor=small: 0.5 x 3 h", "small ones"),
+        ("0.3", "mapping vcpu in group all: 0.1 x 3 h", "")]
+    assert (point["rounding"], bogus["points"][0]["parts"]) == ("0", [])

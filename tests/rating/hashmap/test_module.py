@@ -72,3 +72,24 @@ class TestHashmap(RatingModuleContract):
         change = put(sqlite, Rule(service=METRIC, field="flavor", value="m1", cost=Decimal("0.123456789")),
                      Rule(service=METRIC, level=Decimal(0), cost=Decimal(3), group="g"))
         return HashmapModule(sqlite), change
+
+    @pytest.fixture
+    def document(self):
+        return [Rule(service=METRIC, cost=Decimal(7))]
+
+
+def test_c17_c19_a_rule_is_told_as_it_was_known_at_any_change_with_who_recorded_it_and_why(database):
+    module = HashmapModule(database)
+    cost = [Rule(service="m", cost=Decimal(number), name=f"tariff {number}") for number in (1, 2)]
+    changes = []
+    for number, (author, rule) in enumerate(zip(("ann", "bob"), cost, strict=True), 1):
+        apply(database, [rule], Application(NOW, retroactive=True), Change(NOW, author, "apply", f"reason {number}"))
+        with database.read() as tx:
+            changes.append(rules.latest(tx))
+    with database.read() as tx:
+        (identity,) = rules.stored(tx)
+    for number, (change, author) in enumerate(zip(changes, ("ann", "bob"), strict=True), 1):
+        (found,) = module.provenance(change, [identity, "unknown"]).values()
+        assert (found.version, found.change, found.author, found.reason) == (number, change, author, f"reason {number}")
+        assert (found.kind, found.name, found.recorded) == ("mapping", f"tariff {number}", NOW)
+    assert module.provenance(0, [identity]) == {}

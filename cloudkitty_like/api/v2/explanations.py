@@ -1,0 +1,72 @@
+"""``/v2/explanations``: why points cost what they cost."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from cloudkitty_like.api.context import Context
+from cloudkitty_like.api.explained import AMOUNTS, POINT, amounts, explained
+from cloudkitty_like.api.kinds import Filters, Integer, Text
+from cloudkitty_like.api.params import NULLABLE, TEXT, WHOLE, Param, gives, list_of, object_of, takes
+from cloudkitty_like.api.render import with_offset
+from cloudkitty_like.api.v2.asking import AS_OF, BEGIN, END, OFFSET, Asking, following
+from cloudkitty_like.service.account import Basis, Explanation, Left
+from cloudkitty_like.service.explanation import Explaining
+
+MOST = 1000
+RATED = object_of(origin=TEXT, revision=WHOLE, change=WHOLE, author=TEXT, at=TEXT,
+                  ruleset={"type": ["integer", "null"]}, software=NULLABLE, metrics=NULLABLE,
+                  modules=list_of(TEXT), problem=TEXT)
+WHERE = {"scope": TEXT, "period": object_of(begin=TEXT, end=TEXT)}
+
+
+@dataclass(frozen=True)
+class ExplanationRoutes:
+    """Explanations, restricted to what the caller may see."""
+
+    asking: Asking
+    explaining: Explaining
+
+    @gives(object_of(
+        "next", total=WHOLE, next=TEXT,
+        explanations=list_of(object_of(**WHERE, **POINT["properties"], rated=RATED)),
+        left_out=list_of(object_of(**WHERE, **AMOUNTS, module=TEXT, why=TEXT))))
+    @takes(begin=BEGIN, end=END, filters=Param(Filters(), {}, "type, the scope key or any label"), offset=OFFSET,
+           limit=Param(Integer(least=1, most=MOST), 100, "how many points at most"), as_of=AS_OF,
+           after=Param(Text(), None, "where the page before ended: from its next"))
+    def get_all(self, context: Context, *, offset: int, limit: int, after: str | None, **asked: Any) -> Any:
+        """A page of points, each with what its price is made of; their sum, rounding included, is the price."""
+        query = self.asking.query(context, **asked)
+        if query is None or (query.scopes == frozenset() and not context.caller.is_admin):
+            return {"total": 0, "explanations": [], "left_out": []}
+        page = self.explaining.page(query, offset, limit, after)
+        more = {} if page.next is None else {"next": following(context, leave_out=("offset",), after=page.next)}
+        return {"total": page.total, "explanations": [_explained(one, context) for one in page.points],
+                "left_out": [_left(one, context) for one in page.left_out]} | more
+
+
+def _explained(one: Explanation, context: Context) -> dict[str, Any]:
+    basis = one.basis
+    known = {} if basis is None else _where(basis) | {"rated": _rated(basis)}
+    return known | explained(one, context.number)
+
+
+def _left(one: Left, context: Context) -> dict[str, Any]:
+    return _where(one.basis) | amounts(one.point, context.number) | {"module": one.module, "why": one.why}
+
+
+def _where(basis: Basis) -> dict[str, Any]:
+    period = basis.revision.period
+    return {"scope": basis.revision.place.scope,
+            "period": {"begin": with_offset(period.begin), "end": with_offset(period.end)}}
+
+
+def _rated(basis: Basis) -> dict[str, Any]:
+    revision, ruleset = basis.revision, basis.ruleset
+    return {
+        "origin": revision.origin, "revision": revision.revision, "change": revision.change,
+        "author": revision.author, "at": with_offset(revision.at),
+        "ruleset": None if ruleset is None else ruleset.version,
+        "software": None if ruleset is None else ruleset.software,
+        "metrics": None if ruleset is None else ruleset.metrics,
+        "modules": list(basis.modules), "problem": basis.problem}

@@ -1,0 +1,99 @@
+"""Which points of the ledger a command is about: their time, scopes, metrics and labels, and as of when."""
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from cloudkitty_like.cli.arguments import add_window, moment
+from cloudkitty_like.domain.errors import Invalid, NotFound
+from cloudkitty_like.domain.period import DAY, EPOCH, LATEST, Period
+from cloudkitty_like.domain.query import Query
+
+if TYPE_CHECKING:
+    from cloudkitty_like.app import App
+
+
+def add_choice(parser: argparse.ArgumentParser) -> None:
+    """The options that :func:`chosen` reads."""
+    add_window(parser, required=False)
+    parser.add_argument("--as-of", metavar="TIME|N",
+                        help="as the ledger was at an instant, or after its change number N")
+    parser.add_argument("--scope", action="append", metavar="ID", help="only this scope; may be repeated")
+    parser.add_argument("--metric", action="append", metavar="NAME", help="only this metric; may be repeated")
+    parser.add_argument("--filter", action="append", default=[], metavar="LABEL=VALUE",
+                        help="only points with this label; may be repeated, values of one label are alternatives")
+
+
+def add_form(parser: argparse.ArgumentParser) -> None:
+    """``--csv`` and ``--json``."""
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--csv", action="store_true", help="print CSV")
+    form.add_argument("--json", action="store_true", help="print JSON, amounts as strings")
+
+
+def chosen(args: argparse.Namespace, app: App, groupby: Sequence[str] = ()) -> Query:
+    """The question; Invalid or NotFound where it makes none."""
+    query = Query(
+        period=_window(args.begin, args.end),
+        scopes=frozenset(args.scope) if args.scope else None,
+        metrics=frozenset(args.metric) if args.metric else None,
+        filters=_filters(args.filter),
+        groupby=tuple(groupby),
+        as_of=_change(args.as_of, app),
+    )
+    check_scopes(args.scope or (), app)
+    return query
+
+
+def check_scopes(wanted: Sequence[str], app: App) -> None:
+    """NotFound for a scope that does not exist: that is not the same as one without usage."""
+    known = {state.identifier for state in app.scopes.states()} if wanted else set()
+    unknown = [f"no scope is called {scope!r}" for scope in wanted if scope not in known]
+    if unknown:
+        raise NotFound("\n".join(unknown), hint="'cloudkitty-like scopes list' shows them all")
+
+
+def labels(option: str, texts: Sequence[str]) -> list[tuple[str, str]]:
+    """``LABEL=VALUE`` of each; Invalid, naming the option, where a text is none."""
+    found = []
+    for text in texts:
+        label, equals, value = text.partition("=")
+        if not label or not equals:
+            raise Invalid(f"{option}: {text!r} is not LABEL=VALUE")
+        found.append((label, value))
+    return found
+
+
+def _window(begin: datetime | None, end: datetime | None) -> Period | None:
+    if begin is None and end is None:
+        return None
+    if begin is not None and end is not None and begin >= end:
+        raise Invalid("--end: it is not after --begin")
+    end = min(end or LATEST, LATEST)
+    return Period(min(begin or EPOCH, end - DAY), end)
+
+
+def _filters(texts: Sequence[str]) -> dict[str, frozenset[str]]:
+    wanted: dict[str, set[str]] = {}
+    for label, value in labels("--filter", texts):
+        wanted.setdefault(label, set()).add(value)
+    return {label: frozenset(values) for label, values in wanted.items()}
+
+
+def _change(text: str | None, app: App) -> int | None:
+    if text is None:
+        return None
+    if text.isdecimal():
+        last = app.summary.last_change()
+        if not 1 <= int(text) <= last:
+            raise NotFound(f"--as-of: the ledger has no change {text}; it has those from 1 to {last}" if last else
+                           "--as-of: the ledger has no change yet")
+        return int(text)
+    try:
+        when = moment(text)
+    except argparse.ArgumentTypeError as error:
+        raise Invalid(f"--as-of: {error}") from None
+    change: int = app.summary.change_at(when)
+    return change

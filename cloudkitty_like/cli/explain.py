@@ -1,0 +1,164 @@
+"""``explain``: why points cost what they cost."""
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from cloudkitty_like.cli import output
+from cloudkitty_like.cli.choosing import add_choice, add_form, chosen
+from cloudkitty_like.domain.money import plain
+from cloudkitty_like.domain.period import instant
+
+if TYPE_CHECKING:
+    from cloudkitty_like.app import App
+    from cloudkitty_like.domain.explanation import Point, Provenance
+    from cloudkitty_like.service.account import Basis, Explanation, Left
+    from cloudkitty_like.service.explanation import Explanations
+
+COLUMNS = ("begin", "end", "scope", "metric", "unit", "quantity", "price", "labels", "module", "amount", "what",
+           "rule", "name", "version", "author")
+ROUNDING, DIFFERENCE = "rounding", "not reproduced"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    add_choice(parser)
+    parser.add_argument("--limit", type=int, default=100, metavar="N", help="how many points at most (default: 100)")
+    parser.add_argument("--after", metavar="CURSOR", help="go on where the points before ended")
+    add_form(parser)
+
+
+def run(args: argparse.Namespace, app: App) -> int:
+    page = app.explaining.page(chosen(args, app), limit=args.limit, after=args.after)
+    if args.json:
+        output.json({"total": page.total, "next": page.next, "points": [entry(one) for one in page.points],
+                     "left_out": [_left_entry(one) for one in page.left_out]})
+    elif args.csv:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(line for one in page.points for line in _lines(one))
+    else:
+        _tell(page)
+    return 0
+
+
+def _tell(page: Explanations) -> None:
+    if not page.points and not page.left_out:
+        print("Nothing is recorded of that.")
+    for one in page.points:
+        tell(one)
+    for left in page.left_out:
+        print(f"{_where(left.basis)}  {_point(left.point)}\n    {output.printable(left.why)}\n")
+    if page.next is not None:
+        print(f"{len(page.points)} of {page.total} points; the following ones: --after {page.next}")
+
+
+def tell(one: Explanation) -> None:
+    """A point, what its price is made of, and by which rules and versions."""
+    where = "" if one.basis is None else f"{_where(one.basis)}  "
+    print(where + _point(one.point))
+    lines = [(plain(part.amount), part.module, part.what, _origin(one.rules.get((part.module, part.rule or ""))))
+             for part in one.parts]
+    lines += [(plain(amount), what, "", "") for amount, what in _rest(one)]
+    lines.append(("unpriced", "no rule met it", "", "") if one.point.price is None
+                 else (plain(one.point.price), "price", "", ""))
+    width = max(len(line[0]) for line in lines)
+    for amount, module, what, origin in lines:
+        words = "  ".join(output.printable(word) for word in (module, what, origin) if word)
+        print(f"    {amount:>{width}}  {words}")
+    if one.basis is not None:
+        print(f"    {output.printable(_how(one.basis))}")
+    print()
+
+
+def _rest(one: Explanation) -> Iterator[tuple[Any, str]]:
+    if one.rounding:
+        yield one.rounding, ROUNDING
+    if not one.reproduced:
+        yield one.difference, f"{DIFFERENCE}: what the rules come to now is another price"
+
+
+def _where(basis: Basis) -> str:
+    revision = basis.revision
+    return f"{instant(revision.period.begin)}  {output.printable(revision.place.scope)}"
+
+
+def _point(point: Point) -> str:
+    return output.printable(f"{point.metric}  {plain(point.qty)} {point.unit}  {_labels(point)}".rstrip())
+
+
+def _labels(point: Point) -> str:
+    return " ".join(f"{name}={value}" for name, value in sorted(point.labels.items()))
+
+
+def _origin(known: Provenance | None) -> str:
+    if known is None:
+        return ""
+    name = f"{known.name!r}, " if known.name else ""
+    return f"({name}version {known.version} by {known.author}, {instant(known.recorded)}, {known.valid})"
+
+
+def _how(basis: Basis) -> str:
+    revision, ruleset = basis.revision, basis.ruleset
+    what = f"{revision.origin} by {revision.author}, {instant(revision.at)}, revision {revision.revision}"
+    if ruleset is not None:
+        what += f", rule-set version {ruleset.version} ({', '.join(basis.modules)}; software {ruleset.software})"
+    return what + (f"; {basis.problem}" if basis.problem else "")
+
+
+def _lines(one: Explanation) -> Iterator[Sequence[str]]:
+    """A line of CSV for every part; their amounts add up to the price."""
+    point = one.point
+    place = ["", "", ""]
+    if one.basis is not None:
+        revision = one.basis.revision
+        place = [instant(revision.period.begin), instant(revision.period.end), revision.place.scope]
+    head = [*place, point.metric, point.unit, plain(point.qty), "" if point.price is None else plain(point.price),
+            _labels(point)]
+    for part in one.parts:
+        known = one.rules.get((part.module, part.rule or ""))
+        yield [*head, part.module, plain(part.amount), part.what, part.rule or "",
+               *(["", "", ""] if known is None else [known.name, str(known.version), known.author])]
+    for amount, what in _rest(one):
+        yield [*head, "", plain(amount), what, "", "", "", ""]
+    if not one.parts and one.reproduced:
+        yield [*head, "", "0", "no rule met it", "", "", "", ""]
+
+
+def entry(one: Explanation) -> dict[str, Any]:
+    """A point and its parts as JSON, amounts as strings."""
+    return {
+        **({} if one.basis is None else _basis_entry(one.basis)), **_point_entry(one.point),
+        "parts": [{"module": part.module, "amount": plain(part.amount), "what": part.what,
+                   "rule": _rule_entry(one.rules.get((part.module, part.rule or "")))} for part in one.parts],
+        "rounding": plain(one.rounding), "difference": plain(one.difference), "reproduced": one.reproduced}
+
+
+def _point_entry(point: Point) -> dict[str, Any]:
+    return {"metric": point.metric, "unit": point.unit, "qty": plain(point.qty),
+            "price": None if point.price is None else plain(point.price), "labels": dict(point.labels)}
+
+
+def _left_entry(left: Left) -> dict[str, Any]:
+    return {**_basis_entry(left.basis), **_point_entry(left.point), "module": left.module, "why": left.why}
+
+
+def _basis_entry(basis: Basis) -> dict[str, Any]:
+    revision, ruleset = basis.revision, basis.ruleset
+    return {"scope": revision.place.scope, "begin": instant(revision.period.begin),
+            "end": instant(revision.period.end), "origin": revision.origin, "revision": revision.revision,
+            "recorded": instant(revision.at), "author": revision.author, "modules": list(basis.modules),
+            "ruleset": None if ruleset is None else ruleset.version,
+            "software": None if ruleset is None else ruleset.software,
+            "metrics": None if ruleset is None else ruleset.metrics, "problem": basis.problem or None}
+
+
+def _rule_entry(known: Provenance | None) -> dict[str, Any] | None:
+    if known is None:
+        return None
+    begin, end = known.valid.begin, known.valid.end
+    return {"id": known.id, "kind": known.kind, "name": known.name, "version": known.version, "author": known.author,
+            "recorded": instant(known.recorded), "reason": known.reason,
+            "start": None if begin is None else instant(begin), "end": None if end is None else instant(end)}

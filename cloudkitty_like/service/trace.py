@@ -1,0 +1,142 @@
+"""What became of every row on its way through the rating modules, and what each of them added to its price."""
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from cloudkitty_like.domain import money
+from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.domain.explanation import Explained, OnDemand, Part
+from cloudkitty_like.domain.frame import Frame
+from cloudkitty_like.domain.period import Period
+from cloudkitty_like.ports import Tariff
+
+Key = tuple[str, str, tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+"""What makes a row the same before and after a module: metric, unit, and labels."""
+
+Place = tuple[int, int]
+"""Number of a frame, and of a row in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A row that did not come out of a module."""
+
+    module: str
+    frame: Frame                       # as it went in
+    row: int
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One module: what it was given, what came out, and which row out of which."""
+
+    module: str
+    before: Sequence[Frame]
+    explained: Explained
+    sources: dict[Place, Place] | None         # None: every row is still in its place
+
+    def source(self, place: Place) -> Place | None:
+        return place if self.sources is None else self.sources.get(place)
+
+    def dropped(self) -> Iterator[Dropped]:
+        if self.sources is not None:
+            there = set(self.sources.values())
+            for number, frame in enumerate(self.before):
+                yield from (Dropped(self.module, frame, row) for row in range(len(frame)) if (number, row) not in there)
+
+
+class Trace:
+    """The frames of one scope and period on their way; ``frames`` are as the last module left them, not rounded."""
+
+    def __init__(self, frames: Sequence[Frame]) -> None:
+        self.frames = frames
+        self._steps: list[_Step] = []
+
+    def through(self, module: str, tariff: Tariff, scope: str, period: Period) -> None:
+        """Let this module rate them; to be called in :func:`money.arithmetic`."""
+        before = self.frames
+        explain: Any = getattr(tariff, "explain", None)
+        found: Explained | None = None if explain is None else explain(scope, period, before)
+        after = tariff.rate(scope, period, before) if found is None else found.frames
+        check(module, after, period)
+        sources = _sources(before, after)
+        if found is None:
+            found = Explained(after, [_differences(module, before, frame, number, sources)
+                                      for number, frame in enumerate(after)])
+        self._steps.append(_Step(module, before, found, sources))
+        self.frames = after
+
+    def parts(self, frame: int, row: int) -> tuple[Part, ...]:
+        """What made the price of this row, in the order of the modules."""
+        place: Place | None = (frame, row)
+        found: list[Part] = []
+        for step in reversed(self._steps):
+            if place is None:
+                break
+            found[:0] = step.explained.parts[place[0]][place[1]]
+            place = step.source(place)
+        return tuple(found)
+
+    def dropped(self) -> list[Dropped]:
+        """The rows that a module left out, in the order of the modules."""
+        return [one for step in self._steps for one in step.dropped()]
+
+
+def check(module: str, frames: Sequence[Frame], period: Period) -> None:
+    """Invalid where a module's answer is no frames of the period."""
+    for frame in frames:
+        if not isinstance(frame, Frame) or (frame.period is not period and frame.period != period):
+            raise Invalid(f"the rating module {module} answered {frame!r:.80}, which is no frame of {period}")
+
+
+def keys(frame: Frame) -> list[Key]:
+    """The key of every row; the order in which labels stand makes no difference."""
+    groupby, metadata = sorted(frame.groupby), sorted(frame.metadata)
+    columns = [*map(frame.groupby.__getitem__, groupby), *map(frame.metadata.__getitem__, metadata)]
+    cells: Sequence[tuple[str, ...]] = list(zip(*columns, strict=True)) if columns else [()] * len(frame)
+    head = frame.metric, frame.unit, tuple(groupby), tuple(metadata)
+    return [(*head, one) for one in cells]
+
+
+def places(frames: Sequence[Frame]) -> dict[Key, Place]:
+    """Where each row is."""
+    return {key: (number, row) for number, frame in enumerate(frames) for row, key in enumerate(keys(frame))}
+
+
+def same_rows(one: Frame, other: Frame) -> bool:
+    """Whether the rows are those of the other, whatever their prices."""
+    return ((one.metric, one.unit) == (other.metric, other.unit)
+            and (one.qty is other.qty or one.qty == other.qty)
+            and (one.groupby is other.groupby or one.groupby == other.groupby)
+            and (one.metadata is other.metadata or one.metadata == other.metadata))
+
+
+def _sources(before: Sequence[Frame], after: Sequence[Frame]) -> dict[Place, Place] | None:
+    if len(before) == len(after) and all(map(same_rows, before, after)):
+        return None
+    known = places(before)
+    return {place: known[key] for key, place in places(after).items() if key in known}
+
+
+def _differences(module: str, before: Sequence[Frame], frame: Frame, number: int,
+                 sources: dict[Place, Place] | None) -> Sequence[tuple[Part, ...]]:
+    """The parts of a module that does not say them: what it has made of each row."""
+    def parts(row: int) -> tuple[Part, ...]:
+        source = (number, row) if sources is None else sources.get((number, row))
+        price = frame.price[row]
+        if source is None:
+            return (Part(module, price or money.ZERO, f"added the point, {_amount(frame.qty[row], price)}"),)
+        old_qty, old_price = before[source[0]].qty[source[1]], before[source[0]].price[source[1]]
+        if (old_qty, old_price) == (frame.qty[row], price):
+            return ()
+        with money.arithmetic():
+            amount = (price or money.ZERO) - (old_price or money.ZERO)
+        return (Part(module, amount, f"{_amount(old_qty, old_price)} became {_amount(frame.qty[row], price)}"),)
+    return OnDemand(len(frame), parts)
+
+
+def _amount(qty: Decimal, price: Decimal | None) -> str:
+    return f"{money.plain(qty)} at {'no price' if price is None else money.plain(price)}"

@@ -218,6 +218,12 @@ class App:
         return Simulation(self.database, self.storage, self.tariffs, lambda: self.metrics.metrics)
 
     @cached_property
+    def trying(self) -> Any:
+        from cloudkitty_like.service.trying import Trying
+
+        return Trying(self.database, self.storage, self.tariffs)
+
+    @cached_property
     def quotes(self) -> Any:
         from cloudkitty_like.service.quote import Quotes
 

@@ -44,7 +44,7 @@ COMMANDS = {
     "whatif": "what the usage of some time would cost by other rules",
     "scopes": "list scopes, their progress and their errors; reset, activate, retry, accept-empty",
     "rules": "apply, export and list hashmap rules",
-    "scripts": "add, list, show, end and delete rating scripts",
+    "scripts": "test, add, list, show, end and delete rating scripts",
     "modules": "list, enable, disable and order rating modules",
     "dbsync": "bring the state database to this version",
     "config": "print a sample configuration",

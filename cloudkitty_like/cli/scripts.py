@@ -1,4 +1,4 @@
-"""``scripts``: add, list, show, end and delete rating scripts."""
+"""``scripts``: test, add, list, show, end and delete rating scripts."""
 from __future__ import annotations
 
 import argparse
@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cloudkitty_like.cli import output
+from cloudkitty_like.cli import output, script_trial
 from cloudkitty_like.cli.arguments import moment
 from cloudkitty_like.cli.rules import read
 from cloudkitty_like.domain.errors import Invalid
@@ -26,6 +26,7 @@ STDIN = "-"
 def arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     _add_arguments(actions.add_parser("add", help="make a file a script, or the next version of the one of its name"))
+    script_trial.arguments(actions.add_parser("test", help="show what a script would make of usage that is rated"))
     listing = actions.add_parser("list", help="print the scripts as a table, in the order in which they run")
     listing.add_argument("--all", action="store_true", help="also scripts that have ended or are deleted")
     listing.add_argument("--json", action="store_true", help="print JSON")
@@ -60,6 +61,8 @@ def run(args: argparse.Namespace, app: App) -> int:
     match args.action:
         case "add":
             _add(args, app)
+        case "test":
+            script_trial.run(args, app)
         case "list":
             _list(args, app)
         case "show":
@@ -86,13 +89,8 @@ def _add(args: argparse.Namespace, app: App) -> None:
     name = Path(args.file).stem if args.name is None else args.name
     release = Release(name=name, text=read(args.file), order=args.order, description=args.description,
                       begin=args.begin, end=args.end, retroactive=args.retroactive)
-    try:
+    with script_trial.complaints(args.file):
         done = app.scripts.release(release, _change(args, app), _print, dry_run=args.dry_run)
-    except Invalid as error:
-        file = "standard input" if args.file == STDIN else args.file
-        problems = [f"{file}: {one.removeprefix('data: ')}" if one.startswith("data: ") else f"--{one}"
-                    for one in error.problems]
-        raise Invalid(*problems, hint=error.hint) from None
     _recorded(done, args.dry_run)
 
 

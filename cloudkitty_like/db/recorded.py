@@ -35,12 +35,13 @@ def lives(tx: Connection, table: Table, identity: ColumnElement[str],
     """The recorded states of everything in ``table``, by its id, oldest first.  One query.
 
     Each with the changes that made it and, where it is known no more, ended it:
-    ``made_at``, ``made_by``, ``gone_at``, ``gone_by``.  ``which`` may ask only
+    ``made_at``, ``made_by``, ``made_why``, ``gone_at``, ``gone_by``.  ``which`` may ask only
     what is the same in all states.
     """
     made, gone = rule_change.alias("made"), rule_change.alias("gone")
     rows = tx.execute(
         select(table, identity.label("identity"), made.c.at.label("made_at"), made.c.author.label("made_by"),
+               made.c.reason.label("made_why"),
                gone.c.at.label("gone_at"), gone.c.author.label("gone_by"))
         .join(made, made.c.id == table.c.recorded_from)
         .outerjoin(gone, gone.c.id == table.c.recorded_to)

@@ -51,6 +51,8 @@ class Version:
     valid: Validity
     author: str
     recorded_at: datetime
+    change: int                        # that made it, and why
+    reason: str
     known: bool                        # else it was withdrawn: it holds no more and never will have
     deleted: bool                      # with its script
 
@@ -156,6 +158,7 @@ def _versions(rows: Sequence[Row[Any]], change: int | None) -> list[Version]:
     return [Version(
         id=row.script_id, version=number, name=row.name, checksum=row.checksum, order=row.position,
         description=row.description, valid=Validity(row.valid_from, row.valid_to), author=first[number].made_by,
-        recorded_at=first[number].made_at, deleted=row.deleted_at is not None,
+        recorded_at=first[number].made_at, change=first[number].recorded_from,
+        reason=first[number].made_why, deleted=row.deleted_at is not None,
         known=row.recorded_to is None or (change is not None and row.recorded_to > change),
     ) for number, row in sorted(last.items())]

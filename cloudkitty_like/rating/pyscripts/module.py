@@ -1,7 +1,7 @@
 """The pyscripts rating module: operators' programs, run in a sandbox."""
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 from oslo_config import cfg
@@ -9,13 +9,18 @@ from oslo_config import cfg
 from cloudkitty_like.db import scripts
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.domain.explanation import Provenance
 from cloudkitty_like.domain.script import Script
 from cloudkitty_like.ports import Site
 from cloudkitty_like.rating.pyscripts.nursery import LANDLOCK, LIMITS, NAMESPACES
 from cloudkitty_like.rating.pyscripts.sandbox import Confinement, Sandbox
-from cloudkitty_like.rating.pyscripts.tariff import Printed, PyscriptsTariff, compiled
+from cloudkitty_like.rating.pyscripts.tariff import MODULE, Printed, PyscriptsTariff, compiled
 
 MEBIBYTE = 1 << 20
+
+
+def _unheard(name: str, text: str) -> None:
+    """What scripts print is of no use where nobody tries them out."""
 
 
 class PyscriptsModule:
@@ -57,6 +62,7 @@ class PyscriptsModule:
     def __init__(self, database: Database, sandbox: Sandbox, scope_key: str, recheck: int) -> None:
         self._database, self._sandbox = database, sandbox
         self._scope_key, self._recheck = scope_key, recheck
+        self._printed: Printed = _unheard
 
     @classmethod
     def from_conf(cls, group: Any, site: Site) -> Self:
@@ -75,10 +81,28 @@ class PyscriptsModule:
         with self._database.read() as tx:
             return self._of(scripts.stored(tx, change))
 
-    def candidate(self, candidates: Mapping[str, Script], printed: Printed = lambda name, text: None,
-                  recheck: int | None = None) -> PyscriptsTariff:
-        """A tariff of scripts that are not stored, by an id of the caller's."""
-        return self._of(candidates, printed, recheck)
+    def candidate(self, document: Iterable[Script]) -> PyscriptsTariff:
+        """These scripts, which are recorded nowhere; each is known by its name, so Invalid where two have one."""
+        self.prepare()
+        named: dict[str, Script] = {}
+        for script in document:
+            if named.setdefault(script.name, script) is not script:
+                raise Invalid(f"two scripts are called {script.name!r}")
+        return self._of(named)
+
+    def provenance(self, change: int, ids: Collection[str]) -> Mapping[str, Provenance]:
+        """Where these versions of scripts come from, as they were known at a change."""
+        with self._database.read() as tx:
+            known = scripts.provenance(tx, change)
+        return {
+            one.key: Provenance(
+                module=MODULE, id=one.key, kind="script", version=one.version, change=one.change, author=one.author,
+                recorded=one.recorded_at, name=one.name, reason=one.reason, valid=one.valid)
+            for one in map(known.get, ids) if one is not None}
+
+    def listen(self, printed: Printed) -> None:
+        """For trying scripts out: tell what they print from now on, and do every run twice."""
+        self._printed, self._recheck = printed, 1
 
     def check(self, name: str, text: str) -> None:
         """Invalid, with line and reason, where a script's text does not compile."""
@@ -92,7 +116,5 @@ class PyscriptsModule:
         """End the worker; another one is started where one is needed again."""
         self._sandbox.close()
 
-    def _of(self, found: Mapping[str, Script], printed: Printed = lambda name, text: None,
-            recheck: int | None = None) -> PyscriptsTariff:
-        recheck = self._recheck if recheck is None else recheck
-        return PyscriptsTariff(found, self._sandbox, self._scope_key, recheck, printed)
+    def _of(self, found: Mapping[str, Script]) -> PyscriptsTariff:
+        return PyscriptsTariff(found, self._sandbox, self._scope_key, self._recheck, self._printed)

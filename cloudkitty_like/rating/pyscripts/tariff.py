@@ -5,14 +5,18 @@ import base64
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.domain.explanation import Explained, OnDemand, Part
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.script import Script
 from cloudkitty_like.rating.pyscripts.points import Place, frames_after
 from cloudkitty_like.rating.pyscripts.sandbox import Answer, Broken, Sandbox, packed_frames
+from cloudkitty_like.service.trace import Trace
 
+MODULE = "pyscripts"
 SHOWN = 10
 Printed = Callable[[str, str], None]
 
@@ -39,6 +43,13 @@ def compiled(sandbox: Sandbox, identity: str, script: Script) -> Compiled:
     if answer.code is None:
         raise Invalid(f"it does not compile: {answer.failed or 'nobody knows why'}")
     return Compiled(identity, script, base64.b64decode(answer.code), answer.form)
+
+
+@dataclass(frozen=True, slots=True)
+class _Alone:
+    """A tariff of one script."""
+
+    rate: Callable[[str, Period, Sequence[Frame]], Sequence[Frame]]
 
 
 class PyscriptsTariff:
@@ -70,12 +81,32 @@ class PyscriptsTariff:
         Invalid, with the script's own traceback, where one fails, runs too
         long or answers what is no usage; Unavailable where none can be run.
         """
-        for one in self._scripts:
-            if period.begin in one.script.valid and any(map(len, frames)):
-                frames = self._run(one, Place(one.script.name, scope, self._scope_key, period), frames)
+        for one in self._in_force(period):
+            frames = self._run(one, scope, period, frames)
         return frames
 
-    def _run(self, one: Compiled, place: Place, frames: Sequence[Frame]) -> list[Frame]:
+    def explain(self, scope: str, period: Period, frames: Sequence[Frame]) -> Explained:
+        """What ``rate`` answers to the same; a part is what one script made of a row."""
+        trace = Trace(frames)
+        named = {one.id: one.script.name for one in self._in_force(period)}
+        for one in self._in_force(period):
+            trace.through(one.id, _Alone(partial(self._run, one)), scope, period)
+        return Explained(trace.frames, [
+            OnDemand(len(frame), partial(self._parts, trace, named, number))
+            for number, frame in enumerate(trace.frames)])
+
+    @staticmethod
+    def _parts(trace: Trace, named: Mapping[str, str], frame: int, row: int) -> tuple[Part, ...]:
+        return tuple(Part(MODULE, part.amount, f"script {named[part.module]}: {part.what}", part.module)
+                     for part in trace.parts(frame, row))
+
+    def _in_force(self, period: Period) -> list[Compiled]:
+        return [one for one in self._scripts if period.begin in one.script.valid]
+
+    def _run(self, one: Compiled, scope: str, period: Period, frames: Sequence[Frame]) -> Sequence[Frame]:
+        if not any(map(len, frames)):
+            return frames
+        place = Place(one.script.name, scope, self._scope_key, period)
         request: dict[str, object] = {
             "job": "run", "name": one.script.name, "text": one.script.text, "code": one.code, "form": one.form,
             "begin": int(place.period.begin.timestamp()), "end": int(place.period.end.timestamp()),

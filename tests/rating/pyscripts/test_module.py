@@ -45,11 +45,12 @@ def usage():
     ]
 
 
-def rated(module, *texts, frames=None, printed=None):
-    scripts = {str(number): Script(name=f"script {number}", text=text, order=number)
-               for number, text in enumerate(texts)}
-    tariff = module.candidate(scripts) if printed is None else module.candidate(scripts, printed)
-    return tariff.rate("p", HOUR, usage() if frames is None else frames)
+def named(*texts):
+    return [Script(name=f"script {number}", text=text, order=number) for number, text in enumerate(texts)]
+
+
+def rated(module, *texts, frames=None):
+    return module.candidate(named(*texts)).rate("p", HOUR, usage() if frames is None else frames)
 
 
 def rows(frames):
@@ -116,7 +117,8 @@ def test_a_script_as_cloudkitty_documents_them_runs_unchanged(module):
 
 def test_a_script_sees_what_cloudkittys_scripts_see(module):
     heard = []
-    rated(module, "print(data)", printed=lambda name, text: heard.append((name, text)))
+    module.listen(lambda name, text: heard.append((name, text)))
+    rated(module, "print(data)")
     assert heard[0][0] == "script 0"
     seen = eval(heard[0][1], {"datetime": __import__("datetime"), "Decimal": Decimal})
     assert seen["period"] == {"begin": HOUR.begin, "end": HOUR.end}
@@ -218,12 +220,11 @@ def test_scripts_are_chosen_by_the_begin_of_the_period_and_run_by_order_then_nam
     def adding(letter):
         return f"for p in data['usage']['volume']: p['metadata']['by'] = p['metadata'].get('by', '') + '{letter}'"
 
-    tariff = module.candidate({
-        "1": Script(name="z", text=adding("z"), order=-1),
-        "2": Script(name="b", text=adding("b")), "3": Script(name="a", text=adding("a")),
-        "4": Script(name="over", text=adding("x"), valid=Validity(None, HOUR.begin)),
-        "5": Script(name="later", text=adding("y"), valid=Validity(HOUR.begin + timedelta(seconds=1))),
-    })
+    tariff = module.candidate([
+        Script(name="z", text=adding("z"), order=-1), Script(name="b", text=adding("b")),
+        Script(name="a", text=adding("a")), Script(name="over", text=adding("x"), valid=Validity(None, HOUR.begin)),
+        Script(name="later", text=adding("y"), valid=Validity(HOUR.begin + timedelta(seconds=1))),
+    ])
     labels = [row[4] for row in rows(tariff.rate("p", HOUR, usage())) if row[0] == "volume"]
     assert labels == [{"project_id": "p", "id": "v", "by": "zab"}]
 
@@ -242,8 +243,35 @@ def test_what_does_not_compile_is_refused_with_line_and_reason(module):
     with pytest.raises(Invalid, match=r"^data: line 2: '\(' was never closed$"):
         module.check("x", "a = 1\nb = (")
     with pytest.raises(Invalid, match=r"^script 'x': line 1: invalid syntax$"):
-        module.candidate({"1": Script(name="x", text="1 1 =")})
+        module.candidate([Script(name="x", text="1 1 =")])
     module.check("x", "pass")
+
+
+def test_scripts_of_one_name_cannot_be_tried_together(module):
+    with pytest.raises(Invalid, match="two scripts are called 'x'"):
+        module.candidate([Script(name="x", text="1"), Script(name="x", text="2")])
+
+
+# --- explanations ---------------------------------------------------------------------------------
+
+
+def test_each_script_says_what_it_did_and_the_parts_add_up(module):
+    tariff = module.candidate(named(
+        "for p in data['usage']['compute']: p['rating']['price'] = p['vol']['qty'] / 3",
+        "for p in data['usage']['compute']: p['rating']['price'] *= 2\n"
+        "data['usage']['fee'] = [{'vol': {'unit': 'piece', 'qty': 1}, 'rating': {'price': 5}, 'groupby': {}}]",
+        "pass"))
+    found = tariff.explain("p", HOUR, usage())
+    assert rows(found.frames) == rows(tariff.rate("p", HOUR, usage()))
+    parts = {(frame.metric, row): own[row] for frame, own in zip(found.frames, found.parts, strict=True)
+             for row in range(len(frame))}
+    third, sixty = parts["compute", 0]
+    assert (third.rule, sixty.rule) == ("script 0", "script 1")
+    assert third.amount == sixty.amount == Decimal("0." + "3" * 60)
+    assert third.what == f"script script 0: 1 at no price became 1 at 0.{'3' * 60}"
+    assert parts["volume", 0] == ()
+    (added,) = parts["fee", 0]
+    assert (added.amount, added.rule) == (5, "script 1")
 
 
 # --- kept scripts ---------------------------------------------------------------------------------
@@ -273,11 +301,18 @@ def test_c17_c19_a_period_can_be_rated_by_the_scripts_of_any_change(sqlite):
         gone = latest()
         scripts.add(Draft(name="s", data=text(2)), change(HOUR.begin))
         assert [price(0), price(first), price(gone), price(latest())] == [None, 1, None, 2]
+        (one,) = module.provenance(first, [f"{made.id}/1", "bogus"]).values()
+        assert (one.name, one.kind, one.version, one.author, one.recorded) == ("s", "script", 1, "me", NOW)
+        assert module.provenance(0, [f"{made.id}/1"]) == {}
     finally:
         module.close()
 
 
 class TestPyscripts(RatingModuleContract):
+    @pytest.fixture
+    def document(self):
+        return [Script(name="s", text="for p in data['usage']['contract_other_usage']: p['rating']['price'] = 1")]
+
     @pytest.fixture
     def rated(self, sqlite):
         module = built(sqlite)

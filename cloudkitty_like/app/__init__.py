@@ -205,12 +205,11 @@ class App:
                                    software=__version__, now=self.clock())
         return version.version, self.tariffs.at(version.change).rate
 
-    @property
-    def script_check(self) -> Callable[[str, str], None]:
-        """What a script has to pass before it is kept: its name, its text; Invalid where it does not compile."""
+    def script_check(self, name: str, text: str) -> None:
+        """What a script has to pass before it is kept: Invalid, with line and message, where it does not compile."""
         from cloudkitty_like.app.scripting import compiles
 
-        return compiles
+        compiles(name, text)
 
     @cached_property
     def scripts(self) -> Any:
@@ -228,9 +227,9 @@ class App:
         return Services(
             database=self.database, storage=self.storage, summary=self.summary, scopes=self.scopes,
             metrics=lambda: self.metrics.metrics, document=lambda: exact_yaml.load(self.metrics.text),
-            rating=self.rating, script_check=self.script_check, clock=self.clock,
-            period=self.period, wait_periods=collect.wait_periods,
-            scope_key=collect.scope_key, collector=collect.collector, fetcher=self.conf.fetcher.backend)
+            rating=self.rating, script_check=self.script_check, clock=self.clock, period=self.period,
+            wait_periods=collect.wait_periods, scope_key=collect.scope_key, collector=collect.collector,
+            fetcher=self.conf.fetcher.backend)
 
     def application(self, counters: Any = None) -> Any:
         """The REST API as a WSGI application; Invalid with everything that is wrong at once.

@@ -89,11 +89,16 @@ def _add(args: argparse.Namespace, app: App) -> None:
     try:
         done = app.scripts.release(release, _change(args, app), _print, dry_run=args.dry_run)
     except Invalid as error:
-        file = "standard input" if args.file == STDIN else args.file
-        problems = [f"{file}: {one.removeprefix('data: ')}" if one.startswith("data: ") else f"--{one}"
-                    for one in error.problems]
-        raise Invalid(*problems, hint=error.hint) from None
+        raise Invalid(*(_in_our_words(problem, args.file) for problem in error.problems), hint=error.hint) from None
     _recorded(done, args.dry_run)
+
+
+def _in_our_words(problem: str, file: str) -> str:
+    """A problem of a script's attribute as one of the file or the option that it came from."""
+    attribute, _, reason = problem.partition(": ")
+    if attribute == "data":
+        return f"{'standard input' if file == STDIN else file}: {reason}"
+    return f"--{problem}" if attribute in ("name", "order", "description", "end") else problem
 
 
 def _print(succession: Succession) -> None:

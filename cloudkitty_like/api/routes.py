@@ -297,5 +297,3 @@ def _response(request: Request, answer: Answer, accepts: str) -> Response:
             body = gzip.compress(body, 5)
             headers["Content-Encoding"] = "gzip"
     return Response(status=answer.status, body=body, headerlist=list(headers.items()))
-
-

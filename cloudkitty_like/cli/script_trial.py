@@ -43,10 +43,14 @@ def complaints(file: str) -> Iterator[None]:
     try:
         yield
     except Invalid as error:
-        name = "standard input" if file == "-" else file
-        problems = [f"{name}: {one.removeprefix('data: ')}" if one.startswith("data: ") else f"--{one}"
-                    for one in error.problems]
-        raise Invalid(*problems, hint=error.hint) from None
+        raise Invalid(*(_in_our_words(problem, file) for problem in error.problems), hint=error.hint) from None
+
+
+def _in_our_words(problem: str, file: str) -> str:
+    attribute, _, reason = problem.partition(": ")
+    if attribute == "data":
+        return f"{'standard input' if file == '-' else file}: {reason}"
+    return f"--{problem}" if attribute in ("name", "order", "description", "end") else problem
 
 
 def run(args: argparse.Namespace, app: App) -> None:

@@ -94,6 +94,7 @@ def _add(args: argparse.Namespace, app: App) -> None:
     _recorded(done, args.dry_run)
 
 
+
 def _print(succession: Succession) -> None:
     for line in succession.lines():
         print(output.printable(line))

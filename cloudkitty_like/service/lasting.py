@@ -41,7 +41,7 @@ def new_validity(start: datetime | None, end: datetime | None, now: datetime, fo
     if begin < now and not force:
         raise Invalid(f"start: {instant(begin)} is in the past",
                       hint="a forced rule may start in the past; what is rated already is not rated again by itself")
-    return _validity(begin, end)
+    return validity(begin, end)
 
 
 def has_begun(valid: Validity, now: datetime) -> bool:
@@ -58,7 +58,7 @@ def running_validity(valid: Validity, end: datetime | None, differs: bool, now: 
         raise Invalid(RUNNING % ("always" if valid.begin is None else valid.begin.replace(tzinfo=None)))
     if end is not None and end < now:
         raise Invalid(f"end: {instant(end)} is in the past")
-    return _validity(valid.begin, end)
+    return validity(valid.begin, end)
 
 
 def future_validity(valid: Validity, start: datetime | None, end: datetime | None, now: datetime) -> Validity:
@@ -66,10 +66,11 @@ def future_validity(valid: Validity, start: datetime | None, end: datetime | Non
     begin = start or valid.begin
     if begin is not None and begin < now:
         raise Invalid(f"start: {instant(begin)} is in the past")
-    return _validity(begin, end)
+    return validity(begin, end)
 
 
-def _validity(begin: datetime | None, end: datetime | None) -> Validity:
+def validity(begin: datetime | None, end: datetime | None) -> Validity:
+    """Invalid, as a problem of ``end``, where that is not after the begin."""
     try:
         return Validity(begin, end)
     except Invalid as error:

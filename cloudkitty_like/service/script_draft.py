@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cloudkitty_like.domain.errors import Invalid
-from cloudkitty_like.domain.rule import Validity
 from cloudkitty_like.domain.script import Script
 from cloudkitty_like.service.lasting import (
     MISSING,
@@ -17,6 +16,7 @@ from cloudkitty_like.service.lasting import (
     has_begun,
     new_validity,
     running_validity,
+    validity,
 )
 
 
@@ -92,7 +92,7 @@ def released(release: Release, known: Mapping[int, Script], now: datetime) -> Sc
     before = current or (known[max(known)] if known else None)
     order, description = release.order, release.description
     return Script(
-        name=release.name, text=release.text, valid=Validity(begin, release.end),
+        name=release.name, text=release.text, valid=validity(begin, release.end),
         order=order if order is not None else before.order if before else 0,
         description=description if description is not None else before.description if before else "")
 

@@ -29,7 +29,7 @@ from cloudkitty_like.service.script_draft import Draft, Release, changed_script,
 
 T = TypeVar("T")
 Check = Callable[[str, str], None]
-"""Takes the name and the text of a script; Invalid, with line and message, where that does not compile."""
+"""Takes the name and the text of a script; Invalid (``data: line 3: ...``) where that does not compile."""
 
 Announce = Callable[[Succession], None]
 EVERYTHING = Which()

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from webtest import TestApp
 from cloudkitty_like.api import identity
 from cloudkitty_like.api.policies import list_rules
 from tests.api.doors import CLAIMS, configuration, door
+from tests.certificates import Authority
 from tests.fake_http import Reply, serve
 from tests.keystone import Keystone, keystone
 from tests.servers import free_port
@@ -180,6 +182,20 @@ def test_a_keystone_that_is_broken_is_a_503(tmp_path: Path, answer: Reply) -> No
             tmp_path, f"[keystone_authtoken]\nauth_type = password\nauth_url = {fake.url}\n"
                       "username = rating\npassword = rating\nhttp_request_max_retries = 0\n"))
         assert app.get("/v2/summary", headers={"X-Auth-Token": "any"}, status="*").status_int == 503
+
+
+def test_s8_a_keystone_is_asked_only_over_a_connection_that_is_verified(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.certificate("keystone"))
+    with serve(lambda asked: Reply(500), context) as fake:
+        settings = (f"[keystone_authtoken]\nauth_type = password\nauth_url = {fake.url}\nusername = rating\n"
+                    "password = rating\nhttp_request_max_retries = 0\n")
+        door(configuration(tmp_path, settings)).get("/v2/summary", headers={"X-Auth-Token": "any"}, status=503)
+        assert fake.asked == []
+        trusting = configuration(tmp_path, f"{settings}cafile = {authority.file}\n")
+        door(trusting).get("/v2/summary", headers={"X-Auth-Token": "any"}, status=503)
+        assert fake.asked != []
 
 
 def test_a_service_that_keystone_does_not_know_is_a_503(running: Keystone, tmp_path: Path) -> None:

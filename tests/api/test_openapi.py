@@ -12,6 +12,7 @@ from tests.api.site import Site
 
 URL = "/v2/openapi.json"
 HASHMAP = "/v1/rating/module_config/hashmap"
+SCRIPTS = "/v1/rating/module_config/pyscripts/scripts"
 OPERATION = {
     "type": "object", "required": ["operationId", "summary", "tags", "responses"], "additionalProperties": False,
     "properties": {
@@ -92,7 +93,7 @@ def test_what_is_in_braces_is_a_parameter_of_the_path_and_the_other_way_round(do
 def test_every_route_is_in_it_with_its_status_rule_and_parameters(site: Site, document):
     known, seen = operations(document), set()
     for route in routes(site.services(), Counters()):
-        if route.url.startswith("/v1/billing"):
+        if route.hidden:
             continue
         for pattern in route.patterns:
             where = (route.method, "/" + "/".join(pattern))
@@ -126,7 +127,8 @@ def samples(site: Site):
     group = site.ok("POST", f"{HASHMAP}/groups", {"name": "g"})["group_id"]
     mapping = {"field_id": field, "value": "m1", "cost": "0.1", "group_id": group, "start": "2026-12-01"}
     threshold = {"service_id": service, "level": "10", "cost": "0.1", "group_id": group}
-    ids = {"service_id": service, "field_id": field, "group_id": group,
+    script = site.ok("POST", SCRIPTS, {"name": "s", "data": "a = 0"})["script_id"]
+    ids = {"script_id": script, "service_id": service, "field_id": field, "group_id": group,
            "mapping_id": site.ok("POST", f"{HASHMAP}/mappings", mapping)["mapping_id"],
            "threshold_id": site.ok("POST", f"{HASHMAP}/thresholds", threshold)["threshold_id"],
            "metric_name": "vcpu", "service": "compute", "collector": "c", "name": "noop", "module_id": "noop",
@@ -146,6 +148,9 @@ def samples(site: Site):
         ("POST", f"{HASHMAP}/services/{{service_id}}/mappings"): {"cost": "1", "start": "2026-12-01"},
         ("POST", f"{HASHMAP}/mappings"): mapping | {"value": "m2"},
         ("POST", f"{HASHMAP}/thresholds"): threshold | {"level": "20"},
+        ("POST", SCRIPTS): {"name": "other", "data": "a = 0", "order": 1, "start": "2026-12-01"},
+        ("PUT", SCRIPTS): {"script_id": script, "name": "s"},
+        ("PUT", f"{SCRIPTS}/{{script_id}}"): {"data": "a = 0"},
         ("POST", "/v1/collector/mappings"): {"service": "compute", "collector": "c"},
         ("PUT", "/v1/collector/states"): {"name": "c", "enabled": True},
         ("PUT", "/v1/collector/states/{name}"): {"enabled": True},
@@ -203,6 +208,16 @@ def test_every_error_is_of_the_shape_that_is_declared(site: Site, document, meth
     status, answer = site.ask(method, url, user=user)
     assert status >= 400
     validate(answer, document["components"]["schemas"]["Fault" if url.startswith("/v1/") else "Message"], document)
+
+
+def test_scripts_without_their_texts_are_of_their_shape(site: Site, document):
+    schema = operations(document)["GET", SCRIPTS]["responses"]["200"]["content"]["application/json"]["schema"]
+    site.ok("POST", SCRIPTS, {"name": "s", "data": "a = 0"})
+    validate(site.get(f"{SCRIPTS}?no_data=true"), schema, document)
+
+
+def test_a_url_that_is_only_there_to_refuse_is_not_in_it(document):
+    assert [path for path in document["paths"] if "billing" in path or path.endswith(("pyscripts", "/script"))] == []
 
 
 def test_a_summary_is_of_its_shape_in_every_form(site: Site, document):

@@ -100,7 +100,7 @@ def test_a_script_is_ended_and_deleted(made: Site) -> None:
     ("#" * 4_000_001, (), "bad.py: it is larger than 4000000 bytes"),
     ("a = 0", ("--name", ""), "--name: is empty"), ("a = 0", ("--order", "first"), "--order"),
     ("a = 0", ("--order", "9999999999"), "--order: 9999999999 is out of range"),
-    ("a = 0", ("--start", "2026-02-01", "--end", "2026-01-01"), "ends at 2026-01-01"),
+    ("a = 0", ("--start", "2026-02-01", "--end", "2026-01-01"), "error: --end: ends at 2026-01-01"),
     ("a = 0", ("--start", "soon"), "--start/--effective"),
     ("a = 0", ("--retroactive", "--start", "2026-01-01"), "not allowed with"),
 ])

@@ -7,20 +7,15 @@ from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address
 from itertools import count
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from cloudkitty_like.client.prometheus import EDGES, Bearer, Prometheus, Transport, basic
 from cloudkitty_like.domain.errors import Unavailable
 from cloudkitty_like.testing.collector import HOUR, MILLISECOND
+from tests.certificates import Authority
 from tests.fake_http import Answer, Asked, Reply, as_json, refusal, serve, vector
 from tests.servers import SERVERS, free_port
 
@@ -234,46 +229,6 @@ def test_no_message_holds_a_secret() -> None:
     with serve(constantly(Reply(401))) as fake, pytest.raises(Unavailable) as caught:
         Prometheus(fake.url.replace("//", "//user:hush@"), Transport(auth=basic("user", "hush"))).query("up")
     assert "hush" not in f"{caught.value}{caught.value.hint}"
-
-
-class Certificate(NamedTuple):
-    file: str
-    key_file: str
-
-
-class Authority:
-    """Makes certificates that a TLS server or client of a test can use."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
-        certificate = self._builder("test authority", self._key).add_extension(
-            x509.BasicConstraints(ca=True, path_length=None), critical=True).sign(self._key, hashes.SHA256())
-        self.file = self._written("ca.pem", certificate.public_bytes(serialization.Encoding.PEM))
-
-    def certificate(self, name: str) -> Certificate:
-        key = ec.generate_private_key(ec.SECP256R1())
-        made = self._builder(name, key).add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False,
-        ).sign(self._key, hashes.SHA256())
-        private = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        return Certificate(self._written(f"{name}.pem", made.public_bytes(serialization.Encoding.PEM)),
-                           self._written(f"{name}.key", private))
-
-    def _builder(self, name: str, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-        now = datetime.now(UTC)
-        return (
-            x509.CertificateBuilder().subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
-            .issuer_name(self._name).public_key(key.public_key()).serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(hours=1)).not_valid_after(now + timedelta(hours=1))
-        )
-
-    def _written(self, name: str, content: bytes) -> str:
-        path = self._directory / name
-        path.write_bytes(content)
-        return str(path)
 
 
 class TestTls:

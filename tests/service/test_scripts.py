@@ -248,6 +248,16 @@ def test_a_script_is_ended_by_name_or_id(workshop):
     assert workshop.scripts.versions("one")[-1].id == identity
 
 
+def test_a_script_whose_next_version_is_taken_back_is_not_deleted(bench):
+    bench.release("a = 0", end=NOW + HOUR)
+    bench.release("a = 1", begin=NOW + DAY)
+    bench.wait(2 * HOUR)
+    done = bench.end()
+    assert (list(done.withdrawn), list(done.changed)) == ([2], [])
+    assert bench.names() == ["one"]
+    assert bench.scripts.named("one", bench.now).text == "a = 0"
+
+
 def test_a_script_is_deleted_by_name_and_its_name_is_free(bench):
     bench.release("a = 0")
     bench.wait()

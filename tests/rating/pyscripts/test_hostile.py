@@ -91,7 +91,7 @@ def belongings(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_script_is_contained_and_reported(sandbox, belongings, name):
+def test_s1_a_hostile_script_is_contained_and_reported(sandbox, belongings, name):
     text, said = HOSTILE[name]
     if "{" in text:
         text = text.format(**belongings.filled)

@@ -71,8 +71,10 @@ def _window(begin: datetime | None, end: datetime | None) -> Period | None:
         return None
     if begin is not None and end is not None and begin >= end:
         raise Invalid("--end: it is not after --begin")
-    end = min(end or LATEST, LATEST)
-    return Period(min(begin or EPOCH, end - DAY), end)
+    # Before 1970 and after the end of time there is nothing; a window there is one all the same.
+    end = max(min(end or LATEST, LATEST), EPOCH)
+    begin = begin or EPOCH
+    return Period(begin if begin < end else end - DAY, end)
 
 
 def _filters(texts: Sequence[str]) -> dict[str, frozenset[str]]:

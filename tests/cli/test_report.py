@@ -56,6 +56,13 @@ def test_dates_at_the_ends_of_the_calendar_are_dates(here) -> None:
     assert here.json("report", "--begin", "9999-12-31") == []
 
 
+def test_a_window_of_less_than_a_day_is_that_window(here) -> None:
+    (row,) = here.json("report", "--by", "", "--begin", "2026-10-05T10:00", "--end", "2026-10-05T12:00")
+    hours = here.json("report", "--by", "time", "--begin", "2026-10-05", "--end", "2026-10-06")
+    assert row["points"] == sum(hour["points"] for hour in hours if hour["key"]["time"][11:13] in ("10", "11"))
+    assert here.json("report", "--end", "0001-01-01") == here.json("report", "--begin", "9999-12-31") == []
+
+
 def test_it_can_be_narrowed(here) -> None:
     everything = here.json("report")
     assert here.json("report", "--scope", "shop", "--metric", "volume") == [

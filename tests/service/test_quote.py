@@ -12,14 +12,18 @@ from hypothesis import strategies as st
 
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Forbidden
+from cloudkitty_like.domain.explanation import total
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import Query
-from cloudkitty_like.domain.rule import Rule
+from cloudkitty_like.domain.rule import Rule, Validity
 from cloudkitty_like.service.access import Caller
 from cloudkitty_like.service.quote import Quotes, Resource
 from tests.api.site import DUE, HOUR, Site
+from tests.books import at
 from tests.databases import new_database
+from tests.ratings import Ratings, flat, used
+from tests.service.test_explanation import odd
 
 RULES = (
     Rule(service="vcpu", field="flavor", value="small", cost=Decimal("0.333333333333333333"), group="flavor"),
@@ -96,3 +100,53 @@ def test_it_is_of_the_period_that_is_now(site):
     desk.prices(ROOT, [resource(1)])
     assert found == [Period.containing(site.now, HOUR)]
     assert found[0].begin > DUE
+
+
+# --- modules that do more than price, and the skip expression -----------------------------------------
+
+def desk_of(books) -> Quotes:
+    def rating():
+        return 1, books.tariffs.latest()[1].rate
+
+    return Quotes(rating, lambda: books.metrics.metrics, lambda: at(5).begin, HOUR, "project_id", books.tariffs)
+
+
+@settings(max_examples=25, deadline=None)
+@given(qty=NUMBERS, flavor=st.sampled_from(["m1", "gone", "big", "other"]), image=st.sampled_from(["i", "j"]),
+       metric=st.sampled_from(["compute", "disk"]))
+def test_a_quote_is_the_sum_of_whatever_is_stored_when_the_same_is_rated(changing, qty, flavor, image, metric):
+    asked = resource(qty, metric, {"image": image}, flavor=flavor)
+    desk = desk_of(changing)
+    ((quoted,), (points,)) = desk.prices(ROOT, [asked]), desk.explained(ROOT, [asked])
+    changing.rate("", 5, used(5, (str(qty), flavor, image), metric=metric, unit="h" if metric == "compute" else "GiB"))
+    stored = list(changing.summary.rows(Query(scopes=frozenset({""}), period=at(5))))
+    assert sum(row.sum.price for row in stored) == (quoted or 0)
+    assert (quoted is None) == (bool(stored) and stored[0].sum.unpriced == stored[0].sum.points)
+    assert sum(one.point.price or 0 for one in points) == (quoted or 0)
+    for one in points:
+        assert total(one.parts) + one.rounding == (one.point.price or 0)
+
+
+@pytest.fixture(scope="module", params=[None, odd], ids=["hashmap", "and another"])
+def changing(request):
+    with new_database("sqlite") as database:
+        books = Ratings(database, request.param)
+        books.rules(flat("0.5", field="flavor", value="m1"), flat("3", field="flavor", value="big"),
+                    flat("1.25", field="image", value="i", type="rate"), flat("0", service="disk"))
+        yield books
+
+
+def test_what_is_dropped_or_skipped_costs_nothing_and_is_not_unpriced(sqlite):
+    books = Ratings(sqlite, lambda frames: [frame.where([False] * len(frame)) if frame.metric == "compute" else frame
+                                            for frame in frames])
+    books.rules(flat("0", service="disk"))
+    assert desk_of(books).prices(ROOT, [resource(1, "compute", flavor="m1"), resource(9, "disk", flavor="m1"),
+                                        resource(1, "bogus")]) == [0, 0, None]
+
+
+def test_a_quote_may_be_of_another_time(sqlite):
+    books = Ratings(sqlite)
+    books.rules(flat("1", valid=Validity(end=at(7).begin)), flat("2", valid=Validity(at(7).begin)))
+    for hour, price in ((None, 3), (6, 3), (7, 6), (100, 6)):
+        when = None if hour is None else at(hour).begin
+        assert desk_of(books).prices(ROOT, [resource(3, "compute")], when) == [price]

@@ -8,7 +8,7 @@ from decimal import Decimal
 from types import CodeType
 from typing import Any
 
-from cloudkitty_like.rating.pyscripts.checks import Column, Wrong, columns, price_text
+from cloudkitty_like.rating.pyscripts.checks import Column, Wrong, columns, price_texts
 
 
 class Frame:
@@ -52,7 +52,9 @@ def run(code: CodeType, period: Mapping[str, datetime], frames: Sequence[Any]) -
     rate: Callable[[Frame], Any] = names["rate"]
     answers: list[Any] = []
     for place, (metric, unit, qty, price, groupby, metadata) in enumerate(frames):
-        before = [None if one is None else Decimal(one) for one in price]
+        before: list[Decimal | None] = [None] * len(qty)
+        if price:
+            before = [None if one is None else Decimal(one) for one in price]
         frame = Frame(metric, unit, dict(period), list(map(Decimal, qty)), before,
                       {**columns(metadata), **columns(groupby)})
         prices = rate(frame)
@@ -61,5 +63,5 @@ def run(code: CodeType, period: Mapping[str, datetime], frames: Sequence[Any]) -
         prices = list(prices)
         if len(prices) != len(qty):
             raise Wrong(f"rate answered {len(prices)} prices for {len(qty)} points", metric)
-        answers.append({"frame": place, "price": [price_text(one, metric, at) for at, one in enumerate(prices)]})
+        answers.append({"frame": place, "price": price_texts(prices, metric, 0)})
     return answers

@@ -42,7 +42,8 @@ class _Given:
         self.qty = list(map(Decimal, qty))
         # An unpriced point shows a price of 0.  It stays unpriced while it has this very object.
         self.nothing = Decimal(0)
-        prices = [self.nothing if one is None else Decimal(one) for one in price]
+        prices = [self.nothing if one is None else Decimal(one) for one in price] if price else \
+            [self.nothing] * len(self.qty)
         self.labels = {"groupby": self._cells(groupby), "metadata": self._cells(metadata)}
         rows = [self._rows(cells) for cells in self.labels.values()]
         self.points = list(map(self._maker(), self.qty, prices, *rows))

@@ -6,17 +6,14 @@ sandbox checks it as it would anybody's.
 """
 from __future__ import annotations
 
-import ast
 import base64
 import decimal
 import io
 import json
-import linecache
 import marshal
 import symtable
 import sys
-import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from types import CodeType
 from typing import Any
@@ -27,6 +24,8 @@ from cloudkitty_like.rating.pyscripts.checks import Wrong
 DATA, COLUMNS = "data", "columns"
 PRINTED = 64 * 1024                # characters that a script may print
 TOLD = 4000                        # characters of what went wrong
+INNERMOST = 20                     # of its frames
+FILE = "<script "
 DIGITS = 60
 
 
@@ -51,8 +50,10 @@ class _Printed(io.TextIOBase):
 def answer(request: bytes | bytearray) -> bytes:
     """What the process has to say; it never raises."""
     printed = _Printed()
+    lines: list[str] = []
     try:
         asked = marshal.loads(request)  # noqa: S302 - of our own making
+        lines = asked["text"].splitlines()
         if asked["job"] == "compile":
             found = _compiled(asked["name"], asked["text"])
         else:
@@ -65,21 +66,28 @@ def answer(request: bytes | bytearray) -> bytes:
     except Wrong as wrong:
         return json.dumps({"wrong": wrong.problem, "printed": printed.text()}).encode()
     except BaseException as error:      # SystemExit, and whatever else a script may raise
-        return _failed(_told(error), printed)
+        return _failed(_told(error, lines), printed)
 
 
 def _failed(told: str, printed: _Printed) -> bytes:
     return json.dumps({"failed": told[-TOLD:], "printed": printed.text()}).encode()
 
 
-def _told(error: BaseException) -> str:
-    """The traceback of the script alone: nothing of ours."""
+def _told(error: BaseException, lines: Sequence[str] = ()) -> str:
+    """The traceback of the script alone, nothing of ours; ``lines`` are its source."""
     try:
-        lines = traceback.format_exception_only(type(error), error)
-        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith("<script ")]
-        if frames:
-            lines = ["Traceback (most recent call last):\n", *traceback.format_list(frames[-20:]), *lines]
-        return "".join(lines).strip()
+        said = f"{type(error).__name__}: {error}".removesuffix(": ")
+        frames = []
+        place = error.__traceback__
+        while place is not None:
+            code, number = place.tb_frame.f_code, place.tb_lineno
+            if code.co_filename.startswith(FILE):
+                source = lines[number - 1].strip() if 0 < number <= len(lines) else ""
+                frames.append(f'  File "{code.co_filename}", line {number}, in {code.co_name}\n'
+                              + (f"    {source}\n" if source else ""))
+            place = place.tb_next
+        head = "Traceback (most recent call last):\n" if frames else ""
+        return head + "".join(frames[-INNERMOST:]) + said
     except BaseException:               # an exception of the script's own, that cannot even be printed
         return type(error).__name__
 
@@ -90,18 +98,18 @@ def _told(error: BaseException) -> str:
 def _compiled(name: str, text: str) -> dict[str, Any]:
     """The script's code, and which form it has; where it does not compile the line and why."""
     try:
-        tree = ast.parse(text, _filename(name))
-        code = compile(tree, _filename(name), "exec", dont_inherit=True)
+        code = compile(text, _filename(name), "exec", dont_inherit=True)
+        names = symtable.symtable(text, name, "exec")
     except SyntaxError as error:
         return {"syntax": {"line": error.lineno or 0, "reason": error.msg}}
     except (ValueError, RecursionError, MemoryError, OverflowError) as error:
         return {"syntax": {"line": 0, "reason": str(error) or type(error).__name__}}
-    form = COLUMNS if _defines_rate(tree) and not _reads_data(symtable.symtable(text, name, "exec")) else DATA
+    form = COLUMNS if _defines_rate(names) and not _reads_data(names) else DATA
     return {"code": base64.b64encode(marshal.dumps(code)).decode(), "form": form}
 
 
-def _defines_rate(tree: ast.Module) -> bool:
-    return any(isinstance(statement, ast.FunctionDef) and statement.name == "rate" for statement in tree.body)
+def _defines_rate(names: symtable.SymbolTable) -> bool:
+    return any(child.get_name() == "rate" and child.get_type() == "function" for child in names.get_children())
 
 
 def _reads_data(table: symtable.SymbolTable) -> bool:
@@ -112,16 +120,13 @@ def _reads_data(table: symtable.SymbolTable) -> bool:
 
 
 def _filename(name: str) -> str:
-    return f"<script {name}>"
+    return f"{FILE}{name}>"
 
 
 # --- running --------------------------------------------------------------------------------------
 
 
 def _run(asked: Mapping[str, Any]) -> dict[str, Any]:
-    filename = _filename(asked["name"])
-    text = asked["text"]
-    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
     code: CodeType = marshal.loads(asked["code"])  # noqa: S302 - compiled in such a process
     period = {name: datetime.fromtimestamp(asked[name], UTC) for name in ("begin", "end")}
     context = decimal.Context(prec=DIGITS, rounding=decimal.ROUND_HALF_EVEN)

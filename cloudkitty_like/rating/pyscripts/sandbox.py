@@ -250,7 +250,8 @@ def packed_frames(frames: Sequence[Any]) -> list[tuple[Any, ...]]:
     """Frames as a request has them: text and bytes only."""
     return [
         (frame.metric, frame.unit, list(map(str, frame.qty)),
-         [None if price is None else str(price) for price in frame.price],
+         # Empty: nothing is priced yet, as is most common.
+         [] if frame.unpriced == len(frame) else [None if price is None else str(price) for price in frame.price],
          [(name, column.values, column.codes.tobytes()) for name, column in frame.groupby.items()],
          [(name, column.values, column.codes.tobytes()) for name, column in frame.metadata.items()])
         for frame in frames

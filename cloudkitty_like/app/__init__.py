@@ -158,6 +158,7 @@ class App:
         from cloudkitty_like.orchestrator.heartbeat import Pulse
         from cloudkitty_like.orchestrator.newcomers import Newcomers, Source
         from cloudkitty_like.orchestrator.process import Processor
+        from cloudkitty_like.orchestrator.reprocess import Past, Reprocessor
         from cloudkitty_like.orchestrator.stages import Stages
 
         self.check(*WORKING)
@@ -171,11 +172,15 @@ class App:
                         self.conf.collect.collector)
         gatherer = Gatherer(self.collector, metrics, threads=options.max_threads,
                             deadline_seconds=options.collector_request_timeout, stages=stages, stop=stop)
+        skip = {metric.alt_name: metric.skip for metric in metrics if metric.skip}
+        reprocessor = Reprocessor(
+            Past(self.database, self.storage, self.clock), gatherer, skip, stages, failures, pulse.doing, stop,
+            self.period, options.scopes_per_batch)
         parts = Parts(
             database=self.database, ledger=self.ledger, failures=failures, pulse=pulse, clock=self.clock, stop=stop,
             newcomers=Newcomers(self.database, self.scopes, source, failures, self.clock, gatherer.ask),
             gatherer=gatherer,
-            processor=Processor(self.ledger, {m.alt_name: m.skip for m in metrics if m.skip}, stages),
+            processor=Processor(self.ledger, skip, stages), reprocessor=reprocessor,
             rating=self.rating, lease=lease,
         )
         tempo = Tempo(

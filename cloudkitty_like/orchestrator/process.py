@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import Protocol
 
 from cloudkitty_like.db.scopes import RATING, SOURCE, ScopeState
 from cloudkitty_like.domain.errors import Conflict, Error, Invalid, Unavailable
@@ -14,11 +15,21 @@ from cloudkitty_like.domain.period import Period
 from cloudkitty_like.orchestrator.collect import Usage
 from cloudkitty_like.orchestrator.stages import RATE, RECORD, Stages
 from cloudkitty_like.orchestrator.work import Batch
-from cloudkitty_like.service.ledger import Ledger, Rated
+from cloudkitty_like.service.ledger import Rated
 
 LOG = logging.getLogger(__name__)
 
 Rate = Callable[[str, Period, Sequence[Frame]], Sequence[Frame]]
+
+
+class Recorder(Protocol):
+    """Where rated frames go: :class:`~cloudkitty_like.service.ledger.Ledger`, or what has its manners."""
+
+    def record(self, batch: Sequence[Rated], ruleset: int) -> None:
+        """All or nothing; Conflict where somebody else was faster."""
+
+    def overtaken(self, batch: Sequence[Rated]) -> set[int]:
+        """The ids of those scopes with which somebody else was faster."""
 
 
 @dataclass
@@ -34,7 +45,7 @@ class Outcome:
 class Processor:
     """Turns usage into recorded frames.  ``skip`` says, by metric, which rated points to drop."""
 
-    def __init__(self, ledger: Ledger, skip: Mapping[str, Predicate], stages: Stages) -> None:
+    def __init__(self, ledger: Recorder, skip: Mapping[str, Predicate], stages: Stages) -> None:
         self._ledger, self._skip, self._stages = ledger, skip, stages
 
     def process(self, batch: Batch, usage: Usage, accepted: Collection[int | None], rate: Rate,

@@ -136,6 +136,12 @@ class App:
         return Scopes(self.database, self.clock, self.period)
 
     @cached_property
+    def reprocessing(self) -> Any:
+        from cloudkitty_like.service.reprocessing import Reprocessing
+
+        return Reprocessing(self.database, self.clock, self.period)
+
+    @cached_property
     def summary(self) -> Any:
         from cloudkitty_like.service.summary import Summary
 

@@ -25,6 +25,7 @@ STATE_CONFIG = "cloudkitty-like.conf"
 NEEDS = {
     "report": ("schema",), "rules": ("schema",), "modules": ("schema",),
     "scopes": ("schema", "ledger"),        # its periods have to be those of the ledger
+    "reprocess": ("schema", "ledger"), "history": ("schema",), "purge": ("schema", "ledger", "storage"),
 }
 """What has to be right before a command can do anything; those that rate look at more."""
 
@@ -39,6 +40,9 @@ COMMANDS = {
     "api": "serve the REST API",
     "report": "what was used and what it costs",
     "scopes": "list scopes, their progress and their errors; reset, activate, retry, accept-empty",
+    "reprocess": "rate the past again: start, list, show, cancel, undo",
+    "history": "who changed what, when and why: rules and ledger",
+    "purge": "forget old points, with a dry run; totals stay",
     "rules": "apply, export and list hashmap rules",
     "modules": "list, enable, disable and order rating modules",
     "dbsync": "bring the state database to this version",

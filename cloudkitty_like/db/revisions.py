@@ -8,7 +8,8 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from cloudkitty_like.db.ledger import COLLECTED, Published
-from cloudkitty_like.db.tables import frame
+from cloudkitty_like.db.reprocessing import Task
+from cloudkitty_like.db.tables import frame, ledger_tx
 from cloudkitty_like.db.visibility import unpublished
 from cloudkitty_like.domain.period import Period
 
@@ -48,6 +49,33 @@ def made(tx: Connection, period: Period, tasks: dict[int, int]) -> dict[int, Mad
             former[row.scope_id, row.superseded] = found
     return {scope_id: Made(current[scope_id], revision, former.get((scope_id, change)))
             for scope_id, (revision, change) in own.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class LeftAlone:
+    """A period that was not undone, and the ledger change that superseded it; 0: none, its former points are gone."""
+
+    begin: datetime
+    change: int
+    author: str
+    cause: str
+
+
+def left_alone(tx: Connection, task: Task) -> list[LeftAlone]:
+    """The periods that a task which undoes another has been through and left as they are."""
+    scoped = (frame.c.scope_id == task.scope_id, frame.c.begin >= task.period.begin, frame.c.begin < task.next)
+    undone = set(tx.execute(select(frame.c.begin).where(*scoped, frame.c.task == task.id)).scalars())
+    query = (select(frame.c.begin, frame.c.superseded, ledger_tx.c.author, ledger_tx.c.cause)
+             .outerjoin(ledger_tx, ledger_tx.c.id == frame.c.superseded)
+             .where(*scoped, frame.c.task == task.undoes).order_by(frame.c.begin))
+    return [LeftAlone(row.begin, row.superseded or 0, row.author or "", row.cause or "")
+            for row in tx.execute(query) if row.begin not in undone]
+
+
+def forgotten(tx: Connection, begin: datetime, revisions: Collection[int]) -> bool:
+    """Whether points of any of these, all of periods that begin then, are forgotten."""
+    query = select(frame.c.revision).where(frame.c.begin == begin, frame.c.forgotten.is_not(None))
+    return not set(revisions).isdisjoint(tx.execute(query).scalars())
 
 
 def besides(tx: Connection, begin: datetime, revisions: Collection[int]) -> list[int]:

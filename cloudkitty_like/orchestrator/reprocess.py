@@ -143,8 +143,12 @@ class Reprocessor:
         nothing = [task for task, state in batch if state.id not in current]
         known = {state.identifier: current[state.id] for _, state in batch if state.id in current}
         gone = Invalid(f"the points of {period} are no longer kept: its quantities can only be had from the source")
-        frames = self.past.kept.quantities(
-            period, {name: found.revision for name, found in known.items() if not found.forgotten})
+        try:
+            frames = self.past.kept.quantities(
+                period, {name: found.revision for name, found in known.items() if not found.forgotten})
+        except Conflict as error:
+            LOG.info("%s; looking again", error)
+            return _Outcome(overtaken={task.id for task, _ in batch})
         usage = Usage({name: list(some) for name, some in frames.items()},
                       {name: gone for name, found in known.items() if found.forgotten})
         outcome = self._rated(period, [one for one in batch if one[1].id in current], usage, set(), turn)

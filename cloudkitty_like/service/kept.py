@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.revisions import besides
+from cloudkitty_like.db.revisions import besides, forgotten
+from cloudkitty_like.domain.errors import Conflict
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import Query
@@ -38,9 +39,15 @@ class Kept:
         return {scope: beside[revision] for scope, revision in revisions.items() if revision in beside}
 
     def quantities(self, period: Period, revisions: Mapping[str, int]) -> dict[str, Sequence[Frame]]:
-        """What these revisions were rated from: frames without prices, by scope."""
+        """What these revisions were rated from: frames without prices, by scope.
+
+        Conflict where points of them are being forgotten.
+        """
         beside = self.collected(revisions)
         rest = {scope: revision for scope, revision in revisions.items() if scope not in beside}
         rated = {scope: [frame.with_price([None] * len(frame)) for frame in frames]
                  for scope, frames in self.rated(period, rest).items()}
+        with self._database.read() as tx:
+            if forgotten(tx, period.begin, revisions.values()):        # marked before they go
+                raise Conflict(f"points of {period} were forgotten meanwhile")
         return {**rated, **beside}

@@ -15,6 +15,7 @@ from cloudkitty_like.db import reprocessing as rows
 from cloudkitty_like.db import retention, scopes
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.reprocessing import FROM_LEDGER, FROM_SOURCE, UNDO, New, Task, Totals
+from cloudkitty_like.db.revisions import LeftAlone, left_alone
 from cloudkitty_like.db.scopes import ScopeState
 from cloudkitty_like.domain.errors import Conflict, Invalid, NotFound
 from cloudkitty_like.domain.period import Period, instant
@@ -48,6 +49,11 @@ class Reprocessing:
         """By id, what the periods that these tasks have been through added up to, before and after."""
         with self.database.read() as tx:
             return rows.totals(tx, [task.id for task in tasks])
+
+    def left_alone(self, task: Task) -> list[LeftAlone]:
+        """The periods that a task which undoes another has left as they are, and why."""
+        with self.database.read() as tx:
+            return [] if task.undoes is None else left_alone(tx, task)
 
     # --- what can be asked for -----------------------------------------------------------------
 

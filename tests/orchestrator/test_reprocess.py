@@ -55,6 +55,10 @@ class Past(Bench):
         rows = Summary(self.database, self.storage).points(Query(scopes=None, groupby=("scope", "time")))
         return {(row.key[0], (row.key[1][11:13])): row.sum.price for row in rows}
 
+    def collected(self):
+        """The begins of the periods that the source was asked about, in order."""
+        return [period.begin for _, period, _ in self.collector.asked][::len(METRICS)]
+
     def change(self):
         with self.database.read() as tx:
             return index.last_tx(tx)
@@ -110,7 +114,7 @@ def test_live_periods_go_first(past):
     past.collector.samples += [Sample(at(5), "cpu", "1", {"project_id": name}) for name in ("alice", "bob")]
     del past.collector.asked[:]
     past.worker(slice_seconds=0.0).drain()
-    assert [period.begin for _, period, _ in past.collector.asked][::len(METRICS)] == [at(n) for n in (5, 0, 1, 2, 3, 4)]
+    assert past.collected() == [at(hour) for hour in (5, 0, 1, 2, 3, 4)]
 
 
 def test_between_two_periods_of_a_task_what_is_live_comes_first(past):
@@ -123,7 +127,7 @@ def test_between_two_periods_of_a_task_what_is_live_comes_first(past):
     past.collector._failing = passes
     del past.collector.asked[:]
     past.worker(slice_seconds=60).drain()
-    assert [period.begin for _, period, _ in past.collector.asked][::len(METRICS)] == [at(n) for n in (0, 5, 1, 2, 3, 4)]
+    assert past.collected() == [at(hour) for hour in (0, 5, 1, 2, 3, 4)]
 
 
 def test_c45_a_source_that_fails_leaves_the_task_waiting_and_nobody_else(past):
@@ -153,8 +157,8 @@ def test_an_empty_answer_supersedes_only_where_it_is_proven(past):
     past.collector.samples, past.collector.proven = [], False
     past.worker().drain()
     assert past.prices() == before
-    assert (past.task(number).state, past.task(number).error.splitlines()[0]) == (
-        "failing", f"the source has no sign of life in {past.task(number).period}: no data cannot be told from no usage")
+    assert past.task(number).state == "failing"
+    assert past.task(number).error.startswith(f"the source has no sign of life in {past.task(number).period}: ")
     past.collector.proven = True
     past.now += timedelta(minutes=1)
     past.worker(until=at(5)).drain()
@@ -190,9 +194,9 @@ def test_what_the_ledger_keeps_can_be_rated_again_when_the_source_has_forgotten(
 def test_periods_that_were_never_rated_are_rated_from_the_source_and_left_alone_from_the_ledger(past):
     begins = at(-2)
     past.collector.samples.append(Sample(begins, "cpu", "7", {"project_id": "alice"}))
-    with past.database.read() as tx:
-        assert index.current(tx, [1, 2], past.task(past.ask("alice", first=-2, last=-1, quantities="stored")[0]).period) == {}
+    (stored,) = past.ask("alice", first=-2, last=-1, quantities="stored")
     past.worker().drain()
+    assert (past.task(stored).state, past.task(stored).changed) == ("done", 0)
     assert len(past.prices()) == 10
     (number,) = past.ask("alice", first=-2, last=-1)
     past.worker().drain()
@@ -207,7 +211,8 @@ def test_c52_a_cancelled_task_stops_and_what_it_did_stays(past):
     assert past.task(number).state == "running"
     assert [task.id for task in past.desk.cancel([number], author="bea")] == [number]
     past.worker().drain()
-    assert (past.task(number).state, past.task(number).cancelled_by, past.task(number).due) == ("cancelled", "bea", at(1))
+    task = past.task(number)
+    assert (task.state, task.cancelled_by, task.due) == ("cancelled", "bea", at(1))
     assert past.prices()["alice", "00"] == 6
     assert past.prices()["alice", "01"] == 4
     with pytest.raises(Conflict, match="cancelled already"):

@@ -20,6 +20,9 @@ RULES, LEDGER = "rules", "ledger"
 EVERYWHERE = ("purge",)
 """Causes of changes that are about every scope."""
 
+NAMES = "names"
+"""A name alone prices nothing, so it concerns no scope."""
+
 BY_NAME = "reset"                      # whose reason names the scopes
 
 
@@ -81,7 +84,7 @@ def _rules(tx: Connection, window: Window) -> list[Entry]:
     touched = rows.touched(tx, [change.id for change in changes], window.identifiers)
     return [Entry(change.at, RULES, change.id, change.id, change.author, change.cause, change.reason,
                   _said(touched[change.id]))
-            for change in changes if window.identifiers is None or touched[change.id]]
+            for change in changes if window.identifiers is None or touched[change.id].keys() - {NAMES}]
 
 
 def _said(touched: dict[str, Touched]) -> str:
@@ -129,10 +132,15 @@ def _entry(change: Recorded, effect: Effect | None) -> Entry:
 
 
 def _summed(entry: Entry) -> Entry:
-    what = "" if entry.period is None else f"{entry.published} periods of {entry.scopes} scopes in {entry.period}, "
+    what = "" if entry.period is None else (
+        f"{_number(entry.published, 'period')} of {_number(entry.scopes, 'scope')} in {entry.period}, ")
     price = money.plain(entry.price or money.ZERO)
     return replace(entry, summary=f"{what}{entry.superseded} superseded, price "
                                   f"{price if price.startswith('-') else '+' + price}")
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _together(entries: Iterable[Entry]) -> Iterable[Entry]:

@@ -21,8 +21,9 @@ PORTION = 2000                         # revisions at a time
 class Retention:
     """Forgets points, some revisions at a time.  May be killed at any moment, and goes on where it was."""
 
-    def __init__(self, database: Database, storage: Storage, clock: Callable[[], datetime]) -> None:
-        self._database, self._storage, self._clock = database, storage, clock
+    def __init__(self, database: Database, storage: Storage, clock: Callable[[], datetime],
+                 portion: int = PORTION) -> None:
+        self._database, self._storage, self._clock, self._portion = database, storage, clock, portion
 
     def extent(self, bounds: Bounds) -> Extent:
         """What :meth:`purge` would forget; Invalid where the bounds are in the future, or there are none."""
@@ -53,7 +54,7 @@ class Retention:
 
     def _mark(self, tx: Connection, bounds: Bounds, author: str) -> list[int]:
         index.serialise(tx)
-        found = rows.mark(tx, bounds, PORTION)
+        found = rows.mark(tx, bounds, self._portion)
         if found and author:
             said = [f"{name} before {instant(when)}" for name, when in (
                 ("superseded", bounds.superseded_before), ("rated", bounds.rated_before)) if when is not None]
@@ -64,7 +65,7 @@ class Retention:
         """Let the storage forget what is marked; the points go first and then the mark says so."""
         while True:
             with self._database.read() as tx:
-                some = rows.going(tx, PORTION)
+                some = rows.going(tx, self._portion)
             if not some:
                 return done
             self._storage.purge(some)

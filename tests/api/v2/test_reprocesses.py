@@ -123,7 +123,8 @@ def test_what_a_task_came_to_is_told(site: Site):
     site.ok("POST", URL, wish() | {"quantities": "stored"})
     done(site)
     (task,) = site.get(URL, decimal="string")["results"]
-    assert (task["state"], task["quantities"], task["periods_done"], task["periods_changed"]) == ("done", "stored", 6, 1)
+    assert (task["state"], task["quantities"]) == ("done", "stored")
+    assert (task["periods_done"], task["periods_changed"]) == (6, 1)
     assert task["totals"] == [{
         "metric": "vcpu", "unit": "h", "before": {"qty": "1", "price": "2", "points": 3, "unpriced": 1},
         "after": {"qty": "1", "price": "2.5", "points": 3, "unpriced": 0}}]

@@ -75,6 +75,8 @@ class Reprocessing:
         def work(tx: Connection) -> list[int]:
             index.serialise(tx)        # one after the other, so that two cannot overlook each other
             states = self._states(tx, identifiers)
+            if not states:
+                raise Invalid("scope_ids: no scope is rated yet")
             waiting = _waiting(tx, {state.identifier: period for state in states})
             late = [f"scope {state.identifier!r} is not rated up to {instant(period.end)}: it is up to "
                     f"{instant(state.due) if state.due is not None else 'nothing'}"
@@ -152,7 +154,8 @@ class Reprocessing:
         if list(identifiers) == [ALL]:
             if not known:
                 raise Invalid("scope_ids: no scope is active")
-            return list(known.values())
+            # Of those that have not begun there is nothing to be rated again.
+            return [state for state in known.values() if state.due is not None]
         unknown = [name for name in identifiers if name not in known]
         if unknown:
             raise Invalid(*(f"scope_ids: no active scope is called {name!r}" for name in unknown))

@@ -10,7 +10,7 @@ from cloudkitty_like.db.ledger import Published
 from cloudkitty_like.db.reprocessing import Task
 from cloudkitty_like.db.revisions import Made
 from cloudkitty_like.db.rollup import Amounts, read_totals
-from cloudkitty_like.domain.errors import Error, Invalid
+from cloudkitty_like.domain.errors import Conflict, Error, Invalid
 from cloudkitty_like.domain.frame import digest
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.service.corrections import Content, Corrections, Result
@@ -61,6 +61,9 @@ class Undoing:
         """What these revisions hold, by scope."""
         numbers = {scope: found.revision for scope, found in old.items()}
         rated, collected = self._kept.rated(period, numbers), self._kept.collected(numbers)
+        with self._database.read() as tx:
+            if revisions.forgotten(tx, period.begin, numbers.values()):        # marked before they go
+                raise Conflict(f"points of {period} were forgotten meanwhile")
         return {scope: Content(rated[scope], collected.get(scope), found.ruleset, found.digest,
                                totals_of(rated[scope]))
                 for scope, found in old.items()}

@@ -89,6 +89,27 @@ def test_a_task_supersedes_its_periods_and_the_past_can_be_read_as_it_was(databa
     assert {(one.author, one.cause, one.reason) for one in found} == {("ann", "reprocess", "new prices")}
 
 
+def test_c2_the_last_period_is_superseded_and_not_doubled(database):
+    past = Past(database)
+    past.collector.samples = [sample for sample in past.collector.samples if sample.metric != "ram"]     # fewer series
+    past.ask("alice", first=3, last=4)
+    past.worker().drain()
+    assert past.prices() == past.points()
+    assert [past.prices()["alice", f"0{hour}"] for hour in range(5)] == [4, 4, 4, 2, 2]
+    current = [(row.scope_id, row.begin) for row in past.frames() if row.current]
+    assert len(current) == len(set(current)) == 10
+
+
+def test_c1_a_reset_leaves_no_hole_and_a_task_after_it_neither(past):
+    past.reprice(3)
+    past.ask("bob", first=1, last=3)
+    past.scopes.reset(["alice", "bob"], at(2), author="tester", reason="")
+    assert set(past.prices().values()) == {4}          # nothing is gone while it is due
+    past.worker().drain()
+    assert [past.prices()[scope, f"0{hour}"] for scope in ("alice", "bob") for hour in range(5)] == [
+        4, 4, 6, 6, 6, 4, 6, 6, 6, 6]
+
+
 def test_rating_again_by_the_same_rules_from_the_same_usage_makes_no_revision(past):
     before = past.frames(), past.change()
     for quantities in ("source", "stored"):

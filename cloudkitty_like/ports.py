@@ -202,6 +202,9 @@ class Storage(Plugin, Protocol):
     def collected(self, revision: int) -> list[Frame] | None:
         """What was kept beside a revision's rated rows, without prices; None where that is not needed."""
 
+    def all_collected(self, revisions: Collection[int]) -> dict[int, list[Frame]]:
+        """What :meth:`collected` answers, by revision; those for which that is None are absent."""
+
     def purge(self, revisions: Collection[int]) -> None:
         """Forget these revisions.  Unknown ones are no error."""
 

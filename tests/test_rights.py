@@ -34,7 +34,7 @@ OWN = "200 200 200 403 403 403 403 403 401"
 OTHERS = "200 403 403 403 403 403 403 403 401"
 ADMIN = "{} 403 403 403 403 403 403 403 401"
 A200, A201, A202, A204, A302 = (ADMIN.format(status) for status in (200, 201, 202, 204, 302))
-A404, A405, A409 = (ADMIN.format(status) for status in (404, 405, 409))
+A400, A404, A405, A409 = (ADMIN.format(status) for status in (400, 404, 405, 409))
 STRANGER = "200 403 403 403 200|403 403 403 403 401"
 """About *foreign*, which is the stranger's own where scopes are projects."""
 
@@ -146,6 +146,9 @@ TABLE: list[tuple[str, str] | tuple[str, str, Any]] = [
     ("POST /v2/dataframes", A204, {"dataframes": [{"period": {"begin": "2026-11-04T00:00:00Z", "end":
         "2026-11-04T01:00:00Z"}, "usage": {"gift": [{**POINT, "groupby": {"{key}": "{own}"}}]}}]}),
     ("POST /v2/task/reprocesses", A202, {"scope_ids": ["{own}"], **TASK}),
+    ("POST /v2/task/reprocesses/1/undo", A400, {"reason": "has not ended"}), ("DELETE /v2/task/reprocesses/1", A204),
+    *((f"GET /v2/history{query}", A200) for query in (
+        "", "?kind=ledger&everything=true", "?scope_id={own}", "?scope_id={third}&kind=rules")),
     ("PUT /v2/scope", A202, {"scope_id": ["{third}"], "last_processed_timestamp": "2026-11-03T01:00:00Z"}),
     ("PUT /v2/scope", A202, {"all_scopes": True, "last_processed_timestamp": "2026-11-03T01:00:00Z"}),
 ]

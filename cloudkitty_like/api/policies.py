@@ -77,7 +77,12 @@ NAMED = (
     ("summary:get_summary", READER, "See totals.", ["GET /v2/summary"]),
     ("schedule:task_reprocesses", ADMIN, "Ask for scopes to be rated again.", ["POST /v2/task/reprocesses"]),
     ("schedule:get_task_reprocesses", ADMIN, "See what is to be rated again.",
-     ["GET /v2/task/reprocesses", "GET /v2/task/reprocesses/{scope_id}"]),
+     ["GET /v2/task/reprocesses", "GET /v2/task/reprocesses/{which}"]),
+    ("schedule:cancel_task_reprocesses", ADMIN, "End what is to be rated again.",
+     ["DELETE /v2/task/reprocesses/{which}"]),
+    ("schedule:undo_task_reprocesses", ADMIN, "Bring back what was before something was rated again.",
+     ["POST /v2/task/reprocesses/{which}/undo"]),
+    ("history:get", ADMIN, "See who has changed what.", ["GET /v2/history"]),
     ("metrics:get", ADMIN, "Read the service's own measurements.", ["GET /metrics"]),
     ("healthcheck:details", ADMIN, "See why the service is unwell, and not only that it is.", ["GET /healthcheck"]),
 )

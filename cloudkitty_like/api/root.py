@@ -19,6 +19,7 @@ from cloudkitty_like.api.v2 import (
     asking,
     dataframes,
     explanations,
+    history,
     modules,
     reprocesses,
     scope,
@@ -34,6 +35,7 @@ from cloudkitty_like.service.figures import Figures
 from cloudkitty_like.service.grouping import Groups
 from cloudkitty_like.service.hashmap import Hashmap
 from cloudkitty_like.service.health import Health
+from cloudkitty_like.service.history import History
 from cloudkitty_like.service.modules import Modules
 from cloudkitty_like.service.posting import Posting
 from cloudkitty_like.service.quote import Quotes
@@ -142,8 +144,11 @@ def _v2(services: Services) -> list[Route]:
         Route("PUT", "/v2/scope", scopes.put, "scope:reset_state", 202),
         Route("PATCH", "/v2/scope", scopes.patch, "scope:patch_state"),
         Route("POST", "/v2/scope", scopes.post, "scope:post_state"),
-        Route("GET", "/v2/task/reprocesses[/{path_scope_id}]", tasks.get_all, "schedule:get_task_reprocesses"),
+        Route("GET", "/v2/task/reprocesses[/{which}]", tasks.get_all, "schedule:get_task_reprocesses"),
         Route("POST", "/v2/task/reprocesses", tasks.post, "schedule:task_reprocesses", 202),
+        Route("DELETE", "/v2/task/reprocesses/{which}", tasks.delete, "schedule:cancel_task_reprocesses", 204),
+        Route("GET", "/v2/history", history.Changes(History(services.database)).get_all, "history:get"),
+        Route("POST", "/v2/task/reprocesses/{which}/undo", tasks.undo, "schedule:undo_task_reprocesses", 202),
     ]
 
 

@@ -137,6 +137,12 @@ class App:
         return Scopes(self.database, self.clock, self.period)
 
     @cached_property
+    def reprocessing(self) -> Any:
+        from cloudkitty_like.service.reprocessing import Reprocessing
+
+        return Reprocessing(self.database, self.clock, self.period)
+
+    @cached_property
     def summary(self) -> Any:
         from cloudkitty_like.service.summary import Summary
 
@@ -153,39 +159,10 @@ class App:
     def worker(self, stop: threading.Event, *, until: datetime | None = None,
                progressed: Callable[[Period, int], None] = lambda period, scopes: None) -> Any:
         """A worker and its pulse, ready to run; Invalid with everything that is wrong at once."""
-        from cloudkitty_like.orchestrator.collect import Gatherer
-        from cloudkitty_like.orchestrator.daemon import Parts, Tempo, Worker
-        from cloudkitty_like.orchestrator.failures import Failures
-        from cloudkitty_like.orchestrator.heartbeat import Pulse
-        from cloudkitty_like.orchestrator.newcomers import Newcomers, Source
-        from cloudkitty_like.orchestrator.process import Processor
-        from cloudkitty_like.orchestrator.stages import Stages
-        from cloudkitty_like.service.rating import skips
+        from cloudkitty_like.app.assembly import worker
 
         self.check(*WORKING)
-        options, metrics = self.conf.orchestrator, self.metrics.metrics
-        stages = Stages()
-        pulse = Pulse(self.database, self.clock, stages, lambda: getattr(self.collector, "requests_made", 0))
-        failures = Failures(self.database, self.clock, timedelta(seconds=options.retry_first),
-                            timedelta(seconds=options.retry_most))
-        lease = self.lease(pulse.id, pulse.pid)
-        source = Source(self.fetcher, self.collector, metrics, self.conf.collect.scope_key, self.conf.fetcher.backend,
-                        self.conf.collect.collector)
-        gatherer = Gatherer(self.collector, metrics, threads=options.max_threads,
-                            deadline_seconds=options.collector_request_timeout, stages=stages, stop=stop)
-        parts = Parts(
-            database=self.database, ledger=self.ledger, failures=failures, pulse=pulse, clock=self.clock, stop=stop,
-            newcomers=Newcomers(self.database, self.scopes, source, failures, self.clock, gatherer.ask),
-            gatherer=gatherer,
-            processor=Processor(self.ledger, skips(metrics), stages),
-            rating=self.rating, lease=lease,
-        )
-        tempo = Tempo(
-            period=self.period, wait_periods=self.conf.collect.wait_periods, shards=options.shards,
-            scopes_per_batch=options.scopes_per_batch, slice_seconds=options.slice_seconds,
-            poll_seconds=options.poll_interval, discovery=timedelta(seconds=options.discovery_interval), until=until,
-        )
-        return Worker(parts, tempo, progressed)
+        return worker(self, stop, until, progressed)
 
     def lease(self, member: str, first: int) -> Any:
         """Leases on shards for a worker of that name, tried from the first-th on."""
@@ -284,6 +261,10 @@ class App:
         return make(self.services, self.conf, counters)
 
     def close(self) -> None:
+        for module in self._rating_modules.values():
+            close = getattr(module, "close", None)
+            if close is not None:
+                close()
         if "database" in self.__dict__:
             self.database.close()
 

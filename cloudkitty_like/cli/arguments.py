@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.period import Period, instant, parse_instant
@@ -40,6 +40,18 @@ def window(args: argparse.Namespace) -> Period:
     if args.begin >= args.end:
         raise Invalid(f"--end: it is not after --begin ({instant(args.begin)})")
     return Period(args.begin, args.end)
+
+
+def aligned(wanted: Period, length: timedelta) -> None:
+    """Invalid where the window does not begin and end with a rating period."""
+    problems = [
+        f"{option}: {instant(when)} is inside a period; periods of {length.total_seconds():.0f} s begin at "
+        f"{instant(Period.containing(when, length).begin)} and {instant(Period.containing(when, length).end)}"
+        for option, when in (("--begin", wanted.begin), ("--end", wanted.end))
+        if Period.containing(when, length).begin != when
+    ]
+    if problems:
+        raise Invalid(*problems)
 
 
 def some_or_all(args: argparse.Namespace, option: str = "--all") -> Sequence[str] | None:

@@ -26,6 +26,7 @@ NEEDS = {
     "report": ("schema",), "rules": ("schema",), "scripts": ("schema",), "modules": ("schema",),
     "explain": ("schema", "metrics"), "quote": ("schema", "metrics"), "whatif": ("schema", "metrics"),
     "scopes": ("schema", "ledger"),        # its periods have to be those of the ledger
+    "reprocess": ("schema", "ledger"), "history": ("schema",), "purge": ("schema", "ledger", "storage"),
 }
 """What has to be right before a command can do anything; those that rate look at more."""
 
@@ -43,6 +44,9 @@ COMMANDS = {
     "quote": "what something would cost",
     "whatif": "what the usage of some time would cost by other rules",
     "scopes": "list scopes, their progress and their errors; reset, activate, retry, accept-empty",
+    "reprocess": "rate the past again: start, list, show, cancel, undo",
+    "history": "who changed what, when and why: rules and ledger",
+    "purge": "forget old points, with a dry run; totals stay",
     "rules": "apply, export and list hashmap rules",
     "scripts": "test, add, list, show, end and delete rating scripts",
     "modules": "list, enable, disable and order rating modules",

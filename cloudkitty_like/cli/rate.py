@@ -4,10 +4,10 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from cloudkitty_like.cli.arguments import add_window, window
+from cloudkitty_like.cli.arguments import add_window, aligned, window
 from cloudkitty_like.cli.working import backfill, leave, log_to_stderr
 from cloudkitty_like.domain.errors import Invalid
-from cloudkitty_like.domain.period import Period, instant
+from cloudkitty_like.domain.period import instant
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
@@ -22,7 +22,7 @@ def run(args: argparse.Namespace, app: App) -> int:
 
     log_to_stderr(args.debug, logging.WARNING)
     wanted = window(args)
-    aligned(wanted, app)
+    aligned(wanted, app.period)
     if wanted.end > app.clock():
         raise Invalid(f"--end: {instant(wanted.end)} is in the future; only what is over can be rated")
     wait = app.conf.collect.wait_periods
@@ -33,15 +33,3 @@ def run(args: argparse.Namespace, app: App) -> int:
     app.close()
     leave(code)
     return code
-
-
-def aligned(wanted: Period, app: App) -> None:
-    """Invalid where the window does not begin and end with a rating period."""
-    problems = [
-        f"{option}: {instant(when)} is inside a period; periods of {app.period.total_seconds():.0f} s begin at "
-        f"{instant(Period.containing(when, app.period).begin)} and {instant(Period.containing(when, app.period).end)}"
-        for option, when in (("--begin", wanted.begin), ("--end", wanted.end))
-        if Period.containing(when, app.period).begin != when
-    ]
-    if problems:
-        raise Invalid(*problems)

@@ -51,6 +51,7 @@ def _checks(app: App, verify: bool) -> Iterator[Check]:
         yield _tried("leases", lambda: _leases(app))
         yield from _workers(app)
         yield from _scopes(app)
+        yield _tasks(app)
         if verify:
             yield from _verified(app)
 
@@ -121,6 +122,14 @@ def _scopes(app: App) -> Iterator[Check]:
     yield Check("scopes", "warning" if failing else "ok",
                 f"{len(states)} known, {len(failing)} with an error"
                 + ("; see 'cloudkitty-like scopes list'" if failing else ""))
+
+
+def _tasks(app: App) -> Check:
+    waiting = app.reprocessing.tasks(waiting=True)
+    failing = [task for task in waiting if task.error is not None]
+    return Check("tasks", "warning" if failing else "ok",
+                 f"{len(waiting)} to correct the past, {len(failing)} with an error"
+                 + ("; see 'cloudkitty-like reprocess list --waiting'" if waiting else ""))
 
 
 def _verified(app: App) -> Iterator[Check]:

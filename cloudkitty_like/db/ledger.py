@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.sql import ColumnElement
 
@@ -20,22 +20,25 @@ from cloudkitty_like.db.rollup import Amounts, add_to_rollups, read_totals
 from cloudkitty_like.db.scopes import WELL
 from cloudkitty_like.db.tables import accepted_gap, frame, ledger_setting, ledger_tx, revision_block, scope, total
 from cloudkitty_like.db.types import seconds
+from cloudkitty_like.db.visibility import LAST_REVISION as LAST_REVISION
+from cloudkitty_like.db.visibility import hidden as hidden
+from cloudkitty_like.db.visibility import visible as visible
 from cloudkitty_like.domain.errors import Conflict, Invalid
 from cloudkitty_like.domain.period import Period
 
 COLLECTED, POSTED = "collected", "posted"
-LAST_REVISION = "last_revision"
 MARIADB_OUT_OF_RANGE = (1690, 4025)    # of an expression, of a check; the driver calls both operational
 CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A current frame: its revision and what it was made with."""
+    """A frame: its revision and what it was made with."""
 
     revision: int
     digest: bytes
     ruleset: int
+    forgotten: bool = False            # whether its points are gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class Publication:
     points: int
     totals: Mapping[tuple[str, str], Amounts]     # by metric and unit
     origin: str = COLLECTED
+    task: int | None = None            # the reprocess_task that makes it
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,38 +147,13 @@ def forget_blocks(tx: Connection, blocks: Collection[int]) -> None:
     tx.execute(delete(revision_block).where(revision_block.c.id.in_(blocks)))
 
 
-def visible(as_of: int | None) -> ColumnElement[bool]:
-    """Frames that count, now or as of a ledger change."""
-    if as_of is None:
-        return frame.c.superseded.is_(None)
-    return and_(frame.c.published <= as_of, or_(frame.c.superseded.is_(None), frame.c.superseded > as_of))
-
-
-def hidden(tx: Connection, as_of: int | None, period: Period | None,
-           scopes: Collection[str] | None = None) -> tuple[list[int], int]:
-    """Revisions that must not count for a reader of this period and these scopes, and the last one it may count.
-
-    Superseded, not yet published, or being appended by somebody right now.
-    """
-    upto = int(tx.execute(select(ledger_setting.c.value).where(ledger_setting.c.name == LAST_REVISION)).scalar() or 0)
-    query = select(frame.c.revision).where(~visible(as_of))
-    if period is not None:
-        query = query.where(frame.c.begin >= period.begin, frame.c.begin < period.end)
-    if scopes is not None and len(scopes) <= CHUNK:
-        query = query.where(frame.c.scope_id.in_(select(scope.c.id).where(scope.c.identifier.in_(scopes))))
-    revisions = list(tx.execute(query).scalars())
-    for block in tx.execute(select(revision_block.c.first, revision_block.c.last)):
-        revisions.extend(range(block.first, block.last + 1))
-    return revisions, upto
-
-
 def current(tx: Connection, scope_ids: Collection[int], period: Period,
             origin: str = COLLECTED) -> dict[int, Published]:
     """The current frames of a period, by scope id."""
-    query = select(frame.c.scope_id, frame.c.revision, frame.c.digest, frame.c.ruleset).where(
+    query = select(frame.c.scope_id, frame.c.revision, frame.c.digest, frame.c.ruleset, frame.c.forgotten).where(
         frame.c.begin == period.begin, frame.c.origin == origin, frame.c.current == 1)
     wanted = set(scope_ids)
-    return {row.scope_id: Published(row.revision, bytes(row.digest), row.ruleset)
+    return {row.scope_id: Published(row.revision, bytes(row.digest), row.ruleset, row.forgotten is not None)
             for row in tx.execute(query) if row.scope_id in wanted}
 
 
@@ -216,7 +195,7 @@ def _insert_frames(tx: Connection, change: int, publications: Sequence[Publicati
     try:
         NEW_FRAMES.run(tx, [
             (p.revision, p.scope_id, seconds(p.period.begin), seconds(p.period.end), p.origin, change, None, 1,
-             p.ruleset, p.digest, p.points) for p in publications
+             p.ruleset, p.digest, p.points, p.task, None) for p in publications
         ])
     except IntegrityError as error:
         raise conflict(error) from error

@@ -15,7 +15,7 @@ from sqlalchemy import BigInteger, Connection, Table, case, literal_column, sele
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from cloudkitty_like.db.many import Many
-from cloudkitty_like.db.tables import day_total, month_total, total
+from cloudkitty_like.db.tables import day_total, month_total, reprocess_total, total
 from cloudkitty_like.db.types import seconds
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Invalid
@@ -109,5 +109,5 @@ def _upsert(table: Table, dialect: str) -> Any:
     return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=values)
 
 
-_KEY = ("begin", "scope_id", "metric", "unit")
-UPSERTS = {table: Many((*_KEY, *Amounts._fields), partial(_upsert, table)) for table in (day_total, month_total)}
+UPSERTS = {table: Many((*(column.name for column in table.primary_key), *Amounts._fields), partial(_upsert, table))
+           for table in (day_total, month_total, reprocess_total)}

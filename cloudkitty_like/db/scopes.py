@@ -59,7 +59,8 @@ class ScopeState:
         return self.first is not None and self.due is not None and self.due > self.first
 
 
-def _state(row: Row[tuple[object, ...]]) -> ScopeState:
+def of_row(row: Row[Any]) -> ScopeState:
+    """A row of the table as a value."""
     return ScopeState(
         id=row.id, scope=Scope(row.identifier, row.scope_key, row.fetcher, row.collector), active=bool(row.active),
         starts_at=row.starts_at, first=row.first, due=row.due, failures=row.failures, error=row.error,
@@ -75,7 +76,7 @@ def shard_hash(identifier: str) -> int:
 
 def everything(tx: Connection) -> list[ScopeState]:
     """All scopes, by identifier."""
-    return [_state(row) for row in tx.execute(select(scope).order_by(scope.c.identifier))]
+    return [of_row(row) for row in tx.execute(select(scope).order_by(scope.c.identifier))]
 
 
 def identifiers(tx: Connection) -> list[str]:
@@ -102,7 +103,7 @@ def named(tx: Connection, identifiers: Collection[str]) -> list[ScopeState]:
     wanted, rows = list(identifiers), []
     for at in range(0, len(wanted), CHUNK):
         query = select(scope).where(scope.c.identifier.in_(wanted[at:at + CHUNK]))
-        rows += [_state(row) for row in tx.execute(query)]
+        rows += [of_row(row) for row in tx.execute(query)]
     missing = sorted(set(identifiers) - {row.identifier for row in rows})
     if missing:
         raise NotFound("\n".join(f"no scope is called {name!r}" for name in missing),
@@ -156,7 +157,7 @@ def due(tx: Connection, now: datetime, *, length: timedelta, wait_periods: int, 
         or_(scope.c.retry_at.is_(None), scope.c.retry_at <= now),
         or_(scope.c.parked_ruleset.is_(None), scope.c.parked_ruleset != ruleset),
     )
-    return [_state(row) for row in tx.execute(query)]
+    return [of_row(row) for row in tx.execute(query)]
 
 
 def start(tx: Connection, starts: Mapping[datetime, Collection[int]]) -> None:

@@ -43,7 +43,8 @@ def _amounts(*names: str) -> list[Column[int]]:
 
 # --- the ledger's index -----------------------------------------------------------------------
 
-# What every frame here has in common, fixed at the first start: period, scope_key.  And the last revision given out.
+# What every frame here has in common, fixed at the first start: period, scope_key.  And the last revision given out,
+# and how far points were forgotten (:mod:`cloudkitty_like.db.visibility`).
 ledger_setting = Table(
     "ledger_setting", metadata,
     Column("name", text(64), primary_key=True),
@@ -108,6 +109,9 @@ frame = Table(
     Column("ruleset", BigInteger, nullable=False),
     Column("digest", Digest, nullable=False),
     Column("points", BigInteger, nullable=False),
+    Column("task", BigInteger),                        # the reprocess_task that made it; null: none did
+    # 1: its points are being purged, and count on no more; 2: they are gone.  Its totals stay.
+    Column("forgotten", SmallInteger),
     UniqueConstraint("scope_id", "begin", "origin", "current"),
 )
 Index(None, frame.c.begin)
@@ -339,8 +343,36 @@ reprocess_task = Table(
     Column("created_at", Instant, nullable=False),
     Column("due", Second),                             # begin of the next period to rate again; null: not begun
     Column("ended_at", Instant),
+    # Where the quantities come from: source, stored; or undo, which brings former revisions back.
+    Column("kind", text(16), nullable=False, server_default="source"),
+    Column("undoes", BigInteger),                      # the reprocess_task whose revisions these are to replace
+    Column("cancelled_by", text(255)),                 # null: it was not
+    Column("changed", BigInteger, nullable=False, server_default="0"),     # periods that got a new revision
+    Column("left_alone", BigInteger, nullable=False, server_default="0"),  # of an undo: changed by somebody else since
+    # What is wrong with it, as with a scope.
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("error", Text),
+    Column("error_kind", text(16)),
+    Column("error_at", Instant),
+    Column("retry_at", Instant),
+    Column("parked_ruleset", BigInteger),
 )
 Index(None, reprocess_task.c.scope_id)
+Index(None, reprocess_task.c.ended_at)
+
+# What the periods that a task has been through added up to, before it and after.
+reprocess_total = Table(
+    "reprocess_total", metadata,
+    Column("task", ForeignKey("reprocess_task.id"), primary_key=True),
+    Column("after", SmallInteger, primary_key=True, autoincrement=False),  # 0: before
+    Column("metric", text(255), primary_key=True),
+    Column("unit", text(64), primary_key=True),
+    *_amounts("qty", "price"),
+    Column("points", BigInteger, nullable=False),
+    Column("unpriced", BigInteger, nullable=False),
+    *(CheckConstraint(f"{name}_whole BETWEEN -{TOTAL_LIMIT} AND {TOTAL_LIMIT}", name=f"{name}_in_range")
+      for name in ("qty", "price")),
+)
 
 # --- workers ------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from time import monotonic
 
@@ -23,6 +23,7 @@ from cloudkitty_like.orchestrator.garbage import seldom_collected
 from cloudkitty_like.orchestrator.heartbeat import Pulse
 from cloudkitty_like.orchestrator.newcomers import Newcomers
 from cloudkitty_like.orchestrator.process import Outcome, Processor
+from cloudkitty_like.orchestrator.reprocess import Reprocessor, Turn
 from cloudkitty_like.orchestrator.work import Batch, batches
 from cloudkitty_like.ports import Collected, Lease
 from cloudkitty_like.service.ledger import Ledger
@@ -59,6 +60,7 @@ class Parts:
     newcomers: Newcomers
     gatherer: Gatherer
     processor: Processor
+    reprocessor: Reprocessor
     failures: Failures
     rating: Callable[[], tuple[int, Rate]]     # the rule-set version of now, and what rates by it
     lease: Lease
@@ -122,10 +124,17 @@ class Worker:
 
     def drain(self) -> None:
         """Work until nothing more can be rated now, by other workers neither; raises what keeps failing."""
+        self._until_nothing_is_left(self.cycle)
+
+    def correct(self) -> None:
+        """Work off tasks only, until none can be now; raises what keeps failing."""
+        self._until_nothing_is_left(self._correcting)
+
+    def _until_nothing_is_left(self, cycle: Callable[[], Look]) -> None:
         parts, failures = self._parts, 0
         while not parts.stop.is_set():
             try:
-                look, failures = self.cycle(), 0
+                look, failures = cycle(), 0
             except Unavailable as error:
                 failures += 1
                 if failures == PATIENCE:
@@ -147,6 +156,18 @@ class Worker:
             with seldom_collected():
                 look = self._look(self._share())
                 return look if look.recorded or look.everything else self._look(self._tempo.shards)
+        except Stopped:
+            return Look()
+
+    def _correcting(self) -> Look:
+        try:
+            with seldom_collected(), self._parts.lease.hold(self._tempo.shards) as shards:
+                ruleset, rate = self._parts.rating()
+                with self._parts.database.read() as tx:
+                    everybody = rows.identifiers(tx)
+                turn = self._turn(shards, everybody, (ruleset, rate))
+                return Look(*self._parts.reprocessor.work(
+                    replace(turn, live=lambda: False, progressed=self._progressed)), everything=True)
         except Stopped:
             return Look()
 
@@ -191,7 +212,15 @@ class Worker:
                 recorded, left = recorded + done, left + overtaken
                 if monotonic() > ends:
                     break
-        return Look(recorded, left, len(shards) == tempo.shards)
+        # Then what is to be corrected: a period at least, so that who catches up for weeks does not keep it waiting.
+        done, overtaken = self._parts.reprocessor.work(self._turn(shards, everybody, (ruleset, rate)))
+        return Look(recorded + done, left + overtaken, len(shards) == tempo.shards)
+
+    def _turn(self, shards: Collection[int], everybody: Sequence[str], rating: tuple[int, Rate]) -> Turn:
+        return Turn(
+            mine=lambda state: state.shard_hash % self._tempo.shards in shards, everybody=everybody,
+            ruleset=rating[0], rate=rating[1], ends=monotonic() + self._tempo.slice_seconds,
+            live=lambda: bool(self._due(shards, rating[0])[0]), progressed=lambda period, scopes: None)
 
     def _due(self, shards: Collection[int],
              ruleset: int) -> tuple[list[ScopeState], list[ScopeState], list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from cloudkitty_like.db.scopes import RATING, SOURCE, ScopeState
 from cloudkitty_like.domain.errors import Conflict, Error, Invalid, Unavailable
@@ -12,11 +13,21 @@ from cloudkitty_like.domain.period import Period
 from cloudkitty_like.orchestrator.collect import Usage
 from cloudkitty_like.orchestrator.stages import RATE, RECORD, Stages
 from cloudkitty_like.orchestrator.work import Batch
-from cloudkitty_like.service.ledger import Ledger, Rated
+from cloudkitty_like.service.ledger import Rated
 from cloudkitty_like.service.rating import Rate, Skip, by_metric, kept
 from cloudkitty_like.service.trace import same_rows
 
 LOG = logging.getLogger(__name__)
+
+
+class Recorder(Protocol):
+    """Where rated frames go: :class:`~cloudkitty_like.service.ledger.Ledger`, or what has its manners."""
+
+    def record(self, batch: Sequence[Rated], ruleset: int) -> None:
+        """All or nothing; Conflict where somebody else was faster."""
+
+    def overtaken(self, batch: Sequence[Rated]) -> set[int]:
+        """The ids of those scopes with which somebody else was faster."""
 
 
 @dataclass
@@ -32,7 +43,7 @@ class Outcome:
 class Processor:
     """Turns usage into recorded frames.  ``skip`` says, by metric, which rated points to drop."""
 
-    def __init__(self, ledger: Ledger, skip: Skip, stages: Stages) -> None:
+    def __init__(self, ledger: Recorder, skip: Skip, stages: Stages) -> None:
         self._ledger, self._skip, self._stages = ledger, skip, stages
 
     def process(self, batch: Batch, usage: Usage, accepted: Collection[int | None], rate: Rate,

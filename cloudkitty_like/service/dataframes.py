@@ -18,6 +18,7 @@ from cloudkitty_like.db import ledger as index
 from cloudkitty_like.db import places
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.types import seconds
+from cloudkitty_like.db.visibility import kept
 from cloudkitty_like.domain.cursor import Cursor
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.frame import Frame
@@ -79,6 +80,8 @@ class Dataframes:
         if start.number >= total:
             return Page(total, (), None)
         pieces, passed, end = _taken(self._storage.frames(seen, hidden, upto), start, limit)
+        with self._database.read() as tx:
+            kept(tx, seen.as_of, seen.period, seen.scopes)         # still, after they were read
         if end.after is None or end.number - start.number < limit or end.number >= total:
             return Page(total, pieces, None, passed)
         begin, scope = end.after

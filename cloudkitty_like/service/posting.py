@@ -11,6 +11,7 @@ from cloudkitty_like.db import ledger as index
 from cloudkitty_like.db import scopes as rows
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.posted import Standing, beside, standing
+from cloudkitty_like.db.visibility import kept as still_kept
 from cloudkitty_like.domain.errors import Conflict
 from cloudkitty_like.domain.frame import Frame, digest
 from cloudkitty_like.domain.period import Period, instant
@@ -105,6 +106,8 @@ class Posting:
                 hidden = [*hidden, *beside(tx, begin, here.values())]
             for scope, frame in self._storage.frames(query, set(hidden) - set(here.values()), upto):
                 found.setdefault(Place(scope, begin), []).append(frame)
+            with self._database.read() as tx:
+                still_kept(tx, None, query.period, query.scopes)       # what is forgotten is marked before it goes
         return found
 
     def _record(self, changes: Sequence[_Change], author: str) -> None:

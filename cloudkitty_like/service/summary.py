@@ -17,12 +17,14 @@ from cloudkitty_like.db.amounts import sum_columns, sum_of
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.tables import day_total, frame, month_total, scope, total
 from cloudkitty_like.db.types import Second
-from cloudkitty_like.domain.errors import NotFound
+from cloudkitty_like.db.visibility import kept
+from cloudkitty_like.domain.errors import NotFound, Unavailable
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period, instant
 from cloudkitty_like.domain.query import DAY, METRIC, SCOPE, TIME, Query, Row, Sum
 from cloudkitty_like.ports import Storage
 
+ATTEMPTS = 5
 INDEXED = frozenset({SCOPE, METRIC, DAY, TIME})
 
 
@@ -43,13 +45,39 @@ class Summary:
         """The same sums, always worked out from the points: what ``status --verify`` compares, and filters need."""
         with self._database.read() as tx:
             hidden, upto = index.hidden(tx, query.as_of, query.period, query.scopes)
-        return _without_mixed_units(self._storage.sums(query, hidden, upto), query)
+        sums = self._storage.sums(query, hidden, upto)
+        self._check(query)
+        return _without_mixed_units(sums, query)
+
+    def points_and_forgotten(self, query: Query) -> tuple[list[Row], list[Row]]:
+        """The sums of the points that there are, and of the totals of those that are forgotten."""
+        for _ in range(ATTEMPTS):
+            with self._database.read() as tx:
+                hidden, upto = index.hidden(tx, query.as_of, query.period, query.scopes, forgotten=True)
+                forgotten = _forgotten(tx, query)
+            sums = self._storage.sums(query, hidden, upto)
+            with self._database.read() as tx:
+                if _forgotten(tx, query) == forgotten:
+                    return _without_mixed_units(sums, query), forgotten
+        raise Unavailable("points are being forgotten at this moment", hint="try again when that has ended")
 
     def frames(self, query: Query) -> Iterator[tuple[str, Frame]]:
-        """Scope and frame of what counts now, as the storage orders them; read while it is taken."""
+        """Scope and frame of what counts now, as the storage orders them; read while it is taken.
+
+        Invalid, also at the very end, where points that count are forgotten.
+        """
         with self._database.read() as tx:
             hidden, upto = index.hidden(tx, query.as_of, query.period, query.scopes)
-        return self._storage.frames(query, hidden, upto)
+        return self._whole(self._storage.frames(query, hidden, upto), query)
+
+    def _whole(self, frames: Iterator[tuple[str, Frame]], query: Query) -> Iterator[tuple[str, Frame]]:
+        yield from frames
+        self._check(query)
+
+    def _check(self, query: Query) -> None:
+        """Whether points were forgotten while they were read: they are marked so before they go."""
+        with self._database.read() as tx:
+            kept(tx, query.as_of, query.period, query.scopes)
 
     def change_at(self, when: datetime) -> int:
         """The ledger change that was the last one at an instant; NotFound where there was none."""
@@ -63,6 +91,11 @@ class Summary:
         """The number of the ledger's last change; 0 before the first."""
         with self._database.read() as tx:
             return index.last_tx(tx)
+
+
+def _forgotten(tx: Connection, query: Query) -> list[Row]:
+    statement = _statement(total, query.period, query, tx.dialect.name).where(frame.c.forgotten.is_not(None))
+    return _rows(dict(_keyed(row, query) for row in tx.execute(statement)), query)
 
 
 def from_index(tx: Connection, query: Query) -> list[Row]:

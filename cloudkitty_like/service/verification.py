@@ -15,19 +15,20 @@ def differences(database: Database, summary: Summary) -> list[str]:
 
     Compared by scope, metric and unit: the points, the frames' totals, the
     days and the months; and the days by day.  Points recorded while this runs
-    are left out of all of them.
+    are left out of all of them; and where points are forgotten, the frames'
+    totals stand for them.
     """
+    by_day, by_metric = (SCOPE, METRIC, DAY), (SCOPE, METRIC)
     with database.read() as tx:
         change = index.last_tx(tx)
-    by_day = (SCOPE, METRIC, DAY)
-    points = _keyed(summary.points(Query(scopes=None, groupby=by_day, as_of=change)))
-    frames = _keyed(summary.rows(Query(scopes=None, groupby=by_day, as_of=change)))
-    problems = _compared("points", points, "frames", frames)
+    query = Query(scopes=None, groupby=by_day, as_of=change)
+    kept, forgotten = map(_keyed, summary.points_and_forgotten(query))
+    points = {group: kept.get(group, Sum()) + forgotten.get(group, Sum()) for group in {*kept, *forgotten}}
+    problems = _compared("points", points, "frames", _keyed(summary.rows(query)))
     with database.read() as tx:
         if index.last_tx(tx) != change:
             return problems        # the rollups have moved on; the frames' totals were compared
     problems += _compared("points", points, "days", _keyed(summary.rows(Query(scopes=None, groupby=by_day))))
-    by_metric = (SCOPE, METRIC)
     months = _keyed(summary.rows(Query(scopes=None, groupby=by_metric)))
     problems += _compared("points", _without_day(points), "months", months)
     return problems

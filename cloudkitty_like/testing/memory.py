@@ -89,6 +89,9 @@ class MemoryStorage:
         frames = [frame.with_price([None] * len(frame)) for frame in addition.collected if frame]
         return sorted(frames, key=lambda frame: (frame.metric, frame.unit))
 
+    def all_collected(self, revisions: Collection[int]) -> dict[int, list[Frame]]:
+        return {revision: frames for revision in revisions if (frames := self.collected(revision)) is not None}
+
     def purge(self, revisions: Collection[int]) -> None:
         for revision in revisions:
             self._additions.pop(revision, None)

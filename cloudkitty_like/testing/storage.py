@@ -193,6 +193,8 @@ class StorageContract(ReadingContract):
         assert storage.collected(2) is None
         assert storage.collected(3) == []
         assert storage.collected(4) is None
+        assert storage.all_collected([4, 3, 2, 1]) == {1: collected, 3: []}
+        assert storage.all_collected([]) == {}
         for query in (Query(scopes=None), by("id"), by(DAY)):
             assert [row.sum for row in storage.sums(query)] == [total("30", "2", 2)]
         assert [int(frame.qty[0]) for _, frame in storage.frames(Query(scopes=None))] == [10, 20]

@@ -5,9 +5,11 @@ import re
 
 import pytest
 from jsonschema import Draft202012Validator
+from sqlalchemy import update
 
 from cloudkitty_like.api.counters import Counters
 from cloudkitty_like.api.root import routes
+from cloudkitty_like.db.tables import reprocess_task
 from tests.api.site import Site
 
 URL = "/v2/openapi.json"
@@ -132,10 +134,12 @@ def samples(site: Site):
            "mapping_id": site.ok("POST", f"{HASHMAP}/mappings", mapping)["mapping_id"],
            "threshold_id": site.ok("POST", f"{HASHMAP}/thresholds", threshold)["threshold_id"],
            "metric_name": "vcpu", "service": "compute", "collector": "c", "name": "noop", "module_id": "noop",
-           "path_scope_id": "alice"}
+           "which": "1"}
     wish = {"scope_ids": ["alice"], "start_reprocess_time": "2026-11-01", "end_reprocess_time": "2026-11-01",
             "reason": "why"}
     site.ok("POST", "/v2/task/reprocesses", wish)
+    with site.database.write() as tx:              # as a worker does it
+        tx.execute(update(reprocess_task).values(due=reprocess_task.c.end, ended_at=site.now, changed=1))
     site.ok("POST", "/v1/collector/mappings/c/compute")
     bodies = {
         ("POST", "/v1/rating/quote"): {"resources": [{"service": "vcpu", "volume": 1, "desc": {"flavor": "m1"}}]},
@@ -159,6 +163,7 @@ def samples(site: Site):
         ("PATCH", "/v2/scope"): {"scope_id": "alice", "active": True},
         ("POST", "/v2/scope"): {"scope_id": "new", "last_processed_timestamp": "2026-11-01"},
         ("POST", "/v2/task/reprocesses"): wish | {"scope_ids": ["bob"]},
+        ("POST", "/v2/task/reprocesses/{which}/undo"): {"reason": "why not"},
     }
     return ids, bodies
 

@@ -30,6 +30,7 @@ RULES = {
     "scope:get_state": ADMIN, "scope:reset_state": ADMIN, "scope:patch_state": ADMIN, "scope:post_state": ADMIN,
     "summary:get_summary": READER,
     "schedule:task_reprocesses": ADMIN, "schedule:get_task_reprocesses": ADMIN,
+    "schedule:cancel_task_reprocesses": ADMIN, "schedule:undo_task_reprocesses": ADMIN, "history:get": ADMIN,
     "metrics:get": ADMIN, "healthcheck:details": ADMIN,
 }
 BASE = {"context_is_admin", "admin_or_owner", "default", "project_member_api", "project_reader_api",

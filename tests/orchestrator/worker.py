@@ -18,6 +18,7 @@ from cloudkitty_like.orchestrator.failures import Failures
 from cloudkitty_like.orchestrator.heartbeat import Pulse
 from cloudkitty_like.orchestrator.newcomers import Newcomers, Source
 from cloudkitty_like.orchestrator.process import Processor
+from cloudkitty_like.orchestrator.reprocess import Past, Reprocessor
 from cloudkitty_like.orchestrator.stages import Stages
 from cloudkitty_like.service.ledger import Ledger, establish
 from cloudkitty_like.service.scopes import Scopes
@@ -65,10 +66,12 @@ class Bench:
     def worker(self, **tempo: Any) -> Worker:
         gatherer = Gatherer(self.collector, METRICS, threads=4, deadline_seconds=60, stages=self.stages,
                             stop=self.stop)
+        reprocessor = Reprocessor(Past(self.database, self.storage, self.clock), gatherer, {}, self.stages,
+                                  self.failures, self.pulse.doing, self.stop, HOUR, tempo.get("scopes_per_batch", 5000))
         parts = Parts(
             database=self.database, ledger=self.ledger, newcomers=self.newcomers,
             gatherer=gatherer,
-            processor=Processor(self.ledger, {}, self.stages), failures=self.failures,
+            processor=Processor(self.ledger, {}, self.stages), reprocessor=reprocessor, failures=self.failures,
             rating=lambda: (self.ruleset, self.rate), lease=self.lease, pulse=self.pulse, clock=self.clock,
             stop=self.stop)
         settings = {"period": HOUR, "wait_periods": 0, "shards": 8, "poll_seconds": 0.01, "discovery": timedelta(0)}

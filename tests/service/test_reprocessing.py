@@ -4,9 +4,11 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import update
 
+from cloudkitty_like.db import scopes as rows
 from cloudkitty_like.db.tables import reprocess_task
-from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.domain.errors import Conflict, Invalid, NotFound
 from cloudkitty_like.domain.period import Period
+from cloudkitty_like.domain.scope import Scope
 from cloudkitty_like.service.reprocessing import Reprocessing
 from tests.books import BEGIN, HOUR, NOW, Books, at
 
@@ -78,6 +80,30 @@ def test_times_within_a_period_are_told_its_begin(desk):
     assert raised.value.problems == (
         "start_reprocess_time: 2026-10-30T22:15:00Z is not the begin of a rating period; 2026-10-30T22:00:00Z is",
         "end_reprocess_time: 2026-10-31T00:30:00Z is not the begin of a rating period; 2026-10-31T00:00:00Z is")
+
+
+def test_all_leaves_out_those_that_have_not_begun(sqlite):
+    books = Books(sqlite)
+    desk = Reprocessing(sqlite, lambda: NOW, HOUR)
+    with sqlite.write() as tx:
+        rows.register(tx, [Scope("new", fetcher="tests", collector="tests")], NOW)
+    assert problems(desk, "ALL") == ("scope_ids: no scope is rated yet",)
+    books.back_to(books.scope("alice"), at(1).begin)
+    ask(desk, "ALL")
+    assert [one.scope for one in desk.tasks()] == ["alice"]
+    assert "is not rated up to" in problems(desk, "new")[0]
+
+
+def test_tasks_that_are_asked_for_together_have_numbers_that_follow_each_other(desk):
+    numbers = desk.ask(["ALL"], at(0).begin, at(0).begin, author="ann", reason="why")
+    assert numbers == [1, 2]
+    assert [one.id for one in desk.cancel([2], author="ann")] == [2]
+    assert [one.id for one in desk.cancel([1, 2], author="ann")] == [1]
+    with pytest.raises(Conflict):
+        desk.cancel([1, 2], author="ann")
+    with pytest.raises(NotFound) as raised:
+        desk.cancel([1, 7, 8], author="ann")
+    assert str(raised.value).splitlines() == ["there is no task 7", "there is no task 8"]
 
 
 def test_without_an_active_scope_all_is_none(sqlite):

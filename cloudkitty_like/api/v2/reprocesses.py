@@ -1,4 +1,4 @@
-"""``/v2/task/reprocesses``: asking for periods to be rated again."""
+"""``/v2/task/reprocesses``: asking for periods to be rated again, watching that, ending it and undoing it."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -7,15 +7,23 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cloudkitty_like.api.context import Answer, Context
-from cloudkitty_like.api.kinds import Moment, Text, Texts
-from cloudkitty_like.api.params import TEXT, Param, gives, list_of, object_of, takes
+from cloudkitty_like.api.kinds import Integer, Moment, Text, Texts
+from cloudkitty_like.api.params import NULLABLE, NUMBER, TEXT, WHOLE, Param, gives, list_of, object_of, takes
 from cloudkitty_like.api.render import naive
 from cloudkitty_like.api.v2.asking import LIMIT, OFFSET
-from cloudkitty_like.db.reprocessing import Task
-from cloudkitty_like.service.reprocessing import Reprocessing
+from cloudkitty_like.db.reprocessing import FROM_SOURCE, Task, Totals
+from cloudkitty_like.db.rollup import Amounts
+from cloudkitty_like.domain.money import decimal
+from cloudkitty_like.service.reprocessing import QUANTITIES, Reprocessing
 
+SUM = object_of(qty=NUMBER, price=NUMBER, points=WHOLE, unpriced=WHOLE)
+TOTAL = object_of(metric=TEXT, unit=TEXT, before=SUM, after=SUM)
 TASK = object_of(scope_id=TEXT, reason=TEXT, start_reprocess_time=TEXT, end_reprocess_time=TEXT,
-                 current_reprocess_time=TEXT)
+                 current_reprocess_time=TEXT, id=WHOLE, quantities=TEXT, undoes={"type": ["integer", "null"]},
+                 state=TEXT, error=NULLABLE, author=TEXT, periods=WHOLE, periods_done=WHOLE, periods_changed=WHOLE,
+                 periods_left_alone=WHOLE, totals=list_of(TOTAL))
+WHICH = Param(Integer(least=1), text="number of a task")
+REASON = Param(Text(longest=4000, may_be_empty=False))
 
 
 @dataclass(frozen=True)
@@ -26,28 +34,58 @@ class Reprocesses:
     length: timedelta
 
     @gives(object_of(results=list_of(TASK)))
-    @takes(scope_ids=Param(Texts(), ()), path_scope_id=Param(Text(), None, hidden=True),
+    @takes(scope_ids=Param(Texts(), ()), which=Param(Text(), None, "id of a scope", hidden=True),
            order=Param(Text(("asc", "desc"), fold=True), "desc"), offset=OFFSET, limit=LIMIT)
-    def get_all(self, context: Context, *, scope_ids: Sequence[str], path_scope_id: str | None, order: str,
+    def get_all(self, context: Context, *, scope_ids: Sequence[str], which: str | None, order: str,
                 offset: int, limit: int) -> Any:
-        """A page of requests, the newest first unless asked otherwise; ended ones too."""
-        wanted = [path_scope_id] if path_scope_id is not None else scope_ids
+        """A page of tasks, the newest first unless asked otherwise; ended ones too."""
+        wanted = [which] if which is not None else scope_ids
         found = self.reprocessing.tasks(wanted or None)
         if order == "desc":
             found.reverse()
-        return {"results": [self._written(task) for task in found[offset:offset + limit]]}
+        page = found[offset:offset + limit]
+        totals = self.reprocessing.totals(page)
+        return {"results": [self._written(task, totals[task.id], context) for task in page]}
 
     @gives({"type": "object"})
     @takes(scope_ids=Param(Texts()), start_reprocess_time=Param(Moment()), end_reprocess_time=Param(Moment()),
-           reason=Param(Text(longest=4000, may_be_empty=False)))
+           reason=REASON, quantities=Param(Text(QUANTITIES), FROM_SOURCE,
+                                           "stored: those that the ledger has kept, without asking the source again"))
     def post(self, context: Context, *, scope_ids: Sequence[str], start_reprocess_time: datetime,
-             end_reprocess_time: datetime, reason: str) -> Any:
+             end_reprocess_time: datetime, reason: str, quantities: str) -> Any:
         """Asks for the periods from the one that begins at the start to the one that begins at the end."""
         self.reprocessing.ask(scope_ids, start_reprocess_time, end_reprocess_time, author=context.author,
-                              reason=reason)
+                              reason=reason, quantities=quantities)
         return Answer({}, 202)
 
-    def _written(self, task: Task) -> dict[str, Any]:
+    @takes(which=WHICH)
+    def delete(self, context: Context, *, which: int) -> Any:
+        """Ends a task; what it has done stays."""
+        self.reprocessing.cancel([which], author=context.author)
+        return Answer(status=204)
+
+    @gives(object_of(id=WHOLE))
+    @takes(which=WHICH, reason=REASON)
+    def undo(self, context: Context, *, which: int, reason: str) -> Any:
+        """Asks for what was there before a task to come back, where nobody has changed it since; the new task."""
+        (number,) = self.reprocessing.undo([which], author=context.author, reason=reason)
+        return Answer({"id": number}, 202)
+
+    def _written(self, task: Task, totals: Totals, context: Context) -> dict[str, Any]:
         done = "" if task.due is None or task.due == task.period.begin else naive(task.due - self.length)
         return {"scope_id": task.scope, "reason": task.reason, "start_reprocess_time": naive(task.period.begin),
-                "end_reprocess_time": naive(task.period.end - self.length), "current_reprocess_time": done}
+                "end_reprocess_time": naive(task.period.end - self.length), "current_reprocess_time": done,
+                "id": task.id, "quantities": task.kind, "undoes": task.undoes, "state": task.state,
+                "error": task.error, "author": task.author, "periods": task.period.length // self.length,
+                "periods_done": task.done(self.length), "periods_changed": task.changed,
+                "periods_left_alone": task.left_alone,
+                "totals": [{"metric": metric, "unit": unit,
+                            "before": _sum(totals.before.get((metric, unit), Amounts()), context),
+                            "after": _sum(totals.after.get((metric, unit), Amounts()), context)}
+                           for metric, unit in sorted({*totals.before, *totals.after})]}
+
+
+def _sum(found: Amounts, context: Context) -> dict[str, Any]:
+    return {"qty": context.number(decimal(found.qty_whole, found.qty_part)),
+            "price": context.number(decimal(found.price_whole, found.price_part)),
+            "points": found.points, "unpriced": found.unpriced}

@@ -119,14 +119,28 @@ class SqlalchemyStorage:
                     take = max(1, min(MOST, take * FASTER, len(some) * POINTS // max(1, len(rows))))
 
     def collected(self, revision: int) -> list[Frame] | None:
+        return self.all_collected([revision]).get(revision)
+
+    def all_collected(self, revisions: Collection[int]) -> dict[int, list[Frame]]:
+        found: dict[int, list[Frame]] = {}
         with _translated(), self._ready().read() as tx:
-            known = select(appended).where(appended.c.revision == revision, appended.c.collected == 1)
-            kept = tx.execute(known).first()
-            if kept is None:
-                return None
-            rows = selection.points(self._bulk, tx, [-revision])
-            one = selection.Revision(-revision, kept.scope, Period(kept.begin, kept.end))
-            return [frame for _, frame in self._frames(tx, [one], rows)]
+            for some in chunks(sorted(revisions), MOST):
+                known = select(appended).where(self._bulk.found(appended.c.revision, some), appended.c.collected == 1)
+                kept = [selection.Revision(-row.revision, row.scope, Period(row.begin, row.end))
+                        for row in tx.execute(known)]
+                found.update((-one.revision, []) for one in kept)
+                for one, rows in self._rows(tx, kept):
+                    found[-one.revision] = [frame for _, frame in self._frames(tx, [one], rows)]
+        return found
+
+    def _rows(self, tx: Connection,
+              revisions: Sequence[selection.Revision]) -> Iterator[tuple[selection.Revision, Sequence[Point]]]:
+        """The rows of these revisions, those of each together."""
+        rows = selection.points(self._bulk, tx, [one.revision for one in revisions]) if revisions else []
+        by_revision: dict[int, list[Point]] = {one.revision: [] for one in revisions}
+        for row in rows:
+            by_revision[row[0]].append(row)
+        return ((one, by_revision[one.revision]) for one in revisions)
 
     def purge(self, revisions: Collection[int]) -> None:
         """Forget these revisions, some at a time; series stay, they will be used again."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import update
 
+from cloudkitty_like.db.reprocessing import Totals, add_totals
+from cloudkitty_like.db.rollup import Amounts
 from cloudkitty_like.db.tables import reprocess_task
 from cloudkitty_like.db.types import seconds
 from cloudkitty_like.domain.period import parse_instant
@@ -25,7 +27,10 @@ def test_a_request_is_202_and_is_listed_with_both_begins(site: Site):
     assert site.ask("POST", URL, wish()) == (202, {})
     assert site.get(URL) == {"results": [{
         "scope_id": "alice", "reason": "new rules", "start_reprocess_time": "2026-11-01T00:00:00",
-        "end_reprocess_time": "2026-11-01T05:00:00", "current_reprocess_time": ""}]}
+        "end_reprocess_time": "2026-11-01T05:00:00", "current_reprocess_time": "",
+        # What CloudKitty does not have:
+        "id": 1, "quantities": "source", "undoes": None, "state": "waiting", "error": None, "author": "root",
+        "periods": 6, "periods_done": 0, "periods_changed": 0, "periods_left_alone": 0, "totals": []}]}
 
 
 def test_c2_the_end_is_the_begin_of_the_last_period(site: Site):
@@ -105,6 +110,48 @@ def test_the_last_rated_period_can_be_rated_again(site: Site):
     site.ok("POST", URL, wish(start="2026-11-20T09:00:00", end="2026-11-20T09:00:00"))
 
 
+def done(site: Site, number=1):
+    """As a worker leaves it, with one period at another price."""
+    with site.database.write() as tx:
+        tx.execute(update(reprocess_task).where(reprocess_task.c.id == number).values(
+            due=reprocess_task.c.end, ended_at=site.now, changed=1))
+        before, after = Amounts(1, 0, 2, 0, 3, 1), Amounts(1, 0, 2, 500_000_000_000, 3, 0)
+        add_totals(tx, {number: Totals({("vcpu", "h"): before}, {("vcpu", "h"): after})})
+
+
+def test_what_a_task_came_to_is_told(site: Site):
+    site.ok("POST", URL, wish() | {"quantities": "stored"})
+    done(site)
+    (task,) = site.get(URL, decimal="string")["results"]
+    assert (task["state"], task["quantities"]) == ("done", "stored")
+    assert (task["periods_done"], task["periods_changed"]) == (6, 1)
+    assert task["totals"] == [{
+        "metric": "vcpu", "unit": "h", "before": {"qty": "1", "price": "2", "points": 3, "unpriced": 1},
+        "after": {"qty": "1", "price": "2.5", "points": 3, "unpriced": 0}}]
+
+
+def test_c52_a_task_can_be_ended_once(site: Site):
+    site.ok("POST", URL, wish())
+    assert site.ask("DELETE", f"{URL}/1")[0] == 204
+    assert site.get(URL)["results"][0]["state"] == "cancelled"
+    assert "cancelled already" in site.wrong("DELETE", f"{URL}/1", status=409)
+    assert "no task 7" in site.wrong("DELETE", f"{URL}/7", status=404)
+    assert "whole number" in site.wrong("DELETE", f"{URL}/alice")
+    site.ok("POST", URL, wish())
+
+
+def test_a_task_can_be_undone_by_another(site: Site):
+    site.ok("POST", URL, wish())
+    assert "has not ended" in site.wrong("POST", f"{URL}/1/undo", {"reason": "why"})
+    done(site)
+    assert "reason" in site.wrong("POST", f"{URL}/1/undo", {})
+    assert site.ask("POST", f"{URL}/1/undo", {"reason": "a mistake"}) == (202, {"id": 2})
+    task = site.get(URL)["results"][0]
+    assert (task["id"], task["undoes"], task["quantities"], task["reason"]) == (2, 1, "undo", "a mistake")
+    assert "is undone by task 2" in site.wrong("POST", f"{URL}/1/undo", {"reason": "again"})
+
+
 def test_it_is_for_admins(site: Site):
-    for method, url in (("GET", URL), ("GET", f"{URL}/alice"), ("POST", URL)):
+    for method, url in (("GET", URL), ("GET", f"{URL}/alice"), ("POST", URL), ("DELETE", f"{URL}/1"),
+                        ("POST", f"{URL}/1/undo")):
         site.wrong(method, url, {}, user="alice", status=403)

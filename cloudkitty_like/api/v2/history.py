@@ -1,0 +1,46 @@
+"""``/v2/history``: who has changed what, when and why."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cloudkitty_like.api.context import Context
+from cloudkitty_like.api.kinds import Boolean, Moment, Text, Texts
+from cloudkitty_like.api.params import NULLABLE, NUMBER, TEXT, WHOLE, Param, gives, list_of, object_of, takes
+from cloudkitty_like.api.render import with_offset
+from cloudkitty_like.api.v2.asking import LIMIT, OFFSET
+from cloudkitty_like.service import history
+from cloudkitty_like.service.history import LEDGER, RULES, Entry, Wanted
+
+ENTRY = object_of(at=TEXT, kind=TEXT, first=WHOLE, last=WHOLE, author=TEXT, cause=TEXT, reason=TEXT, summary=TEXT,
+                  begin=NULLABLE, end=NULLABLE, scopes=WHOLE, published=WHOLE, superseded=WHOLE, price=NUMBER)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """The changes of the rules and of the ledger."""
+
+    history: history.History
+
+    @gives(object_of(total=WHOLE, results=list_of(ENTRY)))
+    @takes(begin=Param(Moment(), None, "first instant"), end=Param(Moment(), None, "first instant after"),
+           kind=Param(Text((RULES, LEDGER)), None), scope_id=Param(Texts(), (), "only what concerns these scopes"),
+           everything=Param(Boolean(), False, "ordinary rating too"), offset=OFFSET, limit=LIMIT)
+    def get_all(self, context: Context, *, begin: datetime | None, end: datetime | None, kind: str | None,
+                scope_id: Sequence[str], offset: int, limit: int, **more: bool) -> Any:
+        """A page of changes, the newest first."""
+        wanted = Wanted(begin, end, (RULES, LEDGER) if kind is None else (kind,), scope_id or None, more["everything"])
+        found = self.history.entries(wanted)[::-1]
+        return {"total": len(found), "results": [_written(entry, context) for entry in found[offset:offset + limit]]}
+
+
+def _written(entry: Entry, context: Context) -> dict[str, Any]:
+    period = entry.period
+    return {"at": with_offset(entry.at), "kind": entry.kind, "first": entry.first, "last": entry.last,
+            "author": entry.author, "cause": entry.cause, "reason": entry.reason, "summary": entry.summary,
+            "begin": None if period is None else with_offset(period.begin),
+            "end": None if period is None else with_offset(period.end),
+            "scopes": entry.scopes, "published": entry.published, "superseded": entry.superseded,
+            "price": None if entry.price is None else context.number(entry.price)}

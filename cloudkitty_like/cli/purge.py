@@ -1,0 +1,54 @@
+"""``purge``: forget points that are old.  Totals stay."""
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from cloudkitty_like.cli.arguments import moment
+from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.domain.period import instant
+
+if TYPE_CHECKING:
+    from cloudkitty_like.app import App
+    from cloudkitty_like.db.retention import Extent
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--superseded-before", type=moment, metavar="TIME",
+                        help="points of revisions that were superseded before this instant")
+    parser.add_argument("--rated-before", type=moment, metavar="TIME",
+                        help="points of all revisions of periods that ended up to this instant, current ones too")
+    parser.add_argument("--dry-run", action="store_true", help="say what would go, and forget nothing")
+    parser.add_argument("--yes", action="store_true", help="do it: points that are forgotten are gone")
+
+
+def run(args: argparse.Namespace, app: App) -> int:
+    from cloudkitty_like.db.retention import Bounds
+    from cloudkitty_like.service.retention import Retention
+
+    retention = Retention(app.database, app.storage, app.clock)
+    bounds = Bounds(args.superseded_before, args.rated_before)
+    extent = retention.extent(bounds)
+    if args.dry_run:
+        _print(extent)
+        print("Nothing was forgotten: a dry run.")
+        return 0
+    if not args.yes:
+        raise Invalid("say --yes to forget for good, or --dry-run to see what would go")
+    _print(extent)
+    done = retention.purge(bounds, author=app.author, progressed=_progressed)
+    print(f"The points of {done} revisions are forgotten; their totals are kept.")
+    return 0
+
+
+def _print(extent: Extent) -> None:
+    print(f"{extent.revisions} revisions, {extent.current} of them current, with {extent.points} points of "
+          f"{extent.scopes} scopes"
+          + (f", in periods from {instant(extent.first)} to {instant(extent.last)}." if extent.first and extent.last
+             else "."))
+
+
+def _progressed(revisions: int) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{revisions} revisions", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,35 @@
+"""Forgetting points from the command line."""
+from __future__ import annotations
+
+from tests.cli.small import Site
+
+OLD = ("purge", "--rated-before", "2026-03-02")
+
+
+def test_a_dry_run_says_what_would_go_and_leaves_it(site: Site) -> None:
+    site.rated()
+    out = site.here.ok(*OLD, "--dry-run")
+    assert out == ("48 revisions, 48 of them current, with 5 points of 2 scopes, in periods from 2026-03-01T00:00:00Z "
+                   "to 2026-03-02T00:00:00Z.\nNothing was forgotten: a dry run.\n")
+    assert len(site.here.json("report", "--by", "flavor")) == 3
+
+
+def test_totals_stay_and_points_are_refused(site: Site) -> None:
+    site.rated()
+    before = [site.here.json("report", "--by", by) for by in ("scope,metric", "day", "time")]
+    assert "--yes" in site.here(*OLD).err
+    assert site.here.ok(*OLD, "--yes").endswith("The points of 48 revisions are forgotten; their totals are kept.\n")
+    assert [site.here.json("report", "--by", by) for by in ("scope,metric", "day", "time")] == before
+    ran = site.here("report", "--by", "flavor")
+    assert (ran.code, "points of periods up to 2026-03-02T00:00:00Z are no longer kept" in ran.err) == (1, True)
+    assert len(site.here.json("report", "--by", "flavor", "--begin", "2026-03-02")) == 1
+    assert site.here.json("status", "--verify")[-1]["state"] == "ok"
+    assert site.here.json("history", "--ledger")[-1]["reason"] == "points rated before 2026-03-02T00:00:00Z"
+    assert site.here.ok(*OLD, "--yes").startswith("0 revisions, 0 of them current, with 0 points of 0 scopes.\n")
+
+
+def test_what_is_wrong_is_said(site: Site) -> None:
+    site.rated()
+    assert "--superseded-before or --rated-before" in site.here("purge", "--yes").err
+    assert "--rated-before: 2036-01-01T00:00:00Z is in the future" in site.here(
+        "purge", "--rated-before", "2036-01-01", "--yes").err

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.domain.errors import Invalid, Unavailable
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import METRIC, SCOPE, Query
 from cloudkitty_like.domain.script import Script
+from cloudkitty_like.service.pricing import Tariffs
 from cloudkitty_like.service.rules import stored
 from cloudkitty_like.service.simulation import Simulated, Trial
 from tests.books import BEGIN, at
@@ -113,6 +114,15 @@ def test_a_scope_that_cannot_be_rated_is_told_apart(quick):
     assert set(told(answer)) == {("carol", "compute")}
     assert answer.failed.keys() == {"alice", "bob"}
     assert "needs a number, but flavor is 'm1'" in answer.failed["bob"]
+
+
+def test_c6_where_a_module_cannot_be_loaded_nothing_is_told(quick):
+    def load(name):
+        raise Invalid(f"{name} cannot be loaded")
+
+    broken = replace(quick.simulation, tariffs=Tariffs(quick.database, load))
+    with pytest.raises(Unavailable, match="rating failed: hashmap cannot be loaded"):
+        broken.run(Trial(period=WHOLE, scopes=None))
 
 
 def test_progress_is_told_up_to_the_end(quick):

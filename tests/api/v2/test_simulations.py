@@ -31,7 +31,7 @@ def test_without_rules_it_is_by_those_of_now_and_of_the_scopes_asked_for(site: S
     assert site.ok("POST", URL, MONTH | {"scope_ids": ["nobody"]})["results"] == []
 
 
-def test_c6_where_nothing_can_be_rated_it_is_unavailable(site: Site):
+def test_more_points_than_the_service_allows_are_refused(site: Site):
     site.with_services(simulation_points=3)
     assert "there are 6 points, more than the 3" in site.wrong("POST", URL, MONTH)
 

@@ -49,7 +49,7 @@ class PyscriptsModule:
                      help="Seconds that one run of a script may take."),
         cfg.IntOpt("memory_mib", default=512, min=64, max=1 << 16,
                    help="MiB of memory that one run of a script may take."),
-        cfg.IntOpt("answer_mib", default=256, min=1, max=1 << 12,
+        cfg.IntOpt("answer_mib", default=64, min=1, max=1 << 12,
                    help="MiB that the answer of one run may have."),
         cfg.IntOpt("recheck", default=100, min=0,
                    help="Of so many runs of a script the first is done twice, and must come to the same; 1: every "

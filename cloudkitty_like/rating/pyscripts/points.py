@@ -16,6 +16,8 @@ from cloudkitty_like.rating.pyscripts.sandbox import Priced
 LONGEST_NUMBER = 1000              # characters; an exact product of costs has some hundred digits
 LONGEST_NAME, LONGEST_UNIT, LONGEST_VALUE = 255, 64, 4000
 
+LONGEST_ERROR = 5000
+
 Amount = tuple[Decimal, Decimal | None]
 """Quantity and price."""
 
@@ -40,7 +42,12 @@ class Place:
         if point is not None:
             named = ", ".join(f"{name}={value}" for name, value in (labels or {}).items())
             words.append(f"point {point + 1}" + (f" ({named[:200]})" if named else ""))
-        return Invalid(f"{', '.join(words)}: {reason}")
+        return Invalid(shown(f"{', '.join(words)}: {reason}"))
+
+
+def shown(text: str, longest: int = LONGEST_ERROR) -> str:
+    """Text from a script's process, as it can be kept and shown: not too long, no control characters."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text[:longest])
 
 
 def frames_after(place: Place, given: Sequence[Frame], answer: Iterable[Priced]) -> list[Frame]:

@@ -45,7 +45,7 @@ class Confinement:
     cpu_seconds: int = 10
     wall_seconds: float = 30.0
     memory_bytes: int = 512 << 20
-    answer_bytes: int = 256 << 20
+    answer_bytes: int = 64 << 20
 
 
 class Priced(msgspec.Struct, frozen=True):
@@ -143,7 +143,7 @@ class Sandbox:
             try:
                 ours.settimeout(confinement.wall_seconds)
                 wire.send(ours, request)
-                received = _until(ours, deadline, confinement.answer_bytes)
+                received = wire.receive(ours, confinement.answer_bytes, deadline)
             except TimeoutError:
                 raise Broken(f"it ran longer than {confinement.wall_seconds:g} seconds") from None
             except wire.TooLong as error:
@@ -151,8 +151,8 @@ class Sandbox:
             except (wire.Ended, ConnectionError, OSError):
                 received = bytearray()
         try:
-            control.settimeout(max(0.5, deadline - monotonic()))
-            status, _ = wire.STATUS.unpack(wire.exactly(control, wire.STATUS.size))
+            ended = max(deadline, monotonic() + 0.5)
+            status, _ = wire.STATUS.unpack(wire.exactly(control, wire.STATUS.size, ended))
         except TimeoutError:
             raise Broken(f"it ran longer than {confinement.wall_seconds:g} seconds") from None
         except wire.Ended:
@@ -238,12 +238,6 @@ class Sandbox:
             self._process.kill()
             self._process.wait()
             self._process = None
-
-
-def _until(of: socket.socket, deadline: float, longest: int) -> bytearray:
-    """One message before the deadline."""
-    of.settimeout(max(0.001, deadline - monotonic()))
-    return wire.receive(of, longest)
 
 
 def packed_frames(frames: Sequence[Any]) -> list[tuple[Any, ...]]:

@@ -12,7 +12,8 @@ from cloudkitty_like.domain.explanation import Explained, OnDemand, Part
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.script import Script
-from cloudkitty_like.rating.pyscripts.points import Place, frames_after
+from cloudkitty_like.rating.pyscripts.execution import PRINTED
+from cloudkitty_like.rating.pyscripts.points import Place, frames_after, shown
 from cloudkitty_like.rating.pyscripts.sandbox import Answer, Broken, Sandbox, packed_frames
 from cloudkitty_like.service.trace import Trace
 
@@ -113,7 +114,7 @@ class PyscriptsTariff:
             "frames": packed_frames(frames)}
         answer = self._answered(request, place)
         if answer.printed:
-            self._printed(one.script.name, answer.printed)
+            self._printed(one.script.name, shown(answer.printed, PRINTED))
         again = self._recheck > 0 and self._runs[one.id] % self._recheck == 0
         self._runs[one.id] += 1
         if again and self._answered(request, place).frames != answer.frames:

@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+from time import monotonic
 
 LENGTH = struct.Struct("=Q")
 STATUS = struct.Struct("=iQ")
@@ -30,19 +31,24 @@ def write(to: int, message: bytes) -> None:
         left = left[os.write(to, left):]
 
 
-def receive(of: socket.socket, longest: int) -> bytearray:
-    """One message; TooLong before anything of it is read where it has more than ``longest`` bytes."""
-    (length,) = LENGTH.unpack(exactly(of, LENGTH.size))
+def receive(of: socket.socket, longest: int, deadline: float | None = None) -> bytearray:
+    """One message; TooLong before anything of it is read where it has more than ``longest`` bytes.
+
+    TimeoutError where it is not there at ``deadline``, of time.monotonic().
+    """
+    (length,) = LENGTH.unpack(exactly(of, LENGTH.size, deadline))
     if length > longest:
         raise TooLong(length)
-    return exactly(of, length)
+    return exactly(of, length, deadline)
 
 
-def exactly(of: socket.socket, length: int) -> bytearray:
-    """So many bytes; Ended where they do not come."""
+def exactly(of: socket.socket, length: int, deadline: float | None = None) -> bytearray:
+    """So many bytes; Ended where they do not come, TimeoutError where they do not come in time."""
     received = bytearray(length)
     left = memoryview(received)
     while left:
+        if deadline is not None:       # each time: bytes may come one by one
+            of.settimeout(max(0.001, deadline - monotonic()))
         count = of.recv_into(left)
         if not count:
             raise Ended

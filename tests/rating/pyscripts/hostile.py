@@ -132,6 +132,16 @@ ENDINGS = {
     "sys.exit": ("import sys\nsys.exit(0)", "SystemExit"),
     "KeyboardInterrupt": ("raise KeyboardInterrupt", "KeyboardInterrupt"),
     "an exception without words": ("class E(Exception):\n    def __str__(self): raise ValueError\nraise E", "E"),
+    "an exception of NUL": ("raise ValueError('a' + chr(0) + 'b' + chr(27))", r"ValueError: a\?b\?"),
+    "an exception of half a character": ("raise ValueError(chr(0xd800))", "nonsense|ValueError"),
+    "forges an endless traceback": (
+        "import os, json, struct\nanswer = json.dumps({{'failed': 'x' * (1 << 22)}}).encode()\n"
+        "for n in range(3, 50):\n    try:\n        os.write(n, struct.pack('=Q', len(answer)) + answer)\n"
+        "    except OSError: pass\nos._exit(0)", "failed:"),
+    "answers byte by byte": (
+        "import os, time, struct\nfor byte in struct.pack('=Q', 100) + b'x' * 92:\n    for n in range(3, 50):\n"
+        "        try:\n            os.write(n, bytes([byte]))\n        except OSError: pass\n    time.sleep(0.5)",
+        "longer than"),
     "closes everything": ("import os\nos.closerange(0, 100)", "exit status|ended"),
     "forges an answer": (
         "import os, struct\nfor n in range(3, 50):\n    try:\n"

@@ -15,6 +15,7 @@ from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.script import Script
+from cloudkitty_like.domain.text import storable
 from cloudkitty_like.rating.pyscripts.nursery import LANDLOCK, NAMESPACES
 from cloudkitty_like.rating.pyscripts.sandbox import Confinement, Sandbox
 from cloudkitty_like.rating.pyscripts.tariff import PyscriptsTariff
@@ -108,6 +109,7 @@ def test_s1_a_hostile_script_is_contained_and_reported(sandbox, belongings, name
     assert "BREACH" not in error.replace("class BREACH", "")
     assert SECRET not in error
     assert len(error) < 6000
+    assert storable(error)
     if said and sandbox.isolation == LANDLOCK:
         # Without namespaces a network is there, but no socket; and the library may be where only root can look.
         said += "|Error|error"

@@ -56,7 +56,7 @@ def test_its_questions_to_the_sample_are_answered(sample: tuple[Path, Ran], caps
     asked = [words for words in commands() if words[0] != "standalone" and "--state" not in words]
     assert {words[0] for words in asked} >= {"report", "scopes", "status"}
     for words in asked:
-        if words[0] in ("report", "scopes", "status"):
+        if words[0] in ("report", "scopes", "status", "explain", "quote", "history"):
             assert Here(capsys, "--state", sample[0]).ok(*words)
 
 

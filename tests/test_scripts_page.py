@@ -23,14 +23,13 @@ def test_each_command_does_what_the_page_says(tmp_path: Path) -> None:
     assert text is not None
     assert re.sub(r"^    ", "", text[1], flags=re.MULTILINE) in failed
     listed = followed.printed("reprocess list")
-    assert listed.count("parked") == 2
-    assert listed.count("24/24  done") == 2
-    assert "2 to correct the past, 2 with an error" in followed.printed("status")
+    assert listed.count("parked") == 1
+    assert listed.count("24/24  done") == 3
+    assert "1 to correct the past, 1 with an error" in followed.printed("status")
 
-    assert "of shop" not in followed.out
     after = followed.out.partition("$ cloudkitty-like rate ")[2]
     assert after.count("24/24  done") >= 4
-    assert "script night: 1 at 0.168 became 1 at 0.168" not in after
+    assert "parked" not in after
     assert "('night', version 3 by " in followed.printed("explain")
     assert followed.printed("scripts show").count("withdrawn") == 2
     assert "undo" in spawn("history", cwd=tmp_path).out

@@ -46,7 +46,8 @@ def app(books):
         scopes=Scopes(books.database, lambda: NOW, HOUR), metrics=tuple, document=dict,
         rating=lambda: (1, lambda scope, period, frames: frames), script_check=compiles, clock=lambda: NOW,
         period=HOUR, wait_periods=1,
-        scope_key="project_id", collector="file", fetcher="file")
+        scope_key="project_id", collector="file", fetcher="file",
+        tariffs=None, definitions=None)
     return TestApp(application.make(services, conf))
 
 

@@ -6,7 +6,7 @@ and addresses of things that a script must not reach.  A script that gets what i
 # ruff: noqa: E501, ISC004 - a script a line
 from __future__ import annotations
 
-FILLED = ("configuration", "database", "canary", "directory", "port", "parent")
+FILLED = ("configuration", "database", "canary", "directory", "shared", "port", "parent")
 
 BREACH = """
 class BREACH(Exception):
@@ -77,13 +77,13 @@ FILES = {
     "our packages": ("import sqlalchemy\nget('it')", "Error"),
     "writes a file": ("open({canary!r}, 'w').write('gone')\nget('it')", "Error"),
     "makes a file": ("open({directory!r} + '/new', 'w')\nget('it')", "Error"),
-    "makes a file in /tmp": ("open('/tmp/of-a-script', 'w')\nget('it')", "Error"),
+    "makes a file in /tmp": ("open({shared!r}, 'w')\nget('it')", "Error"),
     "makes a file here": ("open('of-a-script', 'w')\nget('it')", "Error"),
     "writes in the library": ("import os\nopen(os.path.dirname(os.__file__) + '/of_a_script.py', 'w')\nget('it')", "Error"),
     "removes a file": ("import os\nos.unlink({canary!r})\nget('it')", "Error"),
-    "makes a directory": ("import os\nos.mkdir('/tmp/of-a-script')\nget('it')", "Error"),
+    "makes a directory": ("import os\nos.mkdir({shared!r})\nget('it')", "Error"),
     "changes rights": ("import os\nos.chmod({canary!r}, 0o777)\nget('it')", "Error"),
-    "links": ("import os\nos.symlink({canary!r}, '/tmp/of-a-script')\nget('it')", "Error"),
+    "links": ("import os\nos.symlink({canary!r}, {shared!r})\nget('it')", "Error"),
     "writes shared memory": ("open('/dev/shm/of-a-script', 'w')\nget('it')", "Error"),
     "tempfile": ("import tempfile\ntempfile.TemporaryFile()\nget('it')", "Error"),
     "climbs out": ("import os\nos.chdir('../../../../..')\nget(os.listdir('.'))", "Error"),

@@ -8,6 +8,7 @@ import sqlite3
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 
@@ -23,6 +24,7 @@ from cloudkitty_like.rating.pyscripts.tariff import PyscriptsTariff
 from .hostile import BREACH, HOSTILE
 
 HOUR = Period.starting(datetime(2026, 3, 1, 10, tzinfo=UTC), timedelta(hours=1))
+SHARED = str(Path(gettempdir(), "of-a-script"))
 SECRET = "s3cret-of-the-service"
 GOOD = """
 from decimal import Decimal
@@ -68,11 +70,12 @@ class Belongings:
     @property
     def filled(self) -> dict[str, object]:
         return {"configuration": str(self.configuration), "database": str(self.database), "canary": str(self.canary),
-                "directory": str(self.directory), "port": self.api.getsockname()[1], "parent": os.getpid()}
+                "directory": str(self.directory), "shared": SHARED,
+                "port": self.api.getsockname()[1], "parent": os.getpid()}
 
     def seen(self) -> object:
         files = {path.name: (path.read_bytes(), path.stat().st_mode) for path in self.directory.iterdir()}
-        return files, Path("/tmp/of-a-script").exists(), Path("/dev/shm/of-a-script").exists()
+        return files, Path(SHARED).exists(), Path("/dev/shm/of-a-script").exists()
 
     def untouched(self) -> bool:
         try:

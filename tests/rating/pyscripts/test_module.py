@@ -1,6 +1,7 @@
 """What scripts can do, and how they are chosen and ordered."""
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
@@ -118,15 +119,18 @@ def test_a_script_as_cloudkitty_documents_them_runs_unchanged(module):
 def test_a_script_sees_what_cloudkittys_scripts_see(module):
     heard = []
     module.listen(lambda name, text: heard.append((name, text)))
-    rated(module, "print(data)")
+    rated(module, "import json\nprint(json.dumps(data, default=str))")
     assert heard[0][0] == "script 0"
-    seen = eval(heard[0][1], {"datetime": __import__("datetime"), "Decimal": Decimal})
-    assert seen["period"] == {"begin": HOUR.begin, "end": HOUR.end}
-    assert seen["usage"]["volume"] == [{"vol": {"unit": "GiB", "qty": Decimal(100)}, "rating": {"price": Decimal(0)},
+    seen = json.loads(heard[0][1])
+    assert seen["period"] == {"begin": str(HOUR.begin), "end": str(HOUR.end)}
+    assert seen["usage"]["volume"] == [{"vol": {"unit": "GiB", "qty": "100.000000000000"}, "rating": {"price": "0"},
                                         "groupby": {"project_id": "p", "id": "v"}, "metadata": {}}]
     assert seen["usage"]["compute"][1] == {
-        "vol": {"unit": "instance", "qty": Decimal(2)}, "rating": {"price": Decimal(0)},
+        "vol": {"unit": "instance", "qty": "2.000000000000"}, "rating": {"price": "0"},
         "groupby": {"project_id": "p", "id": "b"}, "metadata": {"flavor": "m1.large"}}
+    rated(module, "p = data['usage']['volume'][0]\n"
+                  "print({type(one).__name__ for one in (p['vol']['qty'], p['rating']['price'])})")
+    assert heard[-1][1] == "{'Decimal'}\n"
 
 
 def test_c51_a_point_that_a_script_does_not_touch_stays_unpriced_and_one_made_free_is_priced(module):

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
+from ast import literal_eval
 from base64 import b64decode
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def test_a_run_in_namespaces_is_alone_and_has_the_standard_library_only(make):
     assert printed(sandbox, "import statistics, zoneinfo\n"
                             "print(statistics.mean([1, 3]), zoneinfo.ZoneInfo('Europe/Paris'))") == "2 Europe/Paris\n"
     top = printed(sandbox, "import os\nprint(sorted(os.listdir('/')))")
-    assert set(eval(top)) <= {Path(sysconfig.get_path("stdlib")).parts[1], "usr"}
+    assert set(literal_eval(top)) <= {Path(sysconfig.get_path("stdlib")).parts[1], "usr"}
 
 
 @pytest.mark.parametrize("level", LEVELS)

@@ -19,11 +19,11 @@ import pytest
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.domain.period import instant
 from tests.databases import KINDS, new_database
-from tests.installation import HOUR, RULES, History, Installation, number
+from tests.installation import HOUR, PATIENCE, RULES, History, Installation, number
 from tests.test_crash import FRAMES, eventually, installed
 
 SHORT = History(hours=60)
-LONG = History(hours=1200, begin=datetime(2026, 7, 30, tzinfo=UTC))
+LONG = History(hours=600, begin=datetime(2026, 8, 20, tzinfo=UTC))
 DEARER = RULES.replace("0.0211", "0.0422").replace("0.9", "1.1")
 TURNS = {"orchestrator": {"slice_seconds": 0.05}}         # a moment for what is live, a moment for what is corrected
 CHANGES = "SELECT max(id) FROM ledger_tx"
@@ -100,7 +100,7 @@ def killed(site: Installation, database: Database, history: History, draw: rando
 def corrected(site: Installation, database: Database, history: History, expected: Result,
               before: tuple[int, str]) -> None:
     """Finish it, and compare everything."""
-    site.run("rate", *history.window)
+    assert site.start("rate", *history.window).wait(5 * PATIENCE) == 0, site.log
     assert number(database, OPEN) == 0
     found = result(site, before[0])
     assert found.former == expected.former == before[1]

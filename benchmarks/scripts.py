@@ -1,6 +1,9 @@
 """What rating by scripts costs: CPU per point, all processes counted, and the start of a fresh worker.
 
     python -m benchmarks.scripts [--isolation namespaces]
+
+The package has to be compiled, as it is where it was installed: ``python -m compileall -q cloudkitty_like`` first where
+Python is told to write no bytecode.
 """
 from __future__ import annotations
 

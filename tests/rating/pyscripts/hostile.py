@@ -1,12 +1,10 @@
 """Scripts that try to get out, to hang, to eat everything or to answer nonsense.
 
-Each is a name, its text and what is said of it.  ``{...}`` in a text is filled in by the test (see ``FILLED``): paths
+Each is a name, its text and what is said of it.  ``{...}`` in a text is filled in by the test (``Belongings.filled``): paths
 and addresses of things that a script must not reach.  A script that gets what it is after raises BREACH.
 """
 # ruff: noqa: E501, ISC004 - a script a line
 from __future__ import annotations
-
-FILLED = ("configuration", "database", "canary", "directory", "shared", "port", "parent")
 
 BREACH = """
 class BREACH(Exception):

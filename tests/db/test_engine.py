@@ -1,9 +1,10 @@
 """One way of using three databases: waiting instead of failing, one view for one reader, no passwords shown."""
 from __future__ import annotations
 
+import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from time import monotonic
 
 import pytest
@@ -168,6 +169,22 @@ def test_an_impossible_url_is_refused_at_once(url, reason):
 def test_sqlite_keeps_its_journal_beside_the_file():
     with new_database("sqlite") as database, database.read() as tx:
         assert tx.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+
+
+def test_a_new_sqlite_file_in_which_another_one_is_writing_is_waited_for(tmp_path):
+    """SQLite's own waiting leaves the switch to WAL out, and would fail at once."""
+    file = tmp_path / "new.sqlite"
+    with closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        end = threading.Timer(0.5, other.execute, ["ROLLBACK"])
+        began = monotonic()
+        end.start()
+        database = Database(f"sqlite:///{file}")
+        with database.read() as tx:
+            assert tx.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+        assert monotonic() - began >= 0.4
+        end.join()
+        database.close()
 
 
 COUNT = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000000) SELECT max(i) FROM n"

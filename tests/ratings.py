@@ -48,14 +48,17 @@ class Ratings(Books):
 
     def __init__(self, database, odd=None, software="1"):
         super().__init__(database)
-        self.software = software
+        self.software, self.odd = software, odd
         self.metrics = metrics.load(METRICS, AnyArguments(), "project_id")
-        self.tariffs = Tariffs(database, lambda name: HashmapModule(database) if name == "hashmap" else OddModule(odd))
+        self.tariffs = Tariffs(database, self.module)
         if odd is not None:
             decide(database, Change(NOW, "tester", "modules"), "noop", enabled=True, priority=0)
         self.processor = Processor(self.ledger, skips(self.metrics.metrics), Stages())
         self.explaining = Explaining(database, self.storage, self.tariffs, lambda: self.metrics)
         self.simulation = Simulation(database, self.storage, self.tariffs, lambda: self.metrics.metrics)
+
+    def module(self, name):
+        return HashmapModule(self.database) if name == "hashmap" else OddModule(self.odd)
 
     def rules(self, *wanted, author="tester", **how):
         how = {"retroactive": True, **how}

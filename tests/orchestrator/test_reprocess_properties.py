@@ -98,18 +98,25 @@ def test_an_undo_is_as_if_nothing_had_been_and_its_undo_as_if_it_had_not(table):
             assert outcome(past) == expected
 
 
-class Dropping(Past):
-    """Rates as a script may: drops points, changes quantities; on tables of a database."""
+class Kept(Past):
+    """On the tables of a database, where what was collected is kept beside what a script has made of it."""
+
+    def worker(self, **tempo):
+        if not isinstance(self.storage, SqlalchemyStorage):
+            self.storage = SqlalchemyStorage(self.database, within=True)
+            self.ledger._storage = self.ledger._revisions._storage = self.storage
+        return super().worker(**tempo)
+
+
+class Dropping(Kept):
+    """Rates as a script may: drops points."""
 
     def __init__(self, database, dropped):
         self.dropped = dropped
         super().__init__(database, SCOPES, HOURS)
 
     def worker(self, **tempo):
-        if not isinstance(self.storage, SqlalchemyStorage):
-            self.storage = SqlalchemyStorage(self.database, within=True)
-            self.ledger._storage = self.ledger._revisions._storage = self.storage
-            self.rate = self.scripted
+        self.rate = self.scripted
         return super().worker(**tempo)
 
     def scripted(self, scope, period, frames):

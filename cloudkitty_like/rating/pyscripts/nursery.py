@@ -166,8 +166,7 @@ def _ended(control: socket.socket, child: int) -> bytes | None:
         waiting.register(control, select.POLLIN)
         if any(number == control.fileno() for number, _ in waiting.poll()):
             return None
-    _, status, used = os.wait4(child, 0)
-    return wire.STATUS.pack(status, round((used.ru_utime + used.ru_stime) * 1_000_000))
+    return wire.STATUS.pack(os.waitpid(child, 0)[1])
 
 
 def _run(control: socket.socket, number: int, confine: _Last) -> None:

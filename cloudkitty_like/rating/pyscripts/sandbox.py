@@ -152,7 +152,7 @@ class Sandbox:
                 received = bytearray()
         try:
             ended = max(deadline, monotonic() + 0.5)
-            status, _ = wire.STATUS.unpack(wire.exactly(control, wire.STATUS.size, ended))
+            (status,) = wire.STATUS.unpack(wire.exactly(control, wire.STATUS.size, ended))
         except TimeoutError:
             raise Broken(f"it ran longer than {confinement.wall_seconds:g} seconds") from None
         except wire.Ended:

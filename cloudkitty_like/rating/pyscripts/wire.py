@@ -7,8 +7,8 @@ import struct
 from time import monotonic
 
 LENGTH = struct.Struct("=Q")
-STATUS = struct.Struct("=iQ")
-"""What the nursery says of a process that has ended: its wait status, and microseconds of CPU it took."""
+STATUS = struct.Struct("=i")
+"""What the nursery says of a process that has ended: its wait status."""
 
 
 class Ended(Exception):

@@ -13,6 +13,7 @@ import json
 import marshal
 import symtable
 import sys
+from collections import deque
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from types import CodeType
@@ -77,7 +78,7 @@ def _told(error: BaseException, lines: Sequence[str] = ()) -> str:
     """The traceback of the script alone, nothing of ours; ``lines`` are its source."""
     try:
         said = f"{type(error).__name__}: {error}".removesuffix(": ")
-        frames = []
+        frames: deque[str] = deque(maxlen=INNERMOST)       # of what may be millions, in a process short of memory
         place = error.__traceback__
         while place is not None:
             code, number = place.tb_frame.f_code, place.tb_lineno
@@ -87,7 +88,7 @@ def _told(error: BaseException, lines: Sequence[str] = ()) -> str:
                               + (f"    {source}\n" if source else ""))
             place = place.tb_next
         head = "Traceback (most recent call last):\n" if frames else ""
-        return head + "".join(frames[-INNERMOST:]) + said
+        return head + "".join(frames) + said
     except BaseException:               # an exception of the script's own, that cannot even be printed
         return type(error).__name__
 

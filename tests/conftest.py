@@ -1,4 +1,4 @@
-"""Fixtures for every test: a state database of each kind."""
+"""Fixtures for every test: a state database of each kind.  And the order: what takes long comes first."""
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -7,6 +7,15 @@ import pytest
 
 from cloudkitty_like.db.engine import Database
 from tests.databases import KINDS, new_database
+
+LONGEST = ("test_contract", "test_injection", "test_crash", "test_crash_corrections", "test_faults", "test_rights",
+           "test_scripts_page", "test_corrections", "test_ledger", "test_application", "test_readme", "test_openstack")
+"""The modules with tests of half a minute.  Where several processes share the tests, none waits for one of these."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that take long first; all others stay in their order."""
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
 
 
 @pytest.fixture(params=KINDS)

@@ -103,13 +103,13 @@ class App:
     @cached_property
     def schema(self) -> str:
         """The schema of the database; Conflict where it is not the one that this release needs."""
-        from cloudkitty_like.service import migration
+        from cloudkitty_like.db import schema
 
         if not self.database.exists:
             raise NotFound(f"there is no database at {self.database}",
                            hint="name another with --state DIR or --config-file FILE; or make this one: "
                                 "cloudkitty-like dbsync upgrade")
-        return migration.required(self.database)
+        return schema.required(self.database)
 
     def check(self, *names: str) -> None:
         """Make these parts now; raises everything that is wrong with any of them, at once."""

@@ -16,15 +16,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, app: App) -> int:
-    from cloudkitty_like.service import migration
+    from cloudkitty_like.db import schema
 
     if args.action == "upgrade":
-        before = migration.version(app.database)
+        from cloudkitty_like.service import migration
+
+        before = schema.version(app.database)
         migration.upgrade(app.database, args.revision)
-        after = migration.version(app.database)
+        after = schema.version(app.database)
         print(f"{app.database}: schema {after}" + (", as before" if before == after else f", was {before or 'empty'}"))
         return 0
-    found = migration.version(app.database) if app.database.exists else None       # to look must not make it
-    needed = migration.head()
-    print(f"{app.database}: schema {found or 'none'}, this release needs {needed}")
-    return 0 if found == needed else 1
+    found = schema.version(app.database) if app.database.exists else None       # to look must not make it
+    print(f"{app.database}: schema {found or 'none'}, this release needs {schema.NEEDED}")
+    return 0 if found == schema.NEEDED else 1

@@ -1,4 +1,4 @@
-"""The schema of the state database: which one it has, and how it gets the one that this release needs.
+"""How the state database gets the schema that this release needs.
 
 One Alembic history, in :mod:`cloudkitty_like.db.migrations`.  Several processes
 may upgrade at once: one does it, the others wait and find it done.
@@ -7,50 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from cloudkitty_like.db import migrations
+from cloudkitty_like.db import migrations, schema
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.domain.errors import Conflict, Invalid, Unavailable
+from cloudkitty_like.domain.errors import Invalid, Unavailable
 
 HISTORY = str(Path(migrations.__file__).parent)
 PATIENCE = 600          # seconds that one upgrade waits for another
 LOCK = 8239_0001        # of PostgreSQL's advisory locks, which are per database; an arbitrary number
-
-
-def head() -> str:
-    """The schema that this release needs."""
-    return _history().get_current_head() or ""
-
-
-def version(database: Database) -> str | None:
-    """The schema that the database has; None where it has none yet."""
-    with database.read() as tx:
-        return _version(tx)
-
-
-def is_current(database: Database) -> bool:
-    """Whether this release can work with the database."""
-    return version(database) == head()
-
-
-def required(database: Database) -> str:
-    """The schema that the database has; Conflict where it is not the one that this release needs."""
-    found = version(database)
-    if found == head():
-        return found
-    _refuse_newer(database, found)
-    raise Conflict(f"the database {database} has {f'the schema {found}' if found else 'no schema yet'}, "
-                   f"this release needs {head()}", hint="bring it up to date: cloudkitty-like dbsync upgrade")
 
 
 def upgrade(database: Database, revision: str = "head") -> None:
@@ -67,18 +39,9 @@ def downgrade(database: Database, revision: str = "base") -> None:
     _run(database, lambda config: command.downgrade(config, revision))
 
 
-@cache
-def _history() -> ScriptDirectory:
-    return ScriptDirectory(HISTORY)
-
-
-def _version(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
-
-
 def _run(database: Database, action: Callable[[Config], None]) -> None:
     with _alone(database) as connection:
-        _refuse_newer(database, _version(connection))
+        schema.refuse_newer(database, MigrationContext.configure(connection).get_current_revision())
         config = Config()
         config.set_main_option("script_location", HISTORY.replace("%", "%%"))
         config.attributes["connection"] = connection
@@ -86,15 +49,9 @@ def _run(database: Database, action: Callable[[Config], None]) -> None:
             action(config)
         except CommandError as error:
             raise Invalid(f"the schema cannot be changed: {error}",
-                          hint=f"this release knows up to {head()}") from error
+                          hint=f"this release knows up to {schema.NEEDED}") from error
         except DBAPIError as error:
             raise Unavailable(f"the schema of {database} could not be changed: {error.orig}") from error
-
-
-def _refuse_newer(database: Database, found: str | None) -> None:
-    if found is not None and found not in {script.revision for script in _history().walk_revisions()}:
-        raise Conflict(f"the database {database} has the schema {found}, which this release does not know; "
-                       f"it knows up to {head()}", hint="a newer release has been here: install that one")
 
 
 @contextmanager

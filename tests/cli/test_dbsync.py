@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 from cloudkitty_like.cli import dbsync
 from cloudkitty_like.cli.main import Parser
-from cloudkitty_like.service import migration
+from cloudkitty_like.db import schema
 from tests.commands import Here
 from tests.databases import new_database
 
@@ -16,18 +16,18 @@ def called(database, *argv):
 def test_a_new_database_is_brought_to_this_release_and_stays_there(capsys):
     with new_database("sqlite", create=False) as database:
         assert called(database, "version") == 1
-        assert f"schema none, this release needs {migration.head()}" in capsys.readouterr().out
+        assert f"schema none, this release needs {schema.NEEDED}" in capsys.readouterr().out
         assert called(database, "upgrade") == 0
-        assert f"schema {migration.head()}, was empty" in capsys.readouterr().out
+        assert f"schema {schema.NEEDED}, was empty" in capsys.readouterr().out
         assert called(database, "upgrade") == 0
-        assert f"schema {migration.head()}, as before" in capsys.readouterr().out
+        assert f"schema {schema.NEEDED}, as before" in capsys.readouterr().out
         assert called(database, "version") == 0
 
 
 def test_an_upgrade_may_stop_at_a_revision():
     with new_database("sqlite", create=False) as database:
         assert called(database, "upgrade", "--revision", "0001") == 0
-        assert migration.version(database) == "0001"
+        assert schema.version(database) == "0001"
 
 
 def test_to_ask_for_the_version_makes_no_database(tmp_path, capsys):

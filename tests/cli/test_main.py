@@ -45,6 +45,14 @@ def test_help_names_every_command_and_loads_none_of_them() -> None:
     assert run.stderr.strip() == ""
 
 
+def test_a_command_does_not_load_what_only_changing_the_schema_needs(site: Site) -> None:
+    site.prepared()
+    code = ("import sys\nfrom cloudkitty_like.cli import main\n"
+            f"main.main(['--config-file', {str(site.conf)!r}, 'report'])\nprint('alembic' in sys.modules)")
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.endswith("False\n")
+
+
 def test_the_version_is_that_of_the_package(here: Here) -> None:
     assert here.ok("--version") == f"cloudkitty-like {__version__}\n"
 

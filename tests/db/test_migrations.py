@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
-from cloudkitty_like.db import tables
+from cloudkitty_like.db import schema, tables
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.domain.errors import Conflict, Invalid
 from cloudkitty_like.service import migration
@@ -39,17 +40,17 @@ def wanted(thing, name, kind, reflected, other):
 
 
 def test_the_history_makes_the_tables_that_the_code_uses_and_takes_them_away_again(empty):
-    assert migration.version(empty) is None
-    assert not migration.is_current(empty)
+    assert schema.version(empty) is None
+    assert not schema.is_current(empty)
     migration.upgrade(empty)
-    assert migration.version(empty) == migration.head()
-    assert migration.is_current(empty)
+    assert schema.version(empty) == schema.NEEDED
+    assert schema.is_current(empty)
     with empty.read() as tx:
         assert compare_metadata(MigrationContext.configure(tx, opts={"include_object": wanted}), tables.metadata) == []
     made = described(empty)
     migration.downgrade(empty)
     assert set(inspect(empty.engine).get_table_names()) == {"alembic_version"}
-    assert migration.version(empty) is None
+    assert schema.version(empty) is None
     migration.upgrade(empty)
     assert described(empty) == made
     migration.downgrade(empty)
@@ -64,6 +65,11 @@ def test_c50_a_migration_does_not_use_the_tables_of_today():
     for script in scripts:
         ours = set(re.findall(r"(?:from|import) +(cloudkitty_like[.\w]*)", script.read_text()))
         assert ours <= {"cloudkitty_like.db.types"}
+
+
+def test_the_revisions_that_are_known_are_those_that_there_are():
+    history = ScriptDirectory(migration.HISTORY)
+    assert tuple(reversed([script.revision for script in history.walk_revisions()])) == schema.KNOWN
 
 
 def test_points_are_kept_in_their_primary_key_on_sqlite():
@@ -109,15 +115,15 @@ def test_upgrading_in_several_places_at_once_is_upgrading_once(empty):
     for place in places:
         place.close()
     assert failures == []
-    assert migration.is_current(empty)
+    assert schema.is_current(empty)
 
 
 def test_a_database_of_a_newer_release_is_refused(empty):
     migration.upgrade(empty)
     with empty.write() as tx:
         tx.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    assert migration.version(empty) == "9999"
-    assert not migration.is_current(empty)
+    assert schema.version(empty) == "9999"
+    assert not schema.is_current(empty)
     for change in (migration.upgrade, migration.downgrade):
         with pytest.raises(Conflict, match="9999"):
             change(empty)

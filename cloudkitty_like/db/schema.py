@@ -1,0 +1,46 @@
+"""Which schema the state database has, and whether it is the one that this release needs.
+
+Every command asks, so it is asked without Alembic, which takes as long to
+import as SQLAlchemy does.  How the schema changes is
+:mod:`cloudkitty_like.service.migration`'s affair.
+"""
+from __future__ import annotations
+
+from sqlalchemy import column, inspect, select, table
+
+from cloudkitty_like.db.engine import Database
+from cloudkitty_like.domain.errors import Conflict
+
+KNOWN = ("0001", "0002", "0003", "0004")       # the revisions of db/migrations/versions, oldest first
+NEEDED = KNOWN[-1]
+HELD = table("alembic_version", column("version_num"))
+
+
+def version(database: Database) -> str | None:
+    """The schema that the database has; None where it has none yet."""
+    with database.read() as tx:
+        if not inspect(tx).has_table(HELD.name):
+            return None
+        return tx.execute(select(HELD.c.version_num)).scalar()
+
+
+def is_current(database: Database) -> bool:
+    """Whether this release can work with the database."""
+    return version(database) == NEEDED
+
+
+def required(database: Database) -> str:
+    """The schema that the database has; Conflict where it is not the one that this release needs."""
+    found = version(database)
+    if found == NEEDED:
+        return found
+    refuse_newer(database, found)
+    raise Conflict(f"the database {database} has {f'the schema {found}' if found else 'no schema yet'}, "
+                   f"this release needs {NEEDED}", hint="bring it up to date: cloudkitty-like dbsync upgrade")
+
+
+def refuse_newer(database: Database, found: str | None) -> None:
+    """Conflict where the schema ``found`` is none that this release knows."""
+    if found is not None and found not in KNOWN:
+        raise Conflict(f"the database {database} has the schema {found}, which this release does not know; "
+                       f"it knows up to {NEEDED}", hint="a newer release has been here: install that one")

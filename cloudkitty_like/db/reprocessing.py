@@ -18,6 +18,8 @@ from cloudkitty_like.domain.errors import Conflict, Invalid
 from cloudkitty_like.domain.period import Period
 
 FROM_SOURCE, FROM_LEDGER, UNDO = "source", "stored", "undo"
+OPEN = ("waiting", "running", "failing", "parked")
+"""The states of a task that has not ended."""
 CHUNK = 500
 Kind = tuple[str, str]
 """A metric and its unit."""
@@ -70,7 +72,7 @@ class Task:
 
     @property
     def state(self) -> str:
-        """``waiting``, ``running``, ``failing``, ``parked``, ``done`` or ``cancelled``."""
+        """One of OPEN, ``done`` or ``cancelled``."""
         if self.ended_at is not None:
             return "cancelled" if self.cancelled_by is not None else "done"
         if self.error is not None:

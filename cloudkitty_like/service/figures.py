@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from cloudkitty_like.db import ledger as index
-from cloudkitty_like.db import scopes, workers
+from cloudkitty_like.db import reprocessing, scopes, workers
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.scopes import ScopeState
 from cloudkitty_like.domain.period import Period
@@ -42,7 +42,7 @@ class Figures:
     def now(self) -> list[Figure]:
         """All of them, from one look at the state database and one at the month's totals."""
         with self.database.read() as tx:
-            found = [*self._workers(tx), *self._scopes(tx)]
+            found = [*self._workers(tx), *self._scopes(tx), self._tasks(tx)]
             changes = index.last_tx(tx)
         found.append(Figure("ledger_changes_total", "Changes of the ledger", "counter", [({}, float(changes))]))
         found.append(self._unpriced())
@@ -78,6 +78,11 @@ class Figures:
         latest = max((state.due for state in active if state.rated and state.due is not None), default=None)
         yield Figure("last_rated_timestamp_seconds", "End of the last period rated of any scope", "gauge",
                      [] if latest is None else [({}, latest.timestamp())])
+
+    def _tasks(self, tx: Connection) -> Figure:
+        states = Counter(task.state for task in reprocessing.everything(tx, waiting=True))
+        return Figure("reprocess_tasks", "Tasks that correct the past and have not ended", "gauge",
+                      [({"state": state}, float(states[state])) for state in reprocessing.OPEN])
 
     def _lags(self, state: ScopeState) -> bool:
         return state.due is not None and state.due <= self.clock() - (2 + self.wait_periods) * self.length

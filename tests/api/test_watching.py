@@ -6,14 +6,16 @@ import re
 import pytest
 
 from cloudkitty_like.api.watching import _lines
+from cloudkitty_like.db import reprocessing
+from cloudkitty_like.db.scopes import RATING, Failure
 from cloudkitty_like.domain.errors import Unavailable
 from cloudkitty_like.service.figures import Figure
 from tests.api.site import BrokenStorage, Site, broken
 
 NAMES = ("http_requests_total", "http_request_seconds_total", "workers", "periods_rated_total", "points_rated_total",
          "source_requests_total", "source_failures_total", "stage_seconds_total", "stage_cpu_seconds_total", "scopes",
-         "scopes_lagging", "scopes_failing", "scopes_parked", "last_rated_timestamp_seconds", "ledger_changes_total",
-         "unpriced_points")
+         "scopes_lagging", "scopes_failing", "scopes_parked", "last_rated_timestamp_seconds", "reprocess_tasks",
+         "ledger_changes_total", "unpriced_points")
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"(,|$)')
 LINE = re.compile(rf"({NAME})(?:{{(.*)}})? (\S+)")
@@ -97,6 +99,18 @@ def test_requests_are_counted_by_route_and_status(site: Site):
     assert found[("route", route), ("status", "200")] == 2
     assert found[("route", route), ("status", "404")] == 1
     assert found[("route", ""), ("status", "404")] == 1
+
+
+def test_corrections_that_have_not_ended_are_counted_by_how_they_are(site: Site):
+    for scope in ("alice", "bob"):
+        site.ask("POST", "/v2/task/reprocesses", {
+            "scope_ids": scope, "reason": "why", "start_reprocess_time": "2026-11-01T00:00:00",
+            "end_reprocess_time": "2026-11-01T04:00:00"})
+    with site.database.write() as tx:
+        (first, _) = reprocessing.everything(tx)
+        reprocessing.fail(tx, [Failure(first.id, first.next, "no rule", RATING, None, 7)], site.now)
+    assert metrics(site)["cloudkitty_like_reprocess_tasks"] == {
+        (("state", "waiting"),): 1, (("state", "running"),): 0, (("state", "failing"),): 0, (("state", "parked"),): 1}
 
 
 def test_names_that_anybody_may_give_are_escaped():

@@ -66,7 +66,7 @@ def test_the_reference_has_every_operation_with_every_argument() -> None:
 
 
 def test_the_page_on_the_api_names_its_options() -> None:
-    from cloudkitty_like.api.application import OPTS
+    from cloudkitty_like.api.options import OPTS
 
     page = (PAGES / "api.rst").read_text(encoding="utf-8")
     assert [option.name for option in OPTS["api"] if f"``[api] {option.name}``" not in page] == []

@@ -63,18 +63,18 @@ def list_opts() -> Iterator[tuple[str, list[cfg.Opt]]]:
 
 
 def _api_opts() -> dict[str, list[cfg.Opt]]:
-    from cloudkitty_like.api import application, identity
+    from cloudkitty_like.api import identity, options
 
     found: dict[str, list[cfg.Opt]] = {}
-    for group, opts in (*application.OPTS.items(), *identity.OPTS.items()):
+    for group, opts in (*options.OPTS.items(), *identity.OPTS.items()):
         found.setdefault(group or "DEFAULT", []).extend(opts)
     return found
 
 
 def _middleware_opts() -> Iterator[tuple[str, list[cfg.Opt]]]:
-    from cloudkitty_like.api import application
+    from cloudkitty_like.api import options
 
-    yield from application.middleware_opts()
+    yield from options.middleware_opts()
 
 
 def database_opts() -> list[cfg.Opt]:

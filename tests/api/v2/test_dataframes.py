@@ -9,7 +9,8 @@ import pytest
 from oslo_config import cfg
 from webtest import TestApp
 
-from cloudkitty_like.api import application, identity
+from cloudkitty_like.api import identity, options
+from cloudkitty_like.api.application import make
 from cloudkitty_like.api.services import Services
 from cloudkitty_like.domain.period import instant
 from cloudkitty_like.service.ledger import Rated
@@ -39,7 +40,7 @@ def app(books):
     conf = cfg.ConfigOpts()
     conf(["--config-file=/dev/null"], project="cloudkitty_like")
     identity.register(conf)
-    conf.register_opts(application.OPTS["api"], "api")
+    conf.register_opts(options.OPTS["api"], "api")
     conf.set_override("auth_strategy", "noauth")
     services = Services(
         database=books.database, storage=books.storage, summary=books.summary,
@@ -48,7 +49,7 @@ def app(books):
         period=HOUR, wait_periods=1,
         scope_key="project_id", collector="file", fetcher="file",
         tariffs=None, definitions=None)
-    return TestApp(application.make(services, conf))
+    return TestApp(make(services, conf))
 
 
 def point(qty="1", price="0.1", scope="carol", **labels):

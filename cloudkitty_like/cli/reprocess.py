@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from cloudkitty_like.cli import output
 from cloudkitty_like.cli.arguments import add_window, aligned, some_or_all, window
+from cloudkitty_like.cli.choosing import check_scopes
 from cloudkitty_like.cli.working import INTERRUPTED, Progress, leave, log_to_stderr, stopping
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.period import Period, instant
@@ -92,6 +93,7 @@ def _start(args: argparse.Namespace, app: App) -> int:
     named = some_or_all(args)
     wanted = window(args)
     aligned(wanted, app.period)
+    check_scopes(named or (), app)
     found = app.reprocessing.ask([ALL] if named is None else list(dict.fromkeys(named)), wanted.begin,
                                  wanted.end - app.period, author=app.author, reason=args.reason,
                                  quantities=FROM_LEDGER if args.from_ledger else FROM_SOURCE)

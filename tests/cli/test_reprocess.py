@@ -84,7 +84,7 @@ def test_what_was_done_can_be_undone_but_not_what_was_done_since(dearer: Site) -
 @pytest.mark.parametrize(("words", "said"), [
     ((*START, *WINDOW), ("name the scopes, or say --all",)),
     ((*START, *WINDOW, "--all", "--scope", "alpha"), ("name the scopes, or say --all",)),
-    ((*START, *WINDOW, "--scope", "a", "--scope", "b"), ("no active scope is called 'a'", "called 'b'")),
+    ((*START, *WINDOW, "--scope", "a", "--scope", "b"), ("no scope is called 'a'", "no scope is called 'b'")),
     ((*START, "--begin", "2026-03-01T00:10", "--end", "2026-03-01T02:30", "--all"), ("--begin: ", "--end: ")),
     ((*START, "--begin", "2026-03-02", "--end", "2026-03-01", "--all"), ("--end: it is not after",)),
     ((*START, "--begin", "2026-03-01", "--end", "2026-03-09", "--all"), ("'alpha' is not rated", "'beta' is not")),

@@ -19,6 +19,7 @@ from cloudkitty_like.db.tables import (
     rating_module,
     reprocess_task,
     rule_change,
+    scope_reset,
     script,
     total,
 )
@@ -121,6 +122,17 @@ def gaps(tx: Connection, changes: Sequence[int], scope_ids: Collection[int]) -> 
     for some in _chunks(changes):
         found.update(tx.execute(select(accepted_gap.c.tx).where(accepted_gap.c.tx.in_(some), or_(
             accepted_gap.c.scope_id.is_(None), accepted_gap.c.scope_id.in_(scope_ids)))).scalars())
+    return found
+
+
+def resets(tx: Connection, changes: Sequence[int], scope_ids: Collection[int] | None) -> dict[int, int]:
+    """How many of these scopes (None: of all) a change has taken back, for those of these changes that did so."""
+    found: dict[int, int] = {}
+    for some in _chunks(changes):
+        query = select(scope_reset.c.tx, func.count()).where(scope_reset.c.tx.in_(some)).group_by(scope_reset.c.tx)
+        if scope_ids is not None:
+            query = query.where(scope_reset.c.scope_id.in_(scope_ids))
+        found.update((row[0], row[1]) for row in tx.execute(query))
     return found
 
 

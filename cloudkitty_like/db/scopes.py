@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, bindparam, case, insert, or_, select, up
 from sqlalchemy.exc import IntegrityError
 
 from cloudkitty_like.db.engine import conflict
-from cloudkitty_like.db.tables import scope
+from cloudkitty_like.db.tables import scope, scope_reset
 from cloudkitty_like.db.types import seconds
 from cloudkitty_like.domain.errors import Conflict, NotFound
 from cloudkitty_like.domain.scope import Scope
@@ -230,6 +230,12 @@ def set_due(tx: Connection, ids: Sequence[int], begin: datetime) -> None:
     """Move the progress of started scopes back."""
     _change(tx, ids, {"due": seconds(begin),
                       "first": case((scope.c.first > seconds(begin), seconds(begin)), else_=scope.c.first)})
+
+
+def record_reset(tx: Connection, change: int, states: Iterable[ScopeState], begin: datetime) -> None:
+    """Keep that a change of the ledger takes these scopes, as they are, to ``begin``."""
+    tx.execute(insert(scope_reset), [{"tx": change, "scope_id": state.id, "was_due": state.due, "due": begin}
+                                     for state in states])
 
 
 def set_start(tx: Connection, ids: Sequence[int], begin: datetime) -> None:

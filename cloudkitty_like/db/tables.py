@@ -161,6 +161,15 @@ accepted_gap = Table(
     Column("tx", ForeignKey("ledger_tx.id"), nullable=False),
 )
 
+# Which scopes a change has taken back, and from where.
+scope_reset = Table(
+    "scope_reset", metadata,
+    Column("tx", ForeignKey("ledger_tx.id"), primary_key=True),
+    Column("scope_id", ForeignKey("scope.id"), primary_key=True),
+    Column("was_due", Second),                         # null: it had not started
+    Column("due", Second, nullable=False),
+)
+
 # --- points: the sqlalchemy storage, by default in the same database ----------------------------
 
 series = Table(

@@ -23,8 +23,6 @@ EVERYWHERE = ("purge",)
 NAMES = "names"
 """A name alone prices nothing, so it concerns no scope."""
 
-BY_NAME = "reset"                      # whose reason names the scopes
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -105,25 +103,19 @@ def _ledger(tx: Connection, window: Window, everything: bool) -> list[Entry]:
     changes = rows.ledger_changes(tx, window, everything=everything)
     numbers = [change.id for change in changes]
     effects = rows.effects(tx, numbers, window.scope_ids)
+    resets = rows.resets(tx, numbers, window.scope_ids)
     if window.scope_ids is not None:
-        said = rows.gaps(tx, numbers, window.scope_ids)
-        changes = [change for change in changes if change.id in effects or change.id in said or _names(change, window)]
+        known = {*effects, *resets, *rows.gaps(tx, numbers, window.scope_ids)}
+        changes = [change for change in changes if change.id in known or change.cause in EVERYWHERE]
         # Of ordinary rating only what has superseded something of these very scopes.
         changes = [change for change in changes if everything or change.cause != RATING
                    or effects[change.id].superseded]
-    return list(_together(_entry(change, effects.get(change.id)) for change in changes))
+    return list(_together(_entry(change, effects.get(change.id), resets.get(change.id, 0)) for change in changes))
 
 
-def _names(change: Recorded, window: Window) -> bool:
-    """Whether a change that made no frame is about one of the scopes."""
-    if change.cause in EVERYWHERE:
-        return True
-    return change.cause == BY_NAME and any(
-        name in change.reason or "more scopes to" in change.reason for name in window.identifiers or ())
-
-
-def _entry(change: Recorded, effect: Effect | None) -> Entry:
-    entry = Entry(change.at, LEDGER, change.id, change.id, change.author, change.cause, change.reason, "")
+def _entry(change: Recorded, effect: Effect | None, reset: int) -> Entry:
+    entry = Entry(change.at, LEDGER, change.id, change.id, change.author, change.cause, change.reason,
+                  f"{_number(reset, 'scope')} taken back" if reset else "", scopes=reset)
     if effect is None:
         return entry
     period = Period(effect.begin, effect.end) if effect.begin is not None and effect.end is not None else None

@@ -85,8 +85,9 @@ class Scopes:
             ]
             if ahead:
                 raise Invalid(*ahead)
-            index.open_tx(tx, at=self._clock(), author=author, cause="reset",
-                          reason=f"{_named(identifiers)} to {instant(begin)}: {reason}")
+            change = index.open_tx(tx, at=self._clock(), author=author, cause="reset",
+                                   reason=f"{_named(identifiers)} to {instant(begin)}: {reason}")
+            rows.record_reset(tx, change, states, begin)
             started = [state.id for state in states if state.due is not None]
             rows.set_due(tx, started, begin)
             rows.clear(tx, [state.id for state in states])

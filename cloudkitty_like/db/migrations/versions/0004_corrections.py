@@ -1,4 +1,4 @@
-"""Tasks that rate the past again, their totals, and points that are forgotten."""
+"""Tasks that rate the past again, their totals, scopes that were taken back, and points that are forgotten."""
 from __future__ import annotations
 
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from cloudkitty_like.db.types import Instant, Serial, text
+from cloudkitty_like.db.types import Instant, Second, Serial, text
 
 revision = "0004"
 down_revision = "0003"
@@ -14,6 +14,8 @@ branch_labels = None
 depends_on = None
 
 LIMIT = 9 * 10**18
+
+
 def _columns() -> list[sa.Column[Any]]:
     return [
         sa.Column("kind", text(16), nullable=False, server_default="source"),
@@ -49,10 +51,18 @@ def upgrade() -> None:
         *(sa.CheckConstraint(f"{name}_whole BETWEEN -{LIMIT} AND {LIMIT}", name=f"{name}_in_range")
           for name in ("qty", "price")),
     )
+    op.create_table(
+        "scope_reset",
+        sa.Column("tx", Serial, sa.ForeignKey("ledger_tx.id"), primary_key=True),
+        sa.Column("scope_id", Serial, sa.ForeignKey("scope.id"), primary_key=True),
+        sa.Column("was_due", Second),
+        sa.Column("due", Second, nullable=False),
+    )
 
 
 def downgrade() -> None:
     """As it was before; what is forgotten stays so."""
+    op.drop_table("scope_reset")
     op.drop_table("reprocess_total")
     op.drop_index("ix_reprocess_task_ended_at", "reprocess_task")
     added = [column.name for column in _columns()]

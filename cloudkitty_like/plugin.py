@@ -1,7 +1,7 @@
 """Plugins by name: the entry point says where one is, its OPTS say what it needs."""
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
@@ -11,6 +11,7 @@ from stevedore.driver import DriverManager
 from stevedore.exception import NoMatches
 
 from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.option_values import unreadable
 from cloudkitty_like.ports import Site
 
 KINDS = ("collector", "fetcher", "rating", "storage")
@@ -48,27 +49,6 @@ def load(kind: str, name: str, conf: cfg.ConfigOpts, site: Site) -> Any:
         # A plugin need not know what its group is called; who reads the message must.
         raise Invalid(*(problem if problem.startswith("[") else f"[{group}] {problem}" for problem in error.problems),
                       hint=error.hint) from error
-
-
-def unreadable(conf: cfg.ConfigOpts, groups: Mapping[str, Iterable[cfg.Opt]]) -> list[str]:
-    """One line for each option whose value is not of its type or out of its range."""
-    problems = []
-    for group, opts in groups.items():
-        for opt in opts:
-            try:
-                conf[group][opt.dest]
-            except (cfg.Error, ValueError) as error:
-                problems.append(f"[{group}] {opt.dest}: {_reason(str(error))}")
-    return problems
-
-
-def _reason(text: str) -> str:
-    """What oslo.config says is wrong with a value, without where it stands, which the caller says better."""
-    reason = text.rpartition(" is not valid: ")[2]
-    for python, plain in (("invalid literal for int() with base 10: ", "not a whole number: "),
-                          ("could not convert string to float: ", "not a number: ")):
-        reason = reason.replace(python, plain)
-    return reason.replace("\n", " ")
 
 
 def list_opts() -> Iterator[tuple[str, list[cfg.Opt]]]:

@@ -18,6 +18,7 @@ from keystoneauth1.exceptions import ClientException
 from keystonemiddleware import auth_token
 from oslo_config import cfg
 
+from cloudkitty_like import option_values
 from cloudkitty_like.api.refusal import refuse
 
 LOG = logging.getLogger(__name__)
@@ -40,13 +41,7 @@ def list_opts() -> list[cfg.Opt]:
 def problems(conf: cfg.ConfigOpts) -> list[str]:
     """What is wrong with ``[keystone_authtoken]`` as far as one can tell without asking Keystone."""
     _register(conf)
-    found = []
-    for _, opts in auth_token.list_opts():
-        for opt in opts:
-            try:
-                conf[GROUP][opt.dest]
-            except (cfg.Error, ValueError) as error:
-                found.append(f"[{GROUP}] {opt.dest}: {_said(error)}")
+    found = option_values.unreadable(conf, {GROUP: [opt for _, opts in auth_token.list_opts() for opt in opts]})
     return found or [*_missing(conf), *_login_problems(conf)]
 
 
@@ -68,16 +63,12 @@ def _login_problems(conf: cfg.ConfigOpts) -> list[str]:
     try:
         login = loading.load_auth_from_conf_options(conf, GROUP)
     except (ClientException, cfg.Error, ValueError) as error:
-        return [f"[{GROUP}] {_said(error)}"]
+        return [f"[{GROUP}] {option_values.reason(str(error))}"]
     if login is None:
         return [f"[{GROUP}] auth_type: it is not set; {USUAL}"]
     if not getattr(login, "auth_url", None):
         return [f"[{GROUP}] auth_type: {conf[GROUP].auth_type} does not log in to a Keystone; {USUAL}"]
     return []
-
-
-def _said(error: Exception) -> str:
-    return " ".join(str(error).rpartition(" is not valid: ")[2].split())
 
 
 def guard(application: WSGIApplication, conf: cfg.ConfigOpts) -> WSGIApplication:

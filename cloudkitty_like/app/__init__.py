@@ -16,7 +16,7 @@ from typing import Any
 
 from oslo_config import cfg
 
-from cloudkitty_like import __version__, plugin
+from cloudkitty_like import __version__, option_values, plugin
 from cloudkitty_like.app.configuration import (
     DAY_SECONDS,
     DEFAULT_CONFIG,
@@ -49,7 +49,7 @@ class App:
     # --- values ----------------------------------------------------------------------------------
 
     def _check_values(self) -> None:
-        problems = plugin.unreadable(self.conf, {**OPTS, "database": database_opts()})
+        problems = option_values.unreadable(self.conf, {**OPTS, "database": database_opts()})
         if not problems:
             if DAY_SECONDS % self.conf.collect.period:
                 problems.append(f"[collect] period: {self.conf.collect.period} seconds do not divide a day")

@@ -24,8 +24,8 @@ def unreadable(conf: cfg.ConfigOpts, groups: Mapping[str, Iterable[cfg.Opt]]) ->
 
 def reason(text: str) -> str:
     """What oslo.config says is wrong with a value, without where it stands, which the caller says better."""
-    reason = text.rpartition(" is not valid: ")[2]
+    said = text.rpartition(" is not valid: ")[2]
     for python, plain in (("invalid literal for int() with base 10: ", "not a whole number: "),
                           ("could not convert string to float: ", "not a number: ")):
-        reason = reason.replace(python, plain)
-    return reason.replace("\n", " ")
+        said = said.replace(python, plain)
+    return said.replace("\n", " ")

@@ -24,11 +24,6 @@ def version(database: Database) -> str | None:
         return tx.execute(select(HELD.c.version_num)).scalar()
 
 
-def is_current(database: Database) -> bool:
-    """Whether this release can work with the database."""
-    return version(database) == NEEDED
-
-
 def required(database: Database) -> str:
     """The schema that the database has; Conflict where it is not the one that this release needs."""
     found = version(database)

@@ -73,6 +73,8 @@ class Scopes:
 
         Invalid for a date that is ahead of a scope's progress: what lies between would never be rated.
         """
+        if not identifiers:
+            return
         begin = Period.containing(to, self._length).begin
 
         def work(tx: Connection) -> None:

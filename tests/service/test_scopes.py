@@ -5,8 +5,10 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
+from cloudkitty_like.db import ledger as index
+from cloudkitty_like.db.tables import scope_reset
 from cloudkitty_like.domain.errors import Invalid, NotFound, Unavailable
 from cloudkitty_like.domain.period import Period
 from tests.orchestrator.worker import HOUR, MONTH, Bench
@@ -79,7 +81,17 @@ def test_a_reset_is_on_record(bench):
     bench.scopes.reset(["bob", "alice"], at(1), author="kim", reason="wrong factor")
     with bench.database.read() as tx:
         row = tx.execute(text("SELECT author, cause, reason FROM ledger_tx ORDER BY id DESC LIMIT 1")).one()
+        kept = {(row.was_due, row.due) for row in tx.execute(select(scope_reset))}
     assert tuple(row) == ("kim", "reset", "alice, bob to 2026-11-01T01:00:00Z: wrong factor")
+    assert kept == {(at(5), at(1))}
+
+
+def test_a_reset_of_no_scope_is_no_change(bench):
+    with bench.database.read() as tx:
+        before = index.last_tx(tx)
+    bench.scopes.reset([], at(1), author="kim", reason="none is known yet")
+    with bench.database.read() as tx:
+        assert index.last_tx(tx) == before
 
 
 def test_c23_thousands_of_scopes_can_be_reset_at_once(database):

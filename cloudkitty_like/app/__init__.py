@@ -26,6 +26,7 @@ from cloudkitty_like.app.configuration import (
     list_opts,
     read_configuration,
 )
+from cloudkitty_like.db import schema
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.domain.errors import Error, Invalid, NotFound, Unavailable
 from cloudkitty_like.domain.period import Period
@@ -103,8 +104,6 @@ class App:
     @cached_property
     def schema(self) -> str:
         """The schema of the database; Conflict where it is not the one that this release needs."""
-        from cloudkitty_like.db import schema
-
         if not self.database.exists:
             raise NotFound(f"there is no database at {self.database}",
                            hint="name another with --state DIR or --config-file FILE; or make this one: "

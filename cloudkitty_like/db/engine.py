@@ -195,18 +195,15 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
 def _switch_to_wal(cursor: Any) -> None:
     """SQLite does not wait by itself where two connections to a new file switch at the same moment."""
     give_up = monotonic() + SQLITE_BUSY_SECONDS
-    while not _switched_to_wal(cursor, monotonic() > give_up):
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or monotonic() > give_up:
+                raise
+        else:
+            return
         sleep(random.uniform(0.5, 1) * PAUSE_SECONDS)     # noqa: S311 - no secret
-
-
-def _switched_to_wal(cursor: Any, last_time: bool) -> bool:
-    try:
-        cursor.execute("PRAGMA journal_mode = WAL")
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or last_time:
-            raise
-        return False
-    return True
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -6,7 +6,7 @@ import as SQLAlchemy does.  How the schema changes is
 """
 from __future__ import annotations
 
-from sqlalchemy import column, inspect, select, table
+from sqlalchemy import Connection, column, inspect, select, table
 
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.domain.errors import Conflict
@@ -19,9 +19,12 @@ HELD = table("alembic_version", column("version_num"))
 def version(database: Database) -> str | None:
     """The schema that the database has; None where it has none yet."""
     with database.read() as tx:
-        if not inspect(tx).has_table(HELD.name):
-            return None
-        return tx.execute(select(HELD.c.version_num)).scalar()
+        return held(tx)
+
+
+def held(tx: Connection) -> str | None:
+    """:func:`version`, in a transaction that there is already."""
+    return tx.execute(select(HELD.c.version_num)).scalar() if inspect(tx).has_table(HELD.name) else None
 
 
 def required(database: Database) -> str:

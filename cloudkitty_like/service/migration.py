@@ -11,7 +11,6 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
@@ -41,7 +40,7 @@ def downgrade(database: Database, revision: str = "base") -> None:
 
 def _run(database: Database, action: Callable[[Config], None]) -> None:
     with _alone(database) as connection:
-        schema.refuse_newer(database, MigrationContext.configure(connection).get_current_revision())
+        schema.refuse_newer(database, schema.held(connection))
         config = Config()
         config.set_main_option("script_location", HISTORY.replace("%", "%%"))
         config.attributes["connection"] = connection

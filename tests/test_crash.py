@@ -30,7 +30,7 @@ from tests.databases import KINDS, missing, new_database
 from tests.installation import PATIENCE, History, Installation, number
 from tests.synthetic import Catalogue, Fault, Synthetic
 
-SHORT, MIDDLE = History(hours=200), History(hours=400)
+SHORT, MIDDLE = History(hours=200), History(hours=600)
 LONG = History(hours=1500, begin=datetime(2026, 7, 30, tzinfo=UTC))
 STAGES = ("revision_block", "appended", "point", "scope", "ledger_tx", "frame", "total", "day_total", "month_total")
 """The tables that recording a period writes, in this order: what is killed waiting for one has written those before."""

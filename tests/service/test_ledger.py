@@ -271,7 +271,7 @@ def test_points_totals_and_days_agree_whatever_is_superseded_when(kind):
     with new_database(kind) as database:
         books = Books(database)
 
-        @settings(max_examples=150 if kind == "sqlite" else 60, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
         @given(steps=STEPS, bounds=st.tuples(st.integers(0, 15), st.integers(16, 31)))
         def check(steps, bounds):
             name = f"scope {next(COUNTER)}"

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from cloudkitty_like.db.rules import Change
 from cloudkitty_like.domain.query import Query
-from cloudkitty_like.service.access import Caller
 from cloudkitty_like.service.modules import decide
 from cloudkitty_like.service.quote import Resource
 from cloudkitty_like.service.script_draft import Release
@@ -19,11 +18,10 @@ from tests.databases import new_database
 from tests.orchestrator.test_reprocess_properties import Kept
 from tests.rating.pyscripts.test_module import built
 from tests.ratings import Ratings, flat, used
-from tests.service.test_explanation import checked, everything
-from tests.service.test_quote import desk_of
+from tests.service.test_explanation import COSTS, USED, checked, everything
+from tests.service.test_quote import ROOT, desk_of
 
 FEW = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-ROOT = Caller("root", is_admin=True)
 POINTS = "from decimal import Decimal\n\nfor points in data['usage'].values():\n    "
 FORMS = (
     POINTS + "for p in points: p['rating']['price'] = p['vol']['qty'] * Decimal('{cost}') / 3",
@@ -35,7 +33,6 @@ FORMS = (
     "def rate(frame):\n    return [qty / 7 if qty > {level} else None for qty in frame.qty]",
     "def rate(frame):\n    return [price and price / 3 for price in frame.price]",
 )
-COSTS = st.decimals(-5, 5, places=9)
 QUANTITIES = st.decimals(-1000, 1000, places=12)
 TEXTS = st.lists(st.builds(str.format, st.sampled_from(FORMS), cost=COSTS, level=st.integers(-3, 50)),
                  min_size=1, max_size=3)
@@ -43,8 +40,6 @@ RULES = st.lists(st.one_of(
     st.builds(flat, COSTS, service=st.sampled_from(["compute", "disk", "cpu"]), group=st.sampled_from(["", "a"])),
     st.builds(flat, COSTS, type=st.just("rate"), level=st.decimals(-3, 50, places=3), group=st.just("b"))),
     max_size=3, unique_by=lambda rule: (rule.service, rule.group, rule.level))
-ROWS = st.lists(st.tuples(QUANTITIES, st.sampled_from(["m1", "m2"]), st.sampled_from(["i", "j"])), max_size=5,
-                unique_by=lambda row: row[1:])
 
 
 class Scripted(Ratings):
@@ -74,10 +69,6 @@ def scripted(rules, texts):
             pyscripts.close()
 
 
-def stored(books, number):
-    return list(books.summary.rows(Query(scopes=frozenset({""}), period=at(number))))
-
-
 @FEW
 @given(RULES, TEXTS, QUANTITIES, st.sampled_from(["m1", "m2"]))
 def test_c26_a_quote_is_what_is_stored_when_the_same_is_rated(rules, texts, qty, flavor):
@@ -86,12 +77,13 @@ def test_c26_a_quote_is_what_is_stored_when_the_same_is_rated(rules, texts, qty,
         desk = desk_of(books)
         (quoted,), (points,) = desk.prices(ROOT, [asked]), desk.explained(ROOT, [asked])
         books.rate("", 5, used(5, (str(qty), flavor, "i")))
-        assert sum(row.sum.price for row in stored(books, 5)) == (quoted or 0)
+        stored = books.summary.rows(Query(scopes=frozenset({""}), period=at(5)))
+        assert sum(row.sum.price for row in stored) == (quoted or 0)
         assert sum(one.point.price or 0 for one in points) == (quoted or 0)
 
 
 @FEW
-@given(RULES, TEXTS, ROWS, ROWS)
+@given(RULES, TEXTS, USED, USED)
 def test_the_parts_of_a_price_and_its_rounding_are_what_is_stored(rules, texts, compute, disk):
     with scripted(rules, texts) as books:
         books.rate("alice", 0, *(used(0, *[(str(qty), *labels) for qty, *labels in rows], metric=metric, unit=unit)

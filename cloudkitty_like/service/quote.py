@@ -47,6 +47,9 @@ class Quotes:
     def prices(self, caller: Caller, resources: Sequence[Resource], at: datetime | None = None) -> list[Decimal | None]:
         """The price of each, None where no rule has one, by the newest rules, as they hold ``at`` (None: now).
 
+        Each is usage of a period that begins at that very instant, wherever periods begin otherwise: a rule made
+        now counts now.
+
         A resource is its scope's, where its labels name one, else the caller's own.  Forbidden for anybody else's;
         Unavailable where nothing can be rated.
 
@@ -75,7 +78,8 @@ class Quotes:
 
     def _frames(self, resources: Sequence[Resource], at: datetime | None) -> tuple[Period, Skip, list[Frame]]:
         metrics = self.metrics()
-        period = Period.containing(self.clock() if at is None else at, self.period)
+        # Not the ledger's period that contains the instant: rules are chosen by a period's begin.
+        period = Period.starting(self.clock() if at is None else at, self.period)
         units = {metric.alt_name: metric.unit for metric in metrics}
         return period, skips(metrics), [_frame(one, period, units) for one in resources]
 

@@ -128,3 +128,18 @@ def test_scripts_test_says_where_nothing_is_rated(site):
     assert "nothing is rated there" in nowhere.err
     assert "give both or neither" in site.here("scripts", "test", site.path / "s.py", "--begin", "2025-01-01").err
     assert "no scope is called 'gamma'" in site.here("scripts", "test", site.path / "s.py", "--scope", "gamma").err
+
+
+def test_i8_m1_a_script_and_a_rule_of_now_are_in_a_quote_of_now(site):
+    site.prepared()
+    asked = ("quote", "--metric", "instance", "--qty", "2", "--label", "flavor=small")
+    assert site.here.json(*asked)["price"] == "1"
+    (site.path / "rules.yml").write_text("services: {instance: [{field: flavor, value: small, cost: 3}]}\n")
+    site.here.ok("rules", "apply", site.path / "rules.yml")
+    assert site.here.json(*asked)["price"] == "6"
+    (site.path / "half.py").write_text(HALF)
+    site.here.ok("scripts", "add", site.path / "half.py")
+    site.here.ok("modules", "enable", "pyscripts")
+    site.here.ok("modules", "priority", "hashmap", "9")
+    assert site.here.json(*asked)["price"] == "3"
+    assert site.here.json(*asked, "--at", "2020-01-01")["price"] == "1"

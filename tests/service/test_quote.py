@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -94,11 +95,11 @@ def test_what_no_rule_prices_has_no_price_and_what_is_free_is_zero(site):
     assert quotes(site).prices(ROOT, [resource(1, flavor="bogus"), resource(0, flavor="small")]) == [None, money.ZERO]
 
 
-def test_it_is_of_the_period_that_is_now(site):
+def test_i8_m1_it_is_of_the_period_that_begins_now(site):
     found = []
     desk = replace(quotes(site), rating=lambda: (1, lambda scope, period, frames: found.append(period) or frames))
     desk.prices(ROOT, [resource(1)])
-    assert found == [Period.containing(site.now, HOUR)]
+    assert found == [Period.starting(site.now, HOUR)]
     assert found[0].begin > DUE
 
 
@@ -150,3 +151,24 @@ def test_a_quote_may_be_of_another_time(sqlite):
     for hour, price in ((None, 3), (6, 3), (7, 6), (100, 6)):
         when = None if hour is None else at(hour).begin
         assert desk_of(books).prices(ROOT, [resource(3, "compute")], when) == [price]
+
+
+def test_i8_m1_a_rule_that_is_made_now_counts_now_and_no_earlier(sqlite):
+    books = Ratings(sqlite)
+    now = at(5).begin + timedelta(minutes=17, seconds=3, microseconds=250)
+    books.rules(flat("1", valid=Validity(end=now)), flat("2", valid=Validity(now)))
+    desk = replace(desk_of(books), clock=lambda: now)
+    asked = [resource(3, "compute")]
+    assert desk.prices(ROOT, asked) == [6]
+    assert desk.prices(ROOT, asked, now - timedelta(microseconds=1)) == [3]
+    ((point,),) = desk.explained(ROOT, asked)
+    assert (point.point.price, [part.amount for part in point.parts]) == (6, [6])
+
+
+def test_i8_m1_a_rated_period_is_still_priced_by_the_rules_of_its_begin(sqlite):
+    books = Ratings(sqlite)
+    books.rules(flat("1", valid=Validity(end=at(5).begin + timedelta(minutes=1))),
+                flat("2", valid=Validity(at(5).begin + timedelta(minutes=1))))
+    books.rate("alice", 5, used(5, ("3", "m1", "i")))
+    (row,) = books.summary.rows(Query(scopes=frozenset({"alice"}), period=at(5)))
+    assert row.sum.price == 3

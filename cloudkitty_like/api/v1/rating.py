@@ -3,13 +3,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 from urllib.parse import quote
 
 from cloudkitty_like.api.context import Answer, Context
 from cloudkitty_like.api.explained import POINT, explained
-from cloudkitty_like.api.kinds import Boolean, Label, Number, Text, named, shown
+from cloudkitty_like.api.kinds import Boolean, Label, Moment, Number, Text, named, shown
 from cloudkitty_like.api.params import FLAG, NUMBER, TEXT, Param, gives, list_of, object_of, takes
 from cloudkitty_like.api.v1.types import Module, params_of, schema_of, written
 from cloudkitty_like.db.rules import Change
@@ -107,14 +108,15 @@ class Rating:
     @gives({"anyOf": [TEXT, object_of(price=TEXT, resources=list_of(
         object_of(price=NUMBER, unpriced=FLAG, points=list_of(POINT))))]})
     @takes(resources=Param(Resources(), text="what is to be used: service, desc, volume"),
-           explain=Param(Boolean(), False, "whether to answer each one's price too, and what makes it"))
-    def quote(self, context: Context, resources: Sequence[Resource], explain: bool) -> Any:
+           explain=Param(Boolean(), False, "whether to answer each one's price too, and what makes it"),
+           at=Param(Moment(fractions=True), None, "by the rules that hold then; now if not given"))
+    def quote(self, context: Context, resources: Sequence[Resource], explain: bool, at: datetime | None) -> Any:
         """The price of all of it together, as text."""
         if explain:
-            found = self.quotes.explained(context.caller, resources)
+            found = self.quotes.explained(context.caller, resources, at)
             return {"price": _total(one.point.price for points in found for one in points),
                     "resources": [_explained(points, context) for points in found]}
-        return _total(self.quotes.prices(context.caller, resources))
+        return _total(self.quotes.prices(context.caller, resources, at))
 
     @takes(name=Param(Text()))
     def configuration(self, context: Context, name: str) -> Any:
@@ -126,8 +128,12 @@ class Rating:
 
 
 def _total(prices: Iterable[Decimal | None]) -> str:
+    """The sum with a point in it, as clients of CloudKitty look for one; ``0`` where nothing has a price."""
+    known = [price for price in prices if price is not None]
+    if not known:
+        return "0"
     with arithmetic():
-        text = plain(sum((price or Decimal(0) for price in prices), Decimal(0)))
+        text = plain(sum(known, Decimal(0)))
     return text if "." in text else f"{text}.0"
 
 

@@ -11,7 +11,6 @@ from sqlalchemy import ColumnElement, Connection, FromClause, distinct, func, or
 
 from cloudkitty_like.db.amounts import sum_columns, sum_of
 from cloudkitty_like.db.tables import (
-    accepted_gap,
     frame,
     hashmap_name,
     hashmap_rule,
@@ -114,15 +113,6 @@ def _about(changes: Sequence[int], key: ColumnElement[Any], scope_ids: Collectio
            *columns: ColumnElement[Any]) -> Any:
     query = select(key, *columns).select_from(where).where(key.in_(changes)).group_by(key)
     return query if scope_ids is None else query.where(frame.c.scope_id.in_(scope_ids))
-
-
-def gaps(tx: Connection, changes: Sequence[int], scope_ids: Collection[int]) -> set[int]:
-    """Those of these changes that said of one of these scopes, or of all, that no data is no usage."""
-    found: set[int] = set()
-    for some in _chunks(changes):
-        found.update(tx.execute(select(accepted_gap.c.tx).where(accepted_gap.c.tx.in_(some), or_(
-            accepted_gap.c.scope_id.is_(None), accepted_gap.c.scope_id.in_(scope_ids)))).scalars())
-    return found
 
 
 def resets(tx: Connection, changes: Sequence[int], scope_ids: Collection[int] | None) -> dict[int, int]:

@@ -18,7 +18,7 @@ from cloudkitty_like.db.engine import conflict
 from cloudkitty_like.db.many import Many
 from cloudkitty_like.db.rollup import Amounts, add_to_rollups, read_totals
 from cloudkitty_like.db.scopes import WELL
-from cloudkitty_like.db.tables import accepted_gap, frame, ledger_setting, ledger_tx, revision_block, scope, total
+from cloudkitty_like.db.tables import frame, ledger_setting, ledger_tx, revision_block, scope, total
 from cloudkitty_like.db.types import seconds
 from cloudkitty_like.db.visibility import LAST_REVISION as LAST_REVISION
 from cloudkitty_like.db.visibility import hidden as hidden
@@ -233,21 +233,3 @@ def overtaken(tx: Connection, steps: Sequence[Step]) -> set[int]:
         query = select(scope.c.id, scope.c.due).where(scope.c.id.in_([s.scope_id for s in steps[at:at + CHUNK]]))
         dues.update((row.id, row.due) for row in tx.execute(query))
     return {s.scope_id for s in steps if dues.get(s.scope_id) != s.begin}
-
-
-# --- gaps that an operator has accepted ----------------------------------------------------------
-
-
-def accept_gap(tx: Connection, change: int, period: Period, scope_ids: Collection[int] | None) -> None:
-    """From now on an empty answer about ``period`` is believed, for these scopes or (None) for all."""
-    tx.execute(insert(accepted_gap), [
-        {"begin": period.begin, "end": period.end, "scope_id": scope_id, "tx": change}
-        for scope_id in (scope_ids if scope_ids is not None else [None])
-    ])
-
-
-def accepted(tx: Connection, period: Period) -> set[int | None]:
-    """The scopes for which an empty answer about ``period`` is believed; None among them: all."""
-    query = select(accepted_gap.c.scope_id).where(accepted_gap.c.begin <= period.begin,
-                                                  accepted_gap.c.end >= period.end)
-    return set(tx.execute(query).scalars())

@@ -151,17 +151,27 @@ def _rollup(name: str) -> Table:
 day_total = _rollup("day_total")
 month_total = _rollup("month_total")
 
-# Where an operator has said that an empty answer of the source is true.
-accepted_gap = Table(
-    "accepted_gap", metadata,
+# Stretches of which the ledger does not know the usage: unknown (the source was not alive) and skipped (somebody
+# decided so).  And accepted ones, of which an operator has said that an empty answer of the source is true.
+# A row is never changed, but ends: where a part of it is rated the rest stands on as another row.
+hole = Table(
+    "hole", metadata,
     Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("scope_id", ForeignKey("scope.id")),        # null: every scope; of accepted ones alone
     Column("begin", Second, nullable=False),
     Column("end", Second, nullable=False),
-    Column("scope_id", ForeignKey("scope.id")),        # null: every scope
-    Column("tx", ForeignKey("ledger_tx.id"), nullable=False),
+    Column("kind", text(16), nullable=False),          # accepted, unknown, skipped
+    Column("tx", ForeignKey("ledger_tx.id"), nullable=False),              # who left it, when and why
+    Column("recorded_from", ForeignKey("ledger_tx.id"), nullable=False),
+    Column("recorded_to", ForeignKey("ledger_tx.id")),     # null: it is there now
+    # Of an unknown one: how often the source was asked again, and when it is asked next.
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("retry_at", Instant),                       # null: at once
 )
+Index(None, hole.c.scope_id, hole.c.begin)
+Index(None, hole.c.recorded_to)
 
-# Which scopes a change has taken back, and from where.
+# Which scopes a change has taken back, or forward over a hole, and from where.
 scope_reset = Table(
     "scope_reset", metadata,
     Column("tx", ForeignKey("ledger_tx.id"), primary_key=True),

@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from time import monotonic
 
-from cloudkitty_like.db import ledger as index
+from cloudkitty_like.db import holes, workers
 from cloudkitty_like.db import scopes as rows
-from cloudkitty_like.db import workers
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.scopes import ScopeState
 from cloudkitty_like.domain.errors import Error, Unavailable
@@ -261,7 +260,7 @@ class Worker:
         accepted: set[int | None] = set()
         if usage.unproven:
             with parts.database.read() as tx:
-                accepted = index.accepted(tx, batch.period)
+                accepted = holes.accepted(tx, batch.period)
         outcome = parts.processor.process(batch, usage, accepted, rate, ruleset)
         self._points = outcome.points
         if outcome.failed:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from time import monotonic
 
+from cloudkitty_like.db import holes
 from cloudkitty_like.db import ledger as index
 from cloudkitty_like.db import reprocessing as rows
 from cloudkitty_like.db.engine import Database
@@ -134,7 +135,7 @@ class Reprocessor:
         accepted: set[int | None] = set()
         if usage.unproven:
             with self.past.database.read() as tx:
-                accepted = index.accepted(tx, period)
+                accepted = holes.accepted(tx, period)
         return self._rated(period, batch, usage, accepted, turn)
 
     def _from_ledger(self, period: Period, batch: Sequence[tuple[Task, ScopeState]], turn: Turn) -> _Outcome:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from sqlalchemy import Connection
 
 from cloudkitty_like.db import history as rows
-from cloudkitty_like.db import scopes
+from cloudkitty_like.db import holes, scopes
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.history import RATING, Effect, Recorded, Touched, Window
 from cloudkitty_like.domain import money
@@ -105,7 +105,7 @@ def _ledger(tx: Connection, window: Window, everything: bool) -> list[Entry]:
     effects = rows.effects(tx, numbers, window.scope_ids)
     resets = rows.resets(tx, numbers, window.scope_ids)
     if window.scope_ids is not None:
-        known = {*effects, *resets, *rows.gaps(tx, numbers, window.scope_ids)}
+        known = {*effects, *resets, *holes.told(tx, numbers, window.scope_ids)}
         changes = [change for change in changes if change.id in known or change.cause in EVERYWHERE]
         # Of ordinary rating only what has superseded something of these very scopes.
         changes = [change for change in changes if everything or change.cause != RATING

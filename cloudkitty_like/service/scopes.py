@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from cloudkitty_like.db import holes
 from cloudkitty_like.db import ledger as index
 from cloudkitty_like.db import scopes as rows
 from cloudkitty_like.db.engine import Database
@@ -148,7 +149,7 @@ class Scopes:
             states = rows.everything(tx) if identifiers is None else rows.named(tx, identifiers)
             change = index.open_tx(tx, at=self._clock(), author=author, cause="accept-empty",
                                    reason=f"{period}: {reason}")
-            index.accept_gap(tx, change, period, None if identifiers is None else [state.id for state in states])
+            holes.accept(tx, change, period, None if identifiers is None else [state.id for state in states])
             rows.clear(tx, [state.id for state in states if state.error_kind == rows.SOURCE])
 
         self._database.transact(work)

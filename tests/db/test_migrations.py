@@ -1,18 +1,22 @@
 import re
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, select, text
 
 from cloudkitty_like.db import schema, tables
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.domain.errors import Conflict, Invalid
+from cloudkitty_like.domain.period import EPOCH
 from cloudkitty_like.service import migration
 from tests.databases import KINDS, new_database
+
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture(params=KINDS)
@@ -131,3 +135,39 @@ def test_a_database_of_a_newer_release_is_refused(empty):
 def test_a_revision_that_does_not_exist_is_refused():
     with new_database("sqlite", create=False) as database, pytest.raises(Invalid, match="nowhere"):
         migration.upgrade(database, "nowhere")
+
+
+def _accepted(database):
+    with database.write() as tx:
+        tx.execute(text("INSERT INTO ledger_tx (id, at, author, cause, reason) VALUES "
+                        "(1, 0, 'kim', 'accept-empty', 'power cut'), (2, 0, 'tester', 'gap', ''), "
+                        "(3, 0, 'kim', 'skip', 'moved'), (4, 0, 'kim', 'reset', '')"))
+        tx.execute(text("INSERT INTO scope (id, identifier, scope_key, fetcher, collector, shard_hash, active, "
+                        "seen_at, failures, first, due) VALUES (1, 'one', 'k', 'f', 'c', 1, 1, 0, 0, 0, 36000), "
+                        "(2, 'two', 'k', 'f', 'c', 1, 1, 0, 0, 0, 36000)"))
+        end = database.engine.dialect.identifier_preparer.quote("end")
+        tx.execute(text(f"INSERT INTO accepted_gap (begin, {end}, scope_id, tx) VALUES (3600, 7200, NULL, 1), "
+                        "(7200, 10800, 2, 1)"))
+
+
+def test_i8_m10_what_was_accepted_as_empty_becomes_a_hole_and_comes_back(empty):
+    migration.upgrade(empty, "0004")
+    _accepted(empty)
+    migration.upgrade(empty)
+    columns = (tables.hole.c.scope_id, tables.hole.c.begin, tables.hole.c.end, tables.hole.c.kind, tables.hole.c.tx,
+               tables.hole.c.recorded_from, tables.hole.c.recorded_to)
+    with empty.read() as tx:
+        rows = [tuple(row) for row in tx.execute(select(*columns).order_by(tables.hole.c.id))]
+    assert rows == [(None, EPOCH + HOUR, EPOCH + 2 * HOUR, "accepted", 1, 1, None),
+                    (2, EPOCH + 2 * HOUR, EPOCH + 3 * HOUR, "accepted", 1, 1, None)]
+    with empty.write() as tx:
+        tx.execute(tables.hole.insert(), [
+            {"scope_id": 2, "begin": EPOCH + 4 * HOUR, "end": EPOCH + 5 * HOUR, "kind": kind, "tx": change,
+             "recorded_from": change, "recorded_to": ended}
+            for kind, change, ended in (("unknown", 2, 4), ("skipped", 3, None))])
+    migration.downgrade(empty, "0004")
+    with empty.read() as tx:
+        assert [tuple(row) for row in tx.execute(text("SELECT begin, scope_id, tx FROM accepted_gap ORDER BY id"))] == [
+            (3600, None, 1), (7200, 2, 1)]
+        # What a release before does not know as a hole is due again there, and not taken for rated.
+        assert tx.execute(text("SELECT due FROM scope ORDER BY id")).scalars().all() == [36000, 4 * 3600]

@@ -1,0 +1,176 @@
+"""The holes of the ledger: what nobody has rated, and what an operator has accepted as empty.
+
+Rows are not changed: one that ends, or a part of which is rated, is known up to
+that change of the ledger, and what is left of it stands on as another row.
+Every function works inside somebody else's transaction.
+"""
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, insert, or_, select, update
+
+from cloudkitty_like.db.tables import hole, ledger_tx, reprocess_task, scope
+from cloudkitty_like.domain.hole import ACCEPTED, MISSING, UNKNOWN, Hole
+from cloudkitty_like.domain.period import Period
+
+CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """An unknown hole of an active scope, whose source is to be asked again."""
+
+    id: int
+    scope_id: int
+    scope: str
+    shard_hash: int
+    period: Period
+    tries: int
+
+
+# --- accepted -------------------------------------------------------------------------------------
+
+
+def accept(tx: Connection, change: int, period: Period, scope_ids: Collection[int] | None) -> None:
+    """From now on an empty answer about ``period`` is believed, for these scopes or (None) for all."""
+    tx.execute(insert(hole), [
+        _row(change, scope_id, period, ACCEPTED) for scope_id in (scope_ids if scope_ids is not None else [None])])
+
+
+def accepted(tx: Connection, period: Period) -> set[int | None]:
+    """The scopes for which an empty answer about ``period`` is believed; None among them: all."""
+    query = select(hole.c.scope_id).where(
+        hole.c.kind == ACCEPTED, hole.c.recorded_to.is_(None), hole.c.begin <= period.begin, hole.c.end >= period.end)
+    return set(tx.execute(query).scalars())
+
+
+# --- left and closed ------------------------------------------------------------------------------
+
+
+def leave(tx: Connection, change: int, kind: str, stretches: Sequence[tuple[int, Period]],
+          retry_at: datetime | None = None) -> None:
+    """A change leaves these holes, each of a scope."""
+    if stretches:
+        tx.execute(insert(hole), [{**_row(change, scope_id, period, kind), "retry_at": retry_at}
+                                  for scope_id, period in stretches])
+
+
+def close(tx: Connection, change: int, stretches: Iterable[tuple[int, Period]]) -> int:
+    """What is unknown or skipped in these stretches is so no more, as a change rates it, or makes it due again.
+
+    A scope is named once at most.  How many holes were met.
+    """
+    wanted = dict(stretches)
+    met = [row for some in _chunks(sorted(wanted)) for row in tx.execute(_missing(some))
+           if _period(row).overlaps(wanted[row.scope_id])]
+    for some in _chunks([row.id for row in met]):
+        tx.execute(update(hole).where(hole.c.id.in_(some)).values(recorded_to=change))
+    left = [{"scope_id": row.scope_id, "begin": begin, "end": end, "kind": row.kind, "tx": row.tx,
+             "recorded_from": change, "tries": row.tries, "retry_at": row.retry_at}
+            for row in met for begin, end in _around(row, wanted[row.scope_id])]
+    if left:
+        tx.execute(insert(hole), left)
+    return len(met)
+
+
+def _row(change: int, scope_id: int | None, period: Period, kind: str) -> dict[str, Any]:
+    return {"scope_id": scope_id, "begin": period.begin, "end": period.end, "kind": kind, "tx": change,
+            "recorded_from": change, "tries": 0, "retry_at": None}
+
+
+def _missing(scope_ids: Collection[int]) -> Any:
+    return select(hole).where(hole.c.recorded_to.is_(None), hole.c.kind.in_(MISSING), hole.c.scope_id.in_(scope_ids))
+
+
+def _around(row: Row[Any], period: Period) -> Iterator[tuple[datetime, datetime]]:
+    """What is left of a hole on both sides of a period."""
+    if row.begin < period.begin:
+        yield row.begin, period.begin
+    if period.end < row.end:
+        yield period.end, row.end
+
+
+def _period(row: Row[Any]) -> Period:
+    return Period(row.begin, row.end)
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+def known(tx: Connection, *, kinds: Collection[str] = MISSING, scopes: Collection[str] | None = None,
+          window: Period | None = None, as_of: int | None = None) -> list[Hole]:
+    """The holes that there are (``as_of``: were, after that change of the ledger), by scope and begin.
+
+    Of these scopes (None: of all), and those that overlap the window.
+    """
+    query = (select(hole, scope.c.identifier, ledger_tx.c.at, ledger_tx.c.author, ledger_tx.c.reason)
+             .join(ledger_tx, ledger_tx.c.id == hole.c.tx).outerjoin(scope, scope.c.id == hole.c.scope_id)
+             .where(hole.c.kind.in_(kinds), _there(as_of)).order_by(scope.c.identifier, hole.c.begin))
+    if window is not None:
+        query = query.where(hole.c.begin < window.end, hole.c.end > window.begin)
+    if scopes is not None and len(scopes) <= CHUNK:
+        query = query.where(scope.c.identifier.in_(scopes))
+    return [Hole(row.identifier, _period(row), row.kind, row.tx, row.at, row.author, row.reason)
+            for row in tx.execute(query) if scopes is None or row.identifier in scopes]
+
+
+def _there(as_of: int | None) -> ColumnElement[bool]:
+    if as_of is None:
+        return hole.c.recorded_to.is_(None)
+    return and_(hole.c.recorded_from <= as_of, or_(hole.c.recorded_to.is_(None), hole.c.recorded_to > as_of))
+
+
+def missing(tx: Connection, scope_ids: Collection[int], period: Period) -> set[int]:
+    """Those of these scopes that have a hole in the period."""
+    return {row.scope_id for some in _chunks(sorted(scope_ids)) for row in tx.execute(_missing(some))
+            if _period(row).overlaps(period)}
+
+
+def told(tx: Connection, changes: Sequence[int], scope_ids: Collection[int] | None) -> dict[int, list[Period]]:
+    """By change, the holes that these changes have left to these scopes (None: to any), or to all scopes at once."""
+    left: dict[int, list[Period]] = {}
+    for some in _chunks(changes):
+        query = select(hole).where(hole.c.tx.in_(some), hole.c.recorded_from == hole.c.tx)
+        if scope_ids is not None:
+            query = query.where(or_(hole.c.scope_id.is_(None), hole.c.scope_id.in_(scope_ids)))
+        for row in tx.execute(query.order_by(hole.c.id)):
+            left.setdefault(row.tx, []).append(_period(row))
+    return left
+
+
+# --- asking the source again ----------------------------------------------------------------------
+
+
+def unknown(tx: Connection, now: datetime) -> list[Unknown]:
+    """The unknown holes whose source may be asked now, oldest first; not those that a task is about."""
+    task = select(reprocess_task.c.id).where(
+        reprocess_task.c.scope_id == hole.c.scope_id, reprocess_task.c.ended_at.is_(None),
+        reprocess_task.c.begin < hole.c.end, reprocess_task.c.end > hole.c.begin)
+    query = (select(hole, scope.c.identifier, scope.c.shard_hash).join(scope, scope.c.id == hole.c.scope_id)
+             .where(hole.c.recorded_to.is_(None), hole.c.kind == UNKNOWN, scope.c.active == 1,
+                    or_(hole.c.retry_at.is_(None), hole.c.retry_at <= now), ~task.exists())
+             .order_by(hole.c.begin, hole.c.scope_id))
+    return [Unknown(row.id, row.scope_id, row.identifier, row.shard_hash, _period(row), row.tries)
+            for row in tx.execute(query)]
+
+
+def postpone(tx: Connection, tried: Mapping[int, datetime]) -> None:
+    """These holes (by id) are as unknown as before; the source is asked again then."""
+    for number, retry_at in tried.items():
+        tx.execute(update(hole).where(hole.c.id == number).values(tries=hole.c.tries + 1, retry_at=retry_at))
+
+
+def hasten(tx: Connection, scope_ids: Collection[int]) -> None:
+    """The source is asked at once about what is unknown of these scopes."""
+    for some in _chunks(sorted(scope_ids)):
+        tx.execute(update(hole).where(hole.c.recorded_to.is_(None), hole.c.kind == UNKNOWN,
+                                      hole.c.scope_id.in_(some)).values(tries=0, retry_at=None))
+
+
+def _chunks(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(numbers), CHUNK):
+        yield numbers[start:start + CHUNK]

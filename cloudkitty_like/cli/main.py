@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from cloudkitty_like import __version__
+from cloudkitty_like.cli import streams
 from cloudkitty_like.domain.errors import Error, Invalid, NotFound
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ NEEDS = {
     "reprocess": ("schema", "ledger"), "history": ("schema",), "purge": ("schema", "ledger", "storage"),
 }
 """What has to be right before a command can do anything; those that rate look at more."""
+
+READERS = ("report", "explain", "quote", "whatif", "history", "config", "status")
+"""Those that change nothing, and so have nothing more to do where nobody takes what they print."""
 
 DAEMONS = ("processor", "api")
 SPELLING = ("standalone", "processor", "rate", "status")
@@ -64,8 +67,27 @@ class Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; its exit code."""
-    args = _parsed(list(sys.argv[1:] if argv is None else argv))
+    """Run one command; its exit code.
+
+    It is :data:`cloudkitty_like.cli.streams.CLOSED_PIPE` where all went well but the reader of the output has gone.
+    """
+    with streams.guarded():
+        try:
+            args = _parsed(list(sys.argv[1:] if argv is None else argv))
+            code = streams.exit_code(_command(args))
+        except SystemExit as leaving:          # argparse's way to end
+            raise SystemExit(streams.exit_code(leaving.code if isinstance(leaving.code, int) else 0)) from None
+        if code == 1 and (lost := streams.lost_output()):
+            print(f"{PROGRAM}: error: {lost}", file=sys.stderr)
+            if args.command not in READERS:
+                print("hint: the command has done its work all the same", file=sys.stderr)
+        return code
+
+
+def _command(args: argparse.Namespace) -> int:
+    """Run the command; its exit code, whatever becomes of its output."""
+    if args.command in READERS:
+        streams.end_with_output()
     try:
         return _run(args)
     except Error as error:
@@ -76,9 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.hint:
             print(f"hint: {error.hint}", file=sys.stderr)
         return 1
-    except BrokenPipeError:
-        # The reader of our output has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except streams.OutputLost:
         return 0
     except KeyboardInterrupt:
         return 130
@@ -97,9 +117,7 @@ def _run(args: argparse.Namespace) -> int:
         if hasattr(module, "prepare"):
             module.prepare(args)               # may write the configuration that is read next
         app = _app(args)
-        code = int(module.run(args, app))
-        sys.stdout.flush()         # here, where a closed pipe is expected, and not when the process ends
-        return code
+        return int(module.run(args, app))
     finally:
         if app is not None:
             app.close()

@@ -36,8 +36,8 @@ def run(args: argparse.Namespace, app: App) -> int:
         return 0
     if not args.yes:
         raise Invalid("say --yes to forget for good, or --dry-run to see what would go")
-    _print(extent)
     done = retention.purge(bounds, author=app.author, progressed=_progressed)
+    _print(extent)
     print(f"The points of {done} revisions are forgotten; their totals are kept.")
     return 0
 

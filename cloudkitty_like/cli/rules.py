@@ -22,7 +22,7 @@ MAX_BYTES = 4_000_000
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    apply = actions.add_parser("apply", help="make the stored rules equal to a file; prints the difference first")
+    apply = actions.add_parser("apply", help="make the stored rules equal to a file, and print the difference")
     apply.add_argument("file", metavar="FILE", help="file of rules; - reads the standard input")
     apply.add_argument("--dry-run", action="store_true", help="print the difference and record nothing")
     when = apply.add_mutually_exclusive_group()
@@ -60,7 +60,8 @@ def _apply(args: argparse.Namespace, app: App) -> None:
     name = "standard input" if args.file == "-" else args.file
     how = rules.Application(args.effective or now, args.retroactive, args.dry_run)
     change = Change(now, app.author, "apply", args.reason)
-    amendment = rules.apply(app.database, parse(read(args.file), name), how, change, _print)
+    amendment = rules.apply(app.database, parse(read(args.file), name), how, change)
+    _print(amendment)              # after the work: what becomes of the output must not decide what is recorded
     if amendment:
         print("Nothing was recorded: a dry run." if args.dry_run else "Recorded.")
 

@@ -68,7 +68,7 @@ def run(args: argparse.Namespace, app: App) -> int:
         case "show":
             _show(args, app)
         case "end":
-            done = app.scripts.end(args.name, args.at or app.clock(), _change(args, app), _print)
+            done = app.scripts.end(args.name, args.at or app.clock(), _change(args, app))
             _recorded(done, dry_run=False)
         case "delete":
             print(f"Deleted {args.name}, {app.scripts.delete(args.name, _change(args, app))}.")
@@ -90,9 +90,8 @@ def _add(args: argparse.Namespace, app: App) -> None:
     release = Release(name=name, text=read(args.file), order=args.order, description=args.description,
                       begin=args.begin, end=args.end, retroactive=args.retroactive)
     with script_trial.complaints(args.file):
-        done = app.scripts.release(release, _change(args, app), _print, dry_run=args.dry_run)
+        done = app.scripts.release(release, _change(args, app), dry_run=args.dry_run)
     _recorded(done, args.dry_run)
-
 
 
 def _print(succession: Succession) -> None:
@@ -103,6 +102,8 @@ def _print(succession: Succession) -> None:
 
 
 def _recorded(succession: Succession, dry_run: bool) -> None:
+    """Print what was done, after it was: what becomes of the output must not decide what is recorded."""
+    _print(succession)
     if succession:
         print("Nothing was recorded: a dry run." if dry_run else "Recorded.")
 

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from cloudkitty_like import __version__
+from cloudkitty_like.cli import streams
 from cloudkitty_like.domain.errors import Invalid, Unavailable
 from cloudkitty_like.domain.period import Period, instant
 
@@ -71,9 +72,7 @@ def stopping() -> Iterator[threading.Event]:
 def leave(code: int) -> None:
     """End the process at once: a request that still waits for the source is not waited for."""
     logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    os._exit(streams.exit_code(code))
 
 
 class Progress:

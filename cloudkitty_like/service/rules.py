@@ -1,7 +1,7 @@
 """Rules of the hashmap module: applying a file of them, and looking at them."""
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -31,20 +31,17 @@ def stored(database: Database, *, known_at: datetime | None = None) -> list[Rule
         return list(rules.stored(tx, change).values())
 
 
-def apply(database: Database, wanted: Sequence[Rule], how: Application, change: Change,
-          announce: Callable[[Amendment], None] = lambda amendment: None) -> Amendment:
+def apply(database: Database, wanted: Sequence[Rule], how: Application, change: Change) -> Amendment:
     """Make the stored rules equal to the wanted ones, in one transaction; what had to be done.
 
-    ``announce`` is told before anything is written.  Where nothing has to be
-    done, or on a dry run, nothing is recorded.  Raises Invalid as
-    :func:`~cloudkitty_like.domain.amendment.amended` does.
+    Where nothing has to be done, or on a dry run, nothing is recorded.  Raises
+    Invalid as :func:`~cloudkitty_like.domain.amendment.amended` does.
     """
     def difference(tx: Connection) -> Amendment:
         return amended(rules.stored(tx), wanted, how.effective, how.retroactive)
 
     def work(tx: Connection, number: int) -> Amendment:
         amendment = difference(tx)
-        announce(amendment)
         if not amendment:
             raise Unneeded
         rules.amend(tx, number, amendment)
@@ -53,7 +50,6 @@ def apply(database: Database, wanted: Sequence[Rule], how: Application, change: 
     with database.read() as tx:
         expected = difference(tx)
     if how.dry_run or not expected:
-        announce(expected)
         return expected
     try:
         return recorded(database, change, work)

@@ -31,7 +31,6 @@ T = TypeVar("T")
 Check = Callable[[str, str], None]
 """Takes the name and the text of a script; Invalid (``data: line 3: ...``) where that does not compile."""
 
-Announce = Callable[[Succession], None]
 EVERYTHING = Which()
 
 
@@ -122,12 +121,11 @@ class Scripts:
 
     # --- by name, as on the command line ---------------------------------------------------------------
 
-    def release(self, release: Release, by: Change, announce: Announce, *, dry_run: bool = False) -> Succession:
+    def release(self, release: Release, by: Change, *, dry_run: bool = False) -> Succession:
         """Make a text the script of a name, a new one or the next version of the one that there is; what was done.
 
-        ``announce`` is told before anything is written.  Where nothing has to be
-        done, or on a dry run, nothing is recorded.  Invalid where it makes no
-        script, or one that does not compile.
+        Where nothing has to be done, or on a dry run, nothing is recorded.
+        Invalid where it makes no script, or one that does not compile.
         """
         def difference(book: ScriptBook) -> tuple[str, Succession]:
             identity = book.called(release.name)
@@ -136,16 +134,16 @@ class Scripts:
 
         released(release, {}, by.at)           # what cannot be a script is not even compiled
         self.check(release.name, release.text)
-        return self._succession(difference, by, announce, dry_run)
+        return self._succession(difference, by, dry_run)
 
-    def end(self, name: str, at: datetime, by: Change, announce: Announce) -> Succession:
+    def end(self, name: str, at: datetime, by: Change) -> Succession:
         """The script of this name or id holds until ``at``; what was done.  Conflict where it has ended before that."""
         def difference(book: ScriptBook) -> tuple[str, Succession]:
             identity = book.called(name) or name
             return identity, ended(book.versions(identity), at, by.at)
 
         self._identified(name)
-        return self._succession(difference, by, announce, dry_run=False)
+        return self._succession(difference, by, dry_run=False)
 
     def delete(self, name: str, by: Change) -> str:
         """As :meth:`remove`, by name or id; the id."""
@@ -163,17 +161,15 @@ class Scripts:
         return found.id
 
     def _succession(self, difference: Callable[[ScriptBook], tuple[str, Succession]], by: Change,
-                    announce: Announce, dry_run: bool) -> Succession:
+                    dry_run: bool) -> Succession:
         def work(book: ScriptBook) -> Succession:
             identity, succession = difference(book)
-            announce(succession)
             book.succeed(identity, succession)
             return succession
 
         with self.database.read() as tx:
             _, expected = difference(ScriptBook(tx, by.at))
         if dry_run or not expected:
-            announce(expected)
             return expected
         try:
             return self._change(by, work)

@@ -22,13 +22,12 @@ DAY = timedelta(days=1)
 
 
 class Workshop:
-    """Scripts of one database; ``announced`` is what the last call of the command line was told first."""
+    """Scripts of one database."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self.now = NOW
         self.scripts = Scripts(database, compiles)
-        self.announced: list[Succession] = []
 
     def wait(self, time: timedelta = HOUR) -> None:
         self.now += time
@@ -54,12 +53,10 @@ class Workshop:
 
     def release(self, text: str, name: str = "one", author: str = "bob", dry_run: bool = False,
                 **values: Any) -> Succession:
-        self.announced = []
-        return self.scripts.release(Release(name=name, text=text, **values), self.by(author), self.announced.append,
-                                    dry_run=dry_run)
+        return self.scripts.release(Release(name=name, text=text, **values), self.by(author), dry_run=dry_run)
 
     def end(self, name: str = "one", at: datetime | None = None, author: str = "bob") -> Succession:
-        return self.scripts.end(name, at or self.now, self.by(author), self.announced.append)
+        return self.scripts.end(name, at or self.now, self.by(author))
 
     def held(self, when: datetime, change: int | None = None) -> list[str]:
         """The texts that run on what begins then, in their order, as known at a change."""

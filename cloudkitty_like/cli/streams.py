@@ -1,0 +1,108 @@
+"""Standard output and standard error of a command: their reader may go away, and their disk may be full.
+
+A command that writes into the ledger must not be stopped by that half way: it
+goes on without output, and its exit code tells.  A command that only reads has
+nothing more to do then.
+"""
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from io import UnsupportedOperation
+from typing import Any, TextIO, cast
+
+CLOSED_PIPE = 141
+"""What shells report of a program that SIGPIPE has ended; Python ignores that signal, so the exit code is ours."""
+
+
+class OutputLost(Exception):
+    """Nobody takes what is printed: a command that only reads ends here."""
+
+
+class GuardedStream:
+    """A text stream that remembers the first error of writing, and sends all that follows nowhere.
+
+    ``goes_on``: whether the command goes on then; otherwise OutputLost is raised.
+    """
+
+    def __init__(self, stream: TextIO, name: str) -> None:
+        self._stream, self.name = stream, name
+        self.error: OSError | None = None
+        self.goes_on = True
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except OSError as error:
+            self._give_up(error)
+            return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        if self.error is None:
+            self.error = error
+        # What is buffered has to go somewhere when the process ends.
+        with suppress(OSError, UnsupportedOperation):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())
+            os.close(nowhere)
+        if not self.goes_on:
+            raise OutputLost from error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Guard both streams while a command runs."""
+    before = sys.stdout, sys.stderr
+    sys.stdout = cast(TextIO, GuardedStream(before[0], "standard output"))
+    sys.stderr = cast(TextIO, GuardedStream(before[1], "standard error"))
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+def end_with_output() -> None:
+    """From here on a command whose standard output is lost ends: it has nothing to do but to print."""
+    for stream in _streams()[:1]:
+        stream.goes_on = False
+
+
+def exit_code(code: int) -> int:
+    """The exit code of a command that ends with ``code``, once all of its output has been written or lost."""
+    streams = _streams()
+    for stream in streams:
+        stream.goes_on = True
+        stream.flush()
+    lost = [stream for stream in streams if stream.error is not None]
+    if code or not lost:
+        return code
+    if all(isinstance(stream.error, BrokenPipeError) for stream in lost):
+        return CLOSED_PIPE
+    return 1
+
+
+def lost_output() -> str:
+    """Why standard output could not be written, in words; '' where it was, or its reader has seen enough."""
+    for stream in _streams()[:1]:
+        if stream.error is not None and not isinstance(stream.error, BrokenPipeError):
+            return f"{stream.name}: {stream.error.strerror}"
+    return ""
+
+
+def _streams() -> list[GuardedStream]:
+    return [stream for stream in (sys.stdout, sys.stderr) if isinstance(stream, GuardedStream)]

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from cloudkitty_like import __version__
 from cloudkitty_like.cli import streams
+from cloudkitty_like.cli.parser import Parser, refusal
 from cloudkitty_like.domain.errors import Error, Invalid, NotFound
+from cloudkitty_like.domain.text import alternatives
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
@@ -57,13 +61,6 @@ COMMANDS = {
     "config": "print a sample configuration",
     "status": "is everything reachable, migrated and alive?",
 }
-
-
-class Parser(argparse.ArgumentParser):
-    """Wrong arguments are one line on stderr and exit 1, as every other wrong input."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(1, f"{self.prog}: error: {message}\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -117,6 +114,7 @@ def _run(args: argparse.Namespace) -> int:
         if hasattr(module, "prepare"):
             module.prepare(args)               # may write the configuration that is read next
         app = _app(args)
+        _let_interrupts_raise()
         return int(module.run(args, app))
     finally:
         if app is not None:
@@ -131,12 +129,14 @@ def _parsed(argv: list[str]) -> argparse.Namespace:
                  formatter_class=argparse.RawDescriptionHelpFormatter)
     top.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     _shared(top, default=None)
-    top.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of those below")
+    top.add_argument("command", metavar="COMMAND", help="one of those below")
     top.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     for argument in argv:
         if any("\ud800" <= character <= "\udfff" for character in argument):     # Python's stand-ins for other bytes
             top.error(f"{argument!r} is not text in UTF-8")
     first = top.parse_args(argv)
+    if first.command not in COMMANDS:
+        top.error(_unknown(first.command))
     module = importlib.import_module(f"cloudkitty_like.cli.{first.command}")
     parser = Parser(prog=f"{PROGRAM} {first.command}", description=COMMANDS[first.command])
     module.arguments(parser)
@@ -148,6 +148,28 @@ def _parsed(argv: list[str]) -> argparse.Namespace:
     args = parser.parse_args(rest, namespace=first)
     args.module = module
     return args
+
+
+def _unknown(word: str) -> str:
+    """Say that there is no such command, and which command, or action of a command, may be meant."""
+    places = [f"'{command} {word}'" for command in COMMANDS if word in _actions(command)]
+    if places:
+        return f"there is no command {word!r}; did you mean {alternatives(places)}?"
+    return refusal(word, COMMANDS, "command ")
+
+
+def _actions(command: str) -> set[str]:
+    """The names of a command's actions, as ``list`` of ``scopes list``; none where it has no actions."""
+    parser = argparse.ArgumentParser()
+    importlib.import_module(f"cloudkitty_like.cli.{command}").arguments(parser)
+    return {name for action in parser._actions if isinstance(action, argparse._SubParsersAction)
+            for name in action.choices}
+
+
+def _let_interrupts_raise() -> None:
+    """From here on Ctrl-C is a KeyboardInterrupt, so that what is open is closed; see ``__main__``."""
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _shared(parser: argparse._ActionsContainer, default: Any) -> None:

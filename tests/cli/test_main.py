@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import subprocess
 import sys
 
@@ -93,3 +94,50 @@ def test_debug_shows_the_traceback(site: Site) -> None:
     ran = site.spawn("--debug", "report")
     assert ran.code == 1
     assert "Traceback" in ran.err
+
+
+INTERRUPTED = """
+import importlib.abc, os, runpy, signal, sys
+wanted = sys.argv.pop(1)
+class Interrupt(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name == wanted:
+            os.kill(os.getpid(), signal.SIGINT)
+        return None
+sys.meta_path.insert(0, Interrupt())
+runpy.run_module("cloudkitty_like", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("module", ["cloudkitty_like.cli.main", "argparse", "cloudkitty_like.cli.report",
+                                    "cloudkitty_like.app", "sqlalchemy", "cloudkitty_like.service.summary"])
+def test_i8_small_an_interrupt_in_the_first_moments_prints_nothing(site: Site, module: str) -> None:
+    """The process interrupts itself when it begins to load the module."""
+    site.prepared()
+    ended = subprocess.run([sys.executable, "-c", INTERRUPTED, module, "--config-file", str(site.conf), "report"],
+                           capture_output=True, text=True, check=False)
+    assert (ended.returncode in (-signal.SIGINT, 130), ended.stdout, ended.stderr) == (True, "", "")
+
+
+def test_i8_small_an_interrupt_that_the_shell_ignores_stays_ignored(site: Site) -> None:
+    site.prepared()
+    before = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+    ended = subprocess.run([sys.executable, "-c", before + INTERRUPTED, "cloudkitty_like.app", "--config-file",
+                            str(site.conf), "report", "--csv"], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (["raport"], "there is no command 'raport'; did you mean 'report'?"),
+    (["Status"], "there is no command 'Status'; did you mean 'status'?"),
+    (["reset"], "there is no command 'reset'; did you mean 'scopes reset'?"),
+    (["cancel"], "there is no command 'cancel'; did you mean 'reprocess cancel'?"),
+    (["frobnicate"], "there is no command 'frobnicate'; there are standalone, processor, rate,"),
+    (["scopes", "lst"], "there is no 'lst'; did you mean 'list'?"),
+    (["modules", "frobnicate"], "there is no 'frobnicate'; there are list, enable, disable, priority"),
+])
+def test_i8_small_a_mistyped_command_is_answered_with_the_one_it_resembles(
+        here: Here, words: list[str], said: str) -> None:
+    ran = here(*words)
+    assert (ran.code, ran.out, len(ran.err.splitlines())) == (1, "", 1)
+    assert said in ran.err

@@ -30,6 +30,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                       help="when changed costs start and removed rules end; now if not given")
     when.add_argument("--retroactive", action="store_true",
                       help="let changes hold over the whole validity of the rules that they change")
+    apply.add_argument("--move-changes", action="store_true",
+                       help="let changes that are recorded for later come at the effective time")
     apply.add_argument("--reason", default="", help="why; kept with the change")
     export = actions.add_parser("export", help="print the rules as a file for 'rules apply'")
     listing = actions.add_parser("list", help="print the rules as a table")
@@ -58,9 +60,13 @@ def _apply(args: argparse.Namespace, app: App) -> None:
 
     now = app.clock()
     name = "standard input" if args.file == "-" else args.file
-    how = rules.Application(args.effective or now, args.retroactive, args.dry_run)
+    how = rules.Application(args.effective or now, args.retroactive, args.dry_run, args.move_changes)
     change = Change(now, app.author, "apply", args.reason)
-    amendment = rules.apply(app.database, parse(read(args.file), name), how, change)
+    try:
+        amendment = rules.apply(app.database, parse(read(args.file), name), how, change)
+    except rules.MovesBack as refusal:
+        _print(refusal.amendment)
+        raise
     _print(amendment)              # after the work: what becomes of the output must not decide what is recorded
     if amendment:
         print("Nothing was recorded: a dry run." if args.dry_run else "Recorded.")

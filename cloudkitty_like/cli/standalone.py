@@ -99,7 +99,7 @@ def _apply(path: Path, app: App) -> None:
     from cloudkitty_like.cli import rules
 
     rules.run(argparse.Namespace(action="apply", file=str(path), effective=None, retroactive=False, dry_run=False,
-                                 reason="standalone"), app)
+                                 move_changes=False, reason="standalone"), app)
 
 
 def _sample(args: argparse.Namespace, app: App) -> int:

@@ -37,23 +37,47 @@ class Amendment:
     changed: Mapping[str, tuple[Rule, Rule]] = field(default_factory=dict)      # before, after
     withdrawn: Mapping[str, Rule] = field(default_factory=dict)
     unchanged: int = 0
+    moved_back: frozenset[str] = frozenset()    # of those changed: by a change that comes earlier than it was to
 
     def __bool__(self) -> bool:
         """Whether there is anything to record."""
         return bool(self.added or self.changed or self.withdrawn)
 
     def lines(self) -> list[str]:
-        """For people, ordered by rule: ``+`` added, ``-`` withdrawn, ``~`` changed, before and after."""
+        """For people, ordered by rule: ``+`` added, ``-`` withdrawn, ``~`` changed, before and after.
+
+        ``!`` stands in place of ``~`` where a change moves back.
+        """
         found = [(str(rule), 2, f"+ {described(rule)}") for rule in self.added]
         found += [(str(rule), 0, f"- {described(rule)}") for rule in self.withdrawn.values()]
-        for before, after in self.changed.values():
-            found.append((str(before), 1, f"~ {described(before)}\n  {_now(before, after)}"))
+        for identity, (before, after) in self.changed.items():
+            mark, remark = "~", ""
+            if identity in self.moved_back:
+                mark, remark = "!", _moved(before, after)
+            found.append((str(before), 1, f"{mark} {described(before)}\n  {_now(before, after)}{remark}"))
         return [line for _, _, line in sorted(found)]
+
+    def moves(self) -> list[str]:
+        """For people, ordered by rule: each change that moves back, and to when."""
+        moved = [self.changed[identity] for identity in self.moved_back]
+        starts = [f"{described(before)} would hold from {instant(after.valid.begin)} on"
+                  for before, after in moved if after.valid.begin != before.valid.begin and after.valid.begin]
+        keys = {before.key for before, after in moved if after.valid.begin != before.valid.begin}
+        ends = [f"{described(before)} would end at {instant(after.valid.end)}"
+                for before, after in moved if before.key not in keys and after.valid.end]
+        return sorted(starts + ends)
 
 
 def described(rule: Rule) -> str:
     """The whole rule on one line: what for, how much, when."""
     return f"{rule}: {rule.type} {money.plain(rule.cost)} {rule.valid}"
+
+
+def _moved(before: Rule, after: Rule) -> str:
+    """The remark on a rule whose start or end moves back."""
+    if after.valid.begin != before.valid.begin and before.valid.begin is not None:
+        return f" (its change of {instant(before.valid.begin)} moves back)"
+    return "" if before.valid.end is None else f" (its end of {instant(before.valid.end)} moves back)"
 
 
 def _now(before: Rule, after: Rule) -> str:
@@ -92,7 +116,8 @@ def amended(stored: Mapping[str, Rule], wanted: Iterable[Rule], effective: datet
         pieces += _identified(there, placed)
     if problems:
         raise Invalid(*sorted(problems))
-    return _compared(stored, pieces)
+    amendment = _compared(stored, pieces)
+    return replace(amendment, moved_back=frozenset(_moved_back(amendment, after, effective)))
 
 
 def _continued(stored: Mapping[str, Rule], wanted: Sequence[Rule], effective: datetime) -> list[Piece]:
@@ -184,6 +209,25 @@ def _likeness(one: Rule, other: Rule) -> int:
 def _refusal(rule: Rule, effective: datetime) -> str:
     return (f"{described(rule)}: something else is recorded for the time before {instant(effective)}; "
             "leave out the start, or change the past explicitly (retroactive)")
+
+
+def _moved_back(amendment: Amendment, wanted: Mapping[Key, Sequence[Rule]], effective: datetime) -> Iterator[str]:
+    """The changed rules whose start or end comes at ``effective`` though it was to come later, unasked."""
+    starts: dict[Key, list[datetime]] = {}
+    for identity, (before, after) in amendment.changed.items():
+        begin = before.valid.begin
+        asked = {rule.valid.begin for rule in wanted.get(before.key, ())}
+        if begin and begin > effective == after.valid.begin and effective not in asked:
+            starts.setdefault(before.key, []).append(begin)
+            yield identity
+    replaced = {rule.key for rule in amendment.withdrawn.values()}
+    for identity, (before, after) in amendment.changed.items():
+        end = before.valid.end
+        if end and end > effective == after.valid.end:
+            makes_room = any(end <= begin for begin in starts.get(before.key, ()))
+            removed = all(rule.valid.is_over(effective) for rule in wanted.get(before.key, ()))
+            if makes_room or (removed and before.key not in replaced):
+                yield identity
 
 
 def _compared(stored: Mapping[str, Rule], pieces: Iterable[Piece]) -> Amendment:

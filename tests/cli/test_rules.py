@@ -93,6 +93,37 @@ services:
     assert command("rules", "export", "--all")[1] == "services:\n  m:\n    - {cost: 3}\n"
 
 
+def test_i8_m3_a_price_change_moves_back_only_where_that_is_asked_for(command, write):
+    command("rules", "apply", write("services: {m: [{cost: 1}]}"))
+    path = write("services: {m: [{cost: 2}]}")
+    command("rules", "apply", path, "--effective", "2100-06-01")
+    before = command("rules", "export")[1]
+    for options in (("--effective", "2100-01-01"), ("--effective", "2100-01-01", "--dry-run"), ()):
+        code, out, err = command("rules", "apply", path, *options)
+        assert code == 1
+        assert [line[0] for line in out.splitlines()] == ["!", " ", "!", " ", "0"]
+        assert "(its change of 2100-06-01T00:00:00Z moves back)" in out
+        assert "Recorded" not in out
+        assert "error: m: flat 2 from 2100-06-01T00:00:00Z would hold from " in err
+        assert "--move-changes" in err
+        assert command("rules", "export")[1] == before
+    assert command("rules", "apply", path, "--effective", "2100-07-01")[1].startswith("No change")
+    code, out, err = command("rules", "apply", path, "--effective", "2100-01-01", "--move-changes", "--dry-run")
+    assert (code, err) == (0, "")
+    assert out.endswith("Nothing was recorded: a dry run.\n")
+    code, out, err = command("rules", "apply", path, "--effective", "2100-01-01", "--move-changes")
+    assert (code, err, out[0]) == (0, "", "!")
+    assert command("rules", "export")[1].splitlines()[-1] == "    - {cost: 2, start: 2100-01-01T00:00:00Z}"
+
+
+def test_i8_m3_retroactively_a_change_moves_back_without_another_word(command, write):
+    command("rules", "apply", write("services: {m: [{cost: 1}]}"))
+    path = write("services: {m: [{cost: 2}]}")
+    command("rules", "apply", path, "--effective", "2100-06-01")
+    assert command("rules", "apply", path, "--retroactive")[0] == 0
+    assert command("rules", "export")[1].splitlines()[-1] == "    - {cost: 2}"
+
+
 def test_rules_are_listed_as_a_table(command, write):
     command("rules", "apply", write(FILE))
     lines = command("rules", "list")[1].splitlines()

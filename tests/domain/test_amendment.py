@@ -131,6 +131,43 @@ def test_the_difference_is_told_rule_by_rule():
     assert not amended({"a": rule(1)}, [rule("1.0")], NOW)
 
 
+# --- changes that move back -----------------------------------------------------------------------
+
+PLANNED = {"a": rule(1, None, NEXT), "b": rule(2, NEXT)}
+
+
+def test_i8_m3_a_later_change_that_moves_back_is_marked():
+    done = amended(PLANNED, [rule(2)], NOW)
+    assert done.moved_back == {"a", "b"}
+    assert done.lines() == [
+        ("! s: flat 1 from always until 2026-01-06T00:00:00Z\n"
+         "  now: from always until 2026-01-04T00:00:00Z (its end of 2026-01-06T00:00:00Z moves back)"),
+        ("! s: flat 2 from 2026-01-06T00:00:00Z\n"
+         "  now: from 2026-01-04T00:00:00Z (its change of 2026-01-06T00:00:00Z moves back)"),
+    ]
+    assert done.moves() == ["s: flat 2 from 2026-01-06T00:00:00Z would hold from 2026-01-04T00:00:00Z on"]
+
+
+@pytest.mark.parametrize(("stored", "wanted", "effective", "moved"), [
+    ({"b": rule(2, NEXT)}, [rule(2)], NOW, {"b"}),                           # one that was to begin later
+    ({"a": rule(1, None, NOW), "b": rule(2, NOW)}, [rule(2)], OLD, {"a", "b"}),      # a change that has been
+    ({"a": rule(1, None, T[4]), "b": rule(2, NEXT)}, [rule(2)], NOW, {"a", "b"}),    # with nothing in between
+    ({"a": rule(1, None, T[4]), "b": rule(3, T[4], NEXT), "c": rule(2, NEXT)}, [rule(2)], NOW, {"a", "c"}),
+    ({"a": rule(1, None, NEXT)}, [], NOW, {"a"}),                            # a removal that was to be later
+    (PLANNED, [rule(1)], NOW, set()),                                        # taken back
+    (PLANNED, [rule(3)], NOW, set()),                                        # replaced
+    (PLANNED, [], NOW, set()),                                               # removed
+    (PLANNED, [rule(1, None, T[4]), rule(2, T[4])], NOW, set()),             # the file says when
+    (PLANNED, [rule(2, NOW)], NOW, set()),
+    (PLANNED, [rule(1, None, NEXT), rule(2, NEXT)], NOW, set()),
+    (PLANNED, [rule(2)], NEXT, set()), (PLANNED, [rule(2)], T[6], set()),    # no earlier than it is
+    ({"a": rule(1, None, NEXT)}, [rule(3)], NOW, set()),                     # another price before it was to end
+    ({"a": rule(1)}, [rule(2)], NOW, set()), ({"a": rule(1)}, [], NOW, set()),
+])
+def test_i8_m3_only_what_the_effective_time_moves_is_marked(stored, wanted, effective, moved):
+    assert amended(stored, wanted, effective).moved_back == moved
+
+
 # --- properties ----------------------------------------------------------------------------------
 
 INSTANTS = sorted({when + timedelta(hours=h) for when in T for h in (-12, 0, 12)})
@@ -182,6 +219,20 @@ def test_what_was_before_stays_and_what_is_wanted_holds_afterwards(stored, wante
         new = {key: how for key, how in future.items() if key not in known}
         expected = {**past, **new} if when < effective else future
         assert prices(now, when) == expected
+
+
+@settings(max_examples=500)
+@given(histories(), histories(), st.sampled_from(T))
+def test_i8_m3_a_price_that_no_start_asks_for_comes_no_earlier_without_a_mark(stored, wanted, effective):
+    try:
+        done = amended({str(i): one for i, one in enumerate(stored)}, wanted, effective)
+    except Invalid:
+        assume(False)
+    moved = {done.changed[identity][0].key for identity in done.moved_back}
+    for before, after in done.changed.values():
+        asked = [one.valid.begin for one in wanted if one.key == before.key]
+        if (before.valid.begin or T[0]) > effective == after.valid.begin and effective not in asked:
+            assert before.key in moved
 
 
 @settings(max_examples=500)

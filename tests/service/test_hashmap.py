@@ -230,7 +230,7 @@ def test_a_deleted_rule_stays_deleted_when_the_command_line_shortens_it(desk):
     desk.wait(2 * DAY)
     desk.hashmap.remove_rule(MAPPING, mapping.id, "ann")
     deleted_at = desk.now
-    apply(desk.database, [], Application(NOW + DAY), Change(desk.now, "cli", "apply"))
+    apply(desk.database, [], Application(NOW + DAY, move_changes=True), Change(desk.now, "cli", "apply"))
     found = desk.get(mapping.id)
     assert (found.rule.valid, found.deleted_at, found.deleted_by) == (Validity(NOW, NOW + DAY), deleted_at, "ann")
     assert ids(desk) == []

@@ -21,6 +21,7 @@ from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Invalid, Unavailable
 from cloudkitty_like.domain.period import parse_instant
 from cloudkitty_like.domain.scope import check_identifier
+from cloudkitty_like.domain.text import storable
 
 FIXED = ("begin", "metric", "quantity")
 MAX_RECORD = 1 << 20        # bytes of a row
@@ -64,6 +65,8 @@ class Header:
                      if name and names.count(name) > 1]
         if "" in names:
             problems.append("the header has a column without a name")
+        problems += [f"the header has the column {name!r}, whose name holds a NUL" for name in names
+                     if not storable(name)]
         if problems:
             raise Invalid(*problems)
         return cls(tuple(names), *map(names.index, needed))
@@ -158,8 +161,6 @@ def cells_of(content: bytes) -> list[str]:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Invalid(f"byte {error.start + 1} of the row is not UTF-8: {error.reason}") from None
-    if "\0" in text:
-        raise Invalid(f"character {text.index(chr(0)) + 1} of the row is NUL")
     text = text.removesuffix("\n").removesuffix("\r")
     if '"' not in text and "\r" not in text:
         return text.split(",")
@@ -211,6 +212,8 @@ def _reasons(cells: list[str], header: Header) -> Iterator[str]:
 def _check_name(text: str) -> None:
     if not 0 < len(text) <= MAX_NAME:
         raise Invalid(f"a metric's name has 1 to {MAX_NAME} characters, not {len(text)}")
+    if not storable(text):
+        raise Invalid(f"a metric's name has no NUL, as {text!r} has")
 
 
 def _unreadable(path: Path, error: Exception) -> Unavailable:

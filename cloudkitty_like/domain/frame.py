@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeVar
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.period import Period
+from cloudkitty_like.domain.text import all_storable, storable_value
 
 Labels = Mapping[str, "Column"]
 T = TypeVar("T")
@@ -128,6 +129,20 @@ class Frame:
         if len(prices) != len(self.qty):
             raise ValueError(f"{len(prices)} prices for {len(self.qty)} rows")
         return Frame(self.metric, self.unit, self.period, self.qty, prices, self.groupby, self.metadata)
+
+    def with_storable_labels(self) -> Frame:
+        """The same usage with labels that every database keeps; the frame itself where they are so already.
+
+        A value is changed as :func:`~cloudkitty_like.domain.text.storable_value` says.  Rows whose
+        labels are equal after that are added up, so the frame must have no prices yet.
+        """
+        columns = (*self.groupby.values(), *self.metadata.values())
+        if all(all_storable(column.values) for column in columns):
+            return self
+        return Frame.of_usage(
+            self.metric, self.unit, self.period, self.qty,
+            {name: list(map(storable_value, column)) for name, column in self.groupby.items()},
+            {name: list(map(storable_value, column)) for name, column in self.metadata.items()})
 
     def where(self, mask: Sequence[object]) -> Frame:
         """The rows at which ``mask`` is true."""

@@ -1,13 +1,40 @@
 """Text: what every database we use can keep, numbers with their nouns, and words that resemble each other."""
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from hashlib import blake2b
+
+LONGEST_VALUE = 4096            # characters of a label's value
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+_DIGEST_BYTES = 16
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def storable(text: str) -> bool:
     """Whether it has no NUL, which PostgreSQL refuses, and no halves of characters, which UTF-8 cannot say."""
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+    return _UNSTORABLE.search(text) is None
+
+
+def all_storable(values: Sequence[str]) -> bool:
+    """Whether every value can be a label's as it is: storable, and of at most LONGEST_VALUE characters."""
+    return max(map(len, values), default=0) <= LONGEST_VALUE and storable("".join(values))
+
+
+def storable_value(value: str) -> str:
+    """The value of a label in a form that every database keeps; most values are returned as they are.
+
+    U+FFFD stands for each character that cannot be stored.  A value of more than LONGEST_VALUE
+    characters is cut to that length and ends with the BLAKE2b digest, in hexadecimal, of the
+    whole value, so that two long values that begin alike stay distinct.
+    """
+    if len(value) > LONGEST_VALUE:
+        whole = value.encode("utf-8", "surrogatepass")
+        ending = f"#{blake2b(whole, digest_size=_DIGEST_BYTES).hexdigest()}"
+        value = value[:LONGEST_VALUE - len(ending)] + ending
+    return _UNSTORABLE.sub(REPLACEMENT, value)
 
 
 def counted(number: int, noun: str) -> str:

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import TypeVar
 
@@ -88,10 +88,13 @@ class Gatherer:
 
     def _asked(self, metric: Metric, period: Period, scopes: Collection[str], others: Collection[str]) -> Collected:
         try:
-            return self._collector.collect(metric, period, scopes, others)
+            collected = self._collector.collect(metric, period, scopes, others)
+            # Here for every collector: a label that a database refuses would hold its scope for ever.
+            frames = {scope: frame.with_storable_labels() for scope, frame in collected.frames.items()}
         except Exception:
             self._stages.failed()
             raise
+        return replace(collected, frames=frames)
 
 
 def _merge(usage: Usage, collected: Collected, scopes: Collection[str]) -> None:

@@ -139,3 +139,17 @@ def test_c43_a_bug_of_a_collector_is_loud_and_the_affair_of_the_scopes_it_concer
     assert "ZeroDivisionError" in str(usage.failed["s007"])
     assert set(usage.frames) == set(SCOPES) - {"s007"}
     assert "Traceback" in caplog.text
+
+
+def test_i8_b11_labels_that_no_database_keeps_are_replaced_whatever_the_collector():
+    class Strange:
+        def collect(self, metric, period, scopes, others=()):
+            cells = {"project_id": ["x"] * 4, "id": ["a\0", "a\N{REPLACEMENT CHARACTER}", "y" * 5000, "y" * 5001]}
+            return Collected({"x": Frame.of_usage("cpu", "h", HOUR, [Decimal(1)] * 4, cells)})
+
+    for frames in gatherer(Strange(), threading.Event()).usage(HOUR, ["x"], []).frames.values():
+        for made in frames:
+            ids = {qty: list(made.where([other == qty for other in made.qty]).groupby["id"]) for qty in made.qty}
+            assert ids[Decimal(2)] == ["a\N{REPLACEMENT CHARACTER}"]       # equal by now: added up
+            assert len(set(ids[Decimal(1)])) == 2
+            assert {len(value) for value in ids[Decimal(1)]} == {4096}

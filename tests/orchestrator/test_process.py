@@ -9,7 +9,9 @@ from sqlalchemy import text
 
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.frame import Frame
-from tests.orchestrator.worker import HOUR, MONTH, Bench
+from cloudkitty_like.domain.metric import Metric
+from cloudkitty_like.testing.collector import Sample
+from tests.orchestrator.worker import HOUR, METRICS, MONTH, Bench
 
 END = MONTH + 5 * HOUR
 
@@ -93,3 +95,17 @@ def test_what_another_worker_has_recorded_is_left_to_it_in_one_step(sqlite):
         assert tx.execute(text("SELECT count(*) FROM revision_block")).scalar() == 0
         changes = tx.execute(text("SELECT count(*) FROM ledger_tx")).scalar()
     assert changes <= 4                            # not one for each scope
+
+
+def test_i8_b11_a_label_that_no_database_keeps_holds_no_scope(database):
+    bench = Bench(database, ["alice", "bob"], hours=3)
+    strange = {"a": "nul\0", "b": "half\ud800", "c": "long" * 2000, "d": "long" * 2000 + "er"}
+    for value in strange.values():
+        bench.collector.samples.append(Sample(MONTH, "disk", "1", {"project_id": "bob", "id": value}))
+    bench.metrics = (*METRICS, Metric("disk", "GiB", groupby=("project_id", "id")))
+    bench.worker().drain()
+    assert set(bench.dues().values()) == {MONTH + 3 * HOUR}
+    kept = {key[0] for key in bench.sums("id") if key[0]}
+    assert len(kept) == 4
+    assert {"nul\N{REPLACEMENT CHARACTER}", "half\N{REPLACEMENT CHARACTER}"} < kept
+    assert max(map(len, kept)) == 4096

@@ -42,7 +42,7 @@ class Bench:
 
     def __init__(self, database: Database, scopes: Iterable[str] = ("alice", "bob"), hours: int = 5,
                  **more: Any) -> None:
-        self.database, self.now = database, MONTH + hours * HOUR
+        self.database, self.now, self.metrics = database, MONTH + hours * HOUR, METRICS
         establish(database, period_seconds=3600, scope_key="project_id")
         self.storage, self.fetcher, self.lease = MemoryStorage(), MemoryFetcher(scopes), MemoryLease()
         self.collector = MemoryCollector(hourly(self.fetcher.known, hours), **more)
@@ -60,11 +60,11 @@ class Bench:
 
     @property
     def newcomers(self) -> Newcomers:
-        source = Source(self.fetcher, self.collector, METRICS, "project_id", "memory", "memory")
+        source = Source(self.fetcher, self.collector, self.metrics, "project_id", "memory", "memory")
         return Newcomers(self.database, self.scopes, source, self.failures, self.clock)
 
     def worker(self, **tempo: Any) -> Worker:
-        gatherer = Gatherer(self.collector, METRICS, threads=4, deadline_seconds=60, stages=self.stages,
+        gatherer = Gatherer(self.collector, self.metrics, threads=4, deadline_seconds=60, stages=self.stages,
                             stop=self.stop)
         reprocessor = Reprocessor(Past(self.database, self.storage, self.clock), gatherer, {}, self.stages,
                                   self.failures, self.pulse.doing, self.stop, HOUR, tempo.get("scopes_per_batch", 5000))

@@ -10,11 +10,11 @@ from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.shape import Names, Shape, frame_of
-from cloudkitty_like.domain.text import storable
+from cloudkitty_like.domain.text import LONGEST_VALUE, storable
 from cloudkitty_like.rating.pyscripts.sandbox import Priced
 
 LONGEST_NUMBER = 1000              # characters; an exact product of costs has some hundred digits
-LONGEST_NAME, LONGEST_UNIT, LONGEST_VALUE = 255, 64, 4000
+LONGEST_NAME, LONGEST_UNIT = 255, 64
 
 LONGEST_ERROR = 5000
 

@@ -33,7 +33,7 @@ GREEDY = {
     "huge output": ("while True: print('x' * 1000)", "characters were printed"),
     "one huge print": ("print('x' * (1 << 28))", "characters were printed|MemoryError"),
     "huge answer": ("data['usage']['compute'] *= 1 << 22", "MemoryError|too much memory|seconds of CPU|longer than"),
-    "huge label": ("data['usage']['compute'][0]['metadata']['x'] = 'x' * 100000", "more than 4000 characters"),
+    "huge label": ("data['usage']['compute'][0]['metadata']['x'] = 'x' * 100000", "more than 4096 characters"),
     "huge exception": ("raise ValueError('x' * (1 << 24))", "ValueError|xxx"),
     "deep recursion": ("def f(): f()\nf()", "RecursionError"),
     # Python says "SystemError: error return without exception set" where it has no memory for one more call.

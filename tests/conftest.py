@@ -7,15 +7,27 @@ import pytest
 
 from cloudkitty_like.db.engine import Database
 from tests.databases import KINDS, new_database
+from tests.process_state import ProcessState
 
 LONGEST = ("test_contract", "test_injection", "test_crash", "test_crash_corrections", "test_faults", "test_rights",
            "test_scripts_page", "test_corrections", "test_ledger", "test_application", "test_readme", "test_openstack")
 """The modules with tests of half a minute.  Where several processes share the tests, none waits for one of these."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those that take long first; all others stay in their order."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Those that take long first; all others stay in their order.  An order by chance stays as it is."""
+    if config.getoption("random_order_enabled", default=False):
+        return
     items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
+
+
+@pytest.fixture(autouse=True)
+def process_state() -> Iterator[None]:
+    """Fail a test that leaves logging, signals, the environment or the directory changed: others run after it."""
+    before = ProcessState.now()
+    yield
+    changes = before.changes(ProcessState.now())
+    assert not changes, "the test leaves this process changed:\n" + "\n".join(changes)
 
 
 @pytest.fixture(params=KINDS)

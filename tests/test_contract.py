@@ -41,6 +41,12 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
         yield made
 
 
+@pytest.fixture(autouse=True)
+def quiet(caplog: pytest.LogCaptureFixture) -> None:
+    """Thousands of refused requests are not logged one by one."""
+    caplog.set_level(logging.CRITICAL, "cloudkitty_like")
+
+
 def configuration(examples: int) -> SchemathesisConfig:
     return SchemathesisConfig.from_dict({
         "seed": 1,
@@ -54,7 +60,6 @@ def configuration(examples: int) -> SchemathesisConfig:
 
 def broken(place: Site, examples: int) -> tuple[list[str], int]:
     """Every way in which an answer is not what the document says, and how many requests there were."""
-    logging.getLogger("cloudkitty_like").setLevel(logging.CRITICAL)
     found, asked = Counter[str](), 0
     with served(place.app.application()) as url:
         schema = openapi.from_url(f"{url}/v2/openapi.json", config=configuration(examples),

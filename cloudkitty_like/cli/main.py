@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloudkitty_like import __version__
 from cloudkitty_like.cli import streams
+from cloudkitty_like.cli.logging_state import restored
 from cloudkitty_like.cli.parser import Parser, refusal
 from cloudkitty_like.domain.errors import Error, Invalid, NotFound
 from cloudkitty_like.domain.text import alternatives
@@ -64,11 +65,11 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; its exit code.
+    """Run one command and return its exit code; logging is left as it was.
 
     It is :data:`cloudkitty_like.cli.streams.CLOSED_PIPE` where all went well but the reader of the output has gone.
     """
-    with streams.guarded():
+    with restored(), streams.guarded():
         try:
             args = _parsed(list(sys.argv[1:] if argv is None else argv))
             code = streams.exit_code(_command(args))

@@ -2,12 +2,15 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cloudkitty_like.cli import output
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
+    from cloudkitty_like.service.modules import Module
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
@@ -30,12 +33,27 @@ def run(args: argparse.Namespace, app: App) -> int:
         _list(args, app)
         return 0
     change = Change(app.clock(), app.author, "modules", args.reason)
-    match args.action:
-        case "enable" | "disable":
-            modules.decide(app.database, change, args.name, enabled=args.action == "enable")
-        case "priority":
-            modules.decide(app.database, change, args.name, priority=args.priority)
+    decision = {"priority": args.priority} if args.action == "priority" else {"enabled": args.action == "enable"}
+    changed = modules.decide(app.database, change, args.name, **decision)
+    print(_said(args, changed))
+    print(_order(modules.known(app.database)))
     return 0
+
+
+def _said(args: argparse.Namespace, changed: bool) -> str:
+    """What has become of the module."""
+    what = f"priority {args.priority}" if args.action == "priority" else f"{args.action}d"
+    if not changed:
+        return f"Nothing has changed: {args.name} {'had' if args.action == 'priority' else 'was'} {what} already."
+    return f"{args.name} {'has' if args.action == 'priority' else 'is'} {what} now."
+
+
+def _order(known: Sequence[Module]) -> str:
+    """Which modules rate from now on."""
+    enabled = [f"{module.name} (priority {module.priority})" for module in known if module.enabled]
+    if not enabled:
+        return "No module is enabled: what is rated from now on is recorded without a price."
+    return f"What is rated from now on is priced by {', then '.join(enabled)}."
 
 
 def _list(args: argparse.Namespace, app: App) -> None:

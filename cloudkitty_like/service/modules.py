@@ -65,8 +65,8 @@ def known(database: Database) -> list[Module]:
 
 
 def decide(database: Database, change: Change, name: str, *,
-           enabled: bool | None = None, priority: int | None = None) -> None:
-    """Switch a module or give it another priority; None leaves that as it is.
+           enabled: bool | None = None, priority: int | None = None) -> bool:
+    """Switch a module or give it another priority; None leaves that as it is.  Whether anything has changed.
 
     NotFound where no module is called so; Invalid where it is to be enabled and cannot be loaded.
     """
@@ -89,6 +89,8 @@ def decide(database: Database, change: Change, name: str, *,
 
     with suppress(Unneeded):
         recorded(database, change, work)
+        return True
+    return False
 
 
 def active(database: Database, change: int, load: Callable[[str], RatingModule],

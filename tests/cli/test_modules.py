@@ -61,3 +61,20 @@ def test_wrong_arguments_exit_1(command, argv):
     with pytest.raises(SystemExit) as ended:
         command(*argv)
     assert ended.value.code == 1
+
+
+def test_i8_small_a_decision_about_a_module_says_what_it_did(command):
+    assert command("enable", "noop") == (0, (
+        "noop is enabled now.\n"
+        "What is rated from now on is priced by hashmap (priority 1), then noop (priority 1).\n"), "")
+    assert command("priority", "noop", "5")[1] == (
+        "noop has priority 5 now.\n"
+        "What is rated from now on is priced by noop (priority 5), then hashmap (priority 1).\n")
+    assert command("disable", "hashmap")[1].startswith("hashmap is disabled now.\n")
+    assert command("disable", "noop")[1] == (
+        "noop is disabled now.\nNo module is enabled: what is rated from now on is recorded without a price.\n")
+
+
+def test_i8_small_a_decision_that_changes_nothing_says_so(command):
+    assert command("enable", "hashmap")[1].startswith("Nothing has changed: hashmap was enabled already.\n")
+    assert command("priority", "noop", "1")[1].startswith("Nothing has changed: noop had priority 1 already.\n")

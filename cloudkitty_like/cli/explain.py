@@ -11,6 +11,7 @@ from cloudkitty_like.cli import output
 from cloudkitty_like.cli.choosing import add_choice, add_form, chosen
 from cloudkitty_like.domain.money import plain
 from cloudkitty_like.domain.period import instant
+from cloudkitty_like.domain.text import counted
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
@@ -52,7 +53,7 @@ def _tell(page: Explanations) -> None:
     for left in page.left_out:
         print(f"{_where(left.basis)}  {_point(left.point)}\n    {output.printable(left.why)}\n")
     if page.next is not None:
-        print(f"{len(page.points)} of {page.total} points; the following ones: --after {page.next}")
+        print(f"{len(page.points)} of {counted(page.total, 'point')}; the following ones: --after {page.next}")
 
 
 def tell(one: Explanation) -> None:

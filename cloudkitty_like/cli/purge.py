@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cloudkitty_like.cli.arguments import moment
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.period import instant
+from cloudkitty_like.domain.text import counted
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
@@ -38,17 +39,17 @@ def run(args: argparse.Namespace, app: App) -> int:
         raise Invalid("say --yes to forget for good, or --dry-run to see what would go")
     done = retention.purge(bounds, author=app.author, progressed=_progressed)
     _print(extent)
-    print(f"The points of {done} revisions are forgotten; their totals are kept.")
+    print(f"The points of {counted(done, 'revision')} are forgotten; their totals are kept.")
     return 0
 
 
 def _print(extent: Extent) -> None:
-    print(f"{extent.revisions} revisions, {extent.current} of them current, with {extent.points} points of "
-          f"{extent.scopes} scopes"
+    print(f"{counted(extent.revisions, 'revision')}, {extent.current} of them current, with "
+          f"{counted(extent.points, 'point')} of {counted(extent.scopes, 'scope')}"
           + (f", in periods from {instant(extent.first)} to {instant(extent.last)}." if extent.first and extent.last
              else "."))
 
 
 def _progressed(revisions: int) -> None:
     if sys.stderr.isatty():
-        print(f"\r{revisions} revisions", end="", file=sys.stderr, flush=True)
+        print(f"\r{counted(revisions, 'revision')}", end="", file=sys.stderr, flush=True)

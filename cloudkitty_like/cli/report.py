@@ -12,6 +12,7 @@ from cloudkitty_like.cli.arguments import grouping
 from cloudkitty_like.cli.choosing import add_choice, add_form, chosen
 from cloudkitty_like.domain.money import plain
 from cloudkitty_like.domain.query import DAY, METRIC, SCOPE, TIME, Query, Row, Sum
+from cloudkitty_like.domain.text import counted
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
@@ -64,7 +65,8 @@ def show(query: Query, rows: Sequence[Row], form: str) -> None:
         lines.append(["total", *blanks, plain(total.price), str(total.points), str(total.unpriced)])
     output.table(headers, lines, right={"quantity", "price", "points", "unpriced"})
     if total.unpriced:
-        print(f"\n{total.unpriced} of {total.points} points have no price: no rule met them.")
+        has, them = ("has", "it") if total.unpriced == 1 else ("have", "them")
+        print(f"\n{total.unpriced} of {counted(total.points, 'point')} {has} no price: no rule met {them}.")
 
 
 def _entry(query: Query, row: Row, by_metric: bool) -> dict[str, object]:

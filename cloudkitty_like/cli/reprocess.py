@@ -15,6 +15,7 @@ from cloudkitty_like.cli.choosing import check_scopes
 from cloudkitty_like.cli.working import INTERRUPTED, Progress, leave, log_to_stderr, stopping
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.period import Period, instant
+from cloudkitty_like.domain.text import counted
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
@@ -75,7 +76,8 @@ def run(args: argparse.Namespace, app: App) -> int:
             _show(args, app)
         case "cancel":
             ended = app.reprocessing.cancel(_ids(args), author=app.author)
-            print(f"{_counted(len(ended))} cancelled; what {'they have' if len(ended) > 1 else 'it has'} done stays.")
+            have = "it has" if len(ended) == 1 else "they have"
+            print(f"{counted(len(ended), 'task')} cancelled; what {have} done stays.")
         case "undo":
             found = app.reprocessing.undo(_ids(args), author=app.author, reason=args.reason)
             return _asked(args, app, found)
@@ -177,7 +179,7 @@ def _show(args: argparse.Namespace, app: App) -> None:
         return
     _table([task], {task.id: totals}, app.period)
     print(f"\n{instant(task.created_at)} {output.printable(task.author)}: {output.printable(task.reason)}")
-    print(f"{task.changed} periods have got a new revision.")
+    print(f"{counted(task.changed, 'period')} {'has' if task.changed == 1 else 'have'} got a new revision.")
     if task.cancelled_by is not None:
         print(f"Cancelled by {output.printable(task.cancelled_by)}.")
     for line in (task.error or "").splitlines():
@@ -216,7 +218,3 @@ def _entry(task: Task, totals: Totals, length: timedelta) -> dict[str, object]:
             for name, side in (("before", totals.before), ("after", totals.after))}}
             for metric, unit in sorted({*totals.before, *totals.after})],
     }
-
-
-def _counted(count: int) -> str:
-    return "1 task" if count == 1 else f"{count} tasks"

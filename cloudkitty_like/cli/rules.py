@@ -11,6 +11,7 @@ from cloudkitty_like.cli.arguments import moment
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.period import instant
+from cloudkitty_like.domain.text import counted
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
@@ -79,7 +80,8 @@ def _print(amendment: Amendment) -> None:
         print(f"{len(amendment.added)} added, {len(amendment.changed)} changed, "
               f"{len(amendment.withdrawn)} withdrawn, {amendment.unchanged} unchanged.")
     else:
-        print(f"No change: {amendment.unchanged} rules are as they should be.")
+        print(f"No change: {counted(amendment.unchanged, 'rule')} "
+              f"{'is as it' if amendment.unchanged == 1 else 'are as they'} should be.")
 
 
 def read(name: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cloudkitty_like.cli import output
 from cloudkitty_like.cli.arguments import add_window, moment, some_or_all, window
 from cloudkitty_like.domain.period import Period, instant
+from cloudkitty_like.domain.text import counted
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
@@ -43,12 +44,12 @@ def run(args: argparse.Namespace, app: App) -> int:
             scopes = set(named) if named is not None else {state.identifier for state in app.scopes.states()}
             app.scopes.reset(scopes, args.to, author=app.author, reason=args.reason)
             begin = Period.containing(args.to, app.period).begin
-            print(f"{len(scopes)} scopes will be rated again from {instant(begin)} on.")
+            print(f"{counted(len(scopes), 'scope')} will be rated again from {instant(begin)} on.")
         case "activate":
             app.scopes.activate(args.scope, not args.off)
         case "retry":
             retried = app.scopes.retry(some_or_all(args))
-            print(f"{len(retried)} scopes will be tried again.")
+            print(f"{counted(len(retried), 'scope')} will be tried again.")
         case "accept-empty":
             app.scopes.accept_empty(window(args), some_or_all(args), author=app.author, reason=args.reason)
             print("From now on no data in that time is taken as no usage.")

@@ -19,6 +19,7 @@ from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Invalid, NotFound
 from cloudkitty_like.domain.period import Period, instant
 from cloudkitty_like.domain.script import Script
+from cloudkitty_like.domain.text import counted
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
@@ -68,7 +69,8 @@ def run(args: argparse.Namespace, app: App) -> None:
     if not tried:
         raise NotFound("nothing is rated there that the script could be tried on",
                        hint="choose a time with --begin and --end; 'cloudkitty-like scopes list' shows what is rated")
-    print(f"Tried on the usage of {tried} scopes' periods, each run twice; nothing was recorded.")
+    print(f"Tried on the usage of {counted(tried, 'period')}, scope by scope, each run twice; "
+          "nothing was recorded.")
 
 
 def _period(args: argparse.Namespace, app: App) -> Period:
@@ -107,7 +109,7 @@ def _tell(one: Tried, most: int) -> None:
         right={"points", "unpriced", "price"})
     dropped = Counter(left.frame.metric for left in one.trace.dropped())
     for metric, count in dropped.items():
-        print(f"{output.printable(metric)}: {count} points left out, or changed in metric, unit or labels")
+        print(f"{output.printable(metric)}: {counted(count, 'point')} left out, or changed in metric, unit or labels")
     print()
     for explanation in islice(one.explanations(), max(0, most)):
         tell(explanation)

@@ -25,6 +25,7 @@ from cloudkitty_like.cli.working import (
 )
 from cloudkitty_like.domain.errors import Unavailable
 from cloudkitty_like.domain.period import DAY, Period, instant, parse_instant
+from cloudkitty_like.domain.text import counted
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
@@ -174,15 +175,15 @@ class _Live:
     on = False
 
     def __call__(self, period: Period, scopes: int) -> None:
-        print(f"{period}: {scopes} scope{'s' * (scopes != 1)} rated", flush=True)
+        print(f"{period}: {counted(scopes, 'scope')} rated", flush=True)
 
 
 def _unfinished(app: App) -> int:
     """1, and a line for people, where a scope has an error."""
     failing = [one.identifier for one in app.scopes.states() if one.active and one.error]
     if failing:
-        print(f"{PROGRAM}: {len(failing)} scopes could not be rated up to now; '{PROGRAM} scopes list' says why",
-              file=sys.stderr)
+        print(f"{PROGRAM}: {counted(len(failing), 'scope')} could not be rated up to now; "
+              f"'{PROGRAM} scopes list' says why", file=sys.stderr)
     return 1 if failing else 0
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from cloudkitty_like.cli import output
 from cloudkitty_like.domain.errors import Error
 from cloudkitty_like.domain.period import instant
+from cloudkitty_like.domain.text import counted
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace, app: App) -> int:
 def _checks(app: App, verify: bool) -> Iterator[Check]:
     database = _tried("database", lambda: _schema(app))
     yield database
-    yield _tried("metrics.yml", lambda: f"{len(app.metrics.metrics)} metrics")
+    yield _tried("metrics.yml", lambda: counted(len(app.metrics.metrics), 'metric'))
     yield _tried("scopes found by the fetcher", lambda: str(len(set(app.fetcher.scopes()))))
     yield _tried("source", lambda: _source(app))
     if database.state == "ok":
@@ -82,7 +83,7 @@ def _ledger(app: App) -> str:
     _ = app.ledger             # refuses settings that do not fit
     rows = app.summary.rows(Query(scopes=None))
     points = rows[0].sum.points if rows else 0
-    return f"{points} points"
+    return counted(points, 'point')
 
 
 def _storage(app: App) -> str:
@@ -95,7 +96,7 @@ def _storage(app: App) -> str:
 
 def _leases(app: App) -> str:
     app.lease("status", 0).close()
-    return f"{app.conf.orchestrator.shards} shards"
+    return counted(app.conf.orchestrator.shards, 'shard')
 
 
 def _workers(app: App) -> Iterator[Check]:
@@ -111,8 +112,9 @@ def _workers(app: App) -> Iterator[Check]:
         alive = now - worker.seen_at <= workers.ALIVE_WITHIN
         stages = ", ".join(f"{name} {cpu:.1f} s CPU" for name, (_, cpu) in sorted(worker.stages.items()))
         yield Check(f"worker {worker.host}:{worker.pid}", "ok" if alive else "warning" if somebody else "error",
-                    f"{worker.doing} since {instant(worker.since)[:19]}Z, {worker.periods} periods, "
-                    f"{worker.points} points, {worker.requests} requests; {stages or 'nothing done yet'}"
+                    f"{worker.doing} since {instant(worker.since)[:19]}Z, {counted(worker.periods, 'period')}, "
+                    f"{counted(worker.points, 'point')}, {counted(worker.requests, 'request')}; "
+                    f"{stages or 'nothing done yet'}"
                     + ("" if alive else f"; last seen {instant(worker.seen_at)[:19]}Z"))
 
 

@@ -17,6 +17,7 @@ from cloudkitty_like import __version__
 from cloudkitty_like.cli import streams
 from cloudkitty_like.domain.errors import Invalid, Unavailable
 from cloudkitty_like.domain.period import Period, instant
+from cloudkitty_like.domain.text import counted
 
 if TYPE_CHECKING:
     from oslo_config import cfg
@@ -90,7 +91,7 @@ class Progress:
         self._shown = monotonic()
         share = min(max((period.end - self._window.begin) / self._window.length, 0.0), 1.0)
         bar = "#" * round(share * BAR)
-        text = f"[{bar:<{BAR}}] {share:4.0%}  {instant(period.end)}  {self._periods} periods"
+        text = f"[{bar:<{BAR}}] {share:4.0%}  {instant(period.end)}  {counted(self._periods, 'period')}"
         if self._terminal:
             print(f"\r{text}", end="", file=sys.stderr, flush=True)
         else:

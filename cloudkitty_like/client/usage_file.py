@@ -21,7 +21,7 @@ from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Invalid, Unavailable
 from cloudkitty_like.domain.period import parse_instant
 from cloudkitty_like.domain.scope import check_identifier
-from cloudkitty_like.domain.text import storable
+from cloudkitty_like.domain.text import counted, storable
 
 FIXED = ("begin", "metric", "quantity")
 MAX_RECORD = 1 << 20        # bytes of a row
@@ -187,7 +187,7 @@ def _record(file: BufferedIOBase, where: str) -> bytes:
 def _checked(cells: list[str], header: Header, instants: Instants) -> datetime:
     """The instant of a row of which everything was checked; Invalid, with every reason, otherwise."""
     if len(cells) != len(header.names):
-        raise Invalid(f"has {len(cells)} fields, the header {len(header.names)}")
+        raise Invalid(f"has {counted(len(cells), 'field')}, the header {len(header.names)}")
     try:
         money.number(cells[header.quantity])
         when = instants[cells[header.begin]]

@@ -16,6 +16,7 @@ from cloudkitty_like.db.scopes import ScopeState
 from cloudkitty_like.domain.errors import Error, Unavailable
 from cloudkitty_like.domain.period import Period, instant
 from cloudkitty_like.domain.schedule import is_over
+from cloudkitty_like.domain.text import counted
 from cloudkitty_like.orchestrator.collect import Gatherer, Stopped
 from cloudkitty_like.orchestrator.failures import Failures
 from cloudkitty_like.orchestrator.garbage import seldom_collected
@@ -251,7 +252,7 @@ class Worker:
     def _rate(self, batch: Batch, everybody: Sequence[str], ruleset: int, rate: Rate) -> Outcome:
         """One period of a batch, while the source answers about the next."""
         parts = self._parts
-        parts.pulse.doing(f"rating {len(batch.states)} scopes from {instant(batch.period.begin)}")
+        parts.pulse.doing(f"rating {counted(len(batch.states), 'scope')} from {instant(batch.period.begin)}")
         answers = self._answers(batch, everybody)
         following = batch.period.next()
         if self._may_go_ahead(following):

@@ -17,6 +17,7 @@ from cloudkitty_like.db.scopes import RATING, ScopeState
 from cloudkitty_like.domain.errors import Conflict, Error, Invalid
 from cloudkitty_like.domain.expression import Predicate
 from cloudkitty_like.domain.period import Period, instant
+from cloudkitty_like.domain.text import counted
 from cloudkitty_like.orchestrator.collect import Gatherer, Usage
 from cloudkitty_like.orchestrator.failures import Failures
 from cloudkitty_like.orchestrator.process import Processor
@@ -110,7 +111,8 @@ class Reprocessor:
     def _period(self, period: Period, batch: Sequence[tuple[Task, ScopeState]], turn: Turn) -> _Outcome:
         tasks = [task for task, _ in batch]
         kind = tasks[0].kind
-        self.doing(f"{'undoing' if kind == UNDO else 'rating again'} {len(batch)} scopes from {instant(period.begin)}")
+        self.doing(f"{'undoing' if kind == UNDO else 'rating again'} {counted(len(batch), 'scope')} "
+                   f"from {instant(period.begin)}")
         if kind == UNDO:
             outcome = self._undone(period, tasks)
         elif kind == FROM_LEDGER:

@@ -15,6 +15,7 @@ from cloudkitty_like.db.history import RATING, Effect, Recorded, Touched, Window
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import NotFound
 from cloudkitty_like.domain.period import Period
+from cloudkitty_like.domain.text import counted
 
 RULES, LEDGER = "rules", "ledger"
 EVERYWHERE = ("purge",)
@@ -115,7 +116,7 @@ def _ledger(tx: Connection, window: Window, everything: bool) -> list[Entry]:
 
 def _entry(change: Recorded, effect: Effect | None, reset: int) -> Entry:
     entry = Entry(change.at, LEDGER, change.id, change.id, change.author, change.cause, change.reason,
-                  f"{_number(reset, 'scope')} taken back" if reset else "", scopes=reset)
+                  f"{counted(reset, 'scope')} taken back" if reset else "", scopes=reset)
     if effect is None:
         return entry
     period = Period(effect.begin, effect.end) if effect.begin is not None and effect.end is not None else None
@@ -125,14 +126,10 @@ def _entry(change: Recorded, effect: Effect | None, reset: int) -> Entry:
 
 def _summed(entry: Entry) -> Entry:
     what = "" if entry.period is None else (
-        f"{_number(entry.published, 'period')} of {_number(entry.scopes, 'scope')} in {entry.period}, ")
+        f"{counted(entry.published, 'period')} of {counted(entry.scopes, 'scope')} in {entry.period}, ")
     price = money.plain(entry.price or money.ZERO)
     return replace(entry, summary=f"{what}{entry.superseded} superseded, price "
                                   f"{price if price.startswith('-') else '+' + price}")
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _together(entries: Iterable[Entry]) -> Iterable[Entry]:

@@ -33,3 +33,12 @@ def test_what_is_wrong_is_said(site: Site) -> None:
     assert "--superseded-before or --rated-before" in site.here("purge", "--yes").err
     assert "--rated-before: 2036-01-01T00:00:00Z is in the future" in site.here(
         "purge", "--rated-before", "2036-01-01", "--yes").err
+
+
+def test_i8_small_one_revision_is_one_revision(site: Site) -> None:
+    site.rated()
+    before = site.here.ok("purge", "--rated-before", "2026-03-01T00:00", "--dry-run")
+    assert before.startswith("0 revisions, 0 of them current, with 0 points of 0 scopes")
+    site.here.ok("scopes", "activate", "--off", "beta")
+    out = site.here.ok("purge", "--rated-before", "2026-03-01T01:00", "--yes")
+    assert out.startswith("2 revisions, 2 of them current, with 3 points of 2 scopes,")

@@ -59,3 +59,11 @@ def test_a_scope_that_is_found_and_not_begun_is_new(site: Site) -> None:
     site.prepared()
     assert site.here.json("scopes", "list") == []
     assert site.here.ok("scopes", "list").splitlines()[0].split() == ["scope", "state", "last", "period", "lag"]
+
+
+def test_i8_small_one_scope_is_one_scope(site: Site) -> None:
+    site.rated()
+    assert site.here.ok("scopes", "reset", "--to", "2026-03-01T01:00", "alpha").startswith("1 scope will be ")
+    assert site.here.ok("scopes", "reset", "--to", "2026-03-01T01:00", "--all").startswith("2 scopes will be ")
+    site.spawn("processor", "--once")
+    assert site.here.ok("scopes", "retry", "alpha").startswith("1 scope will be ")

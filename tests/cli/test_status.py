@@ -16,7 +16,7 @@ def test_all_is_well(site: Site) -> None:
     code, found = checks(site.rated(), "--verify")
     assert code == 0
     assert found["ledger"] == ("ok", "6 points")
-    assert found["metrics.yml"] == ("ok", "1 metrics")
+    assert found["metrics.yml"] == ("ok", "1 metric")
     assert found["source"] == ("ok", "no data in the last weeks")
     assert found["totals"][0] == "ok"
     assert not [name for name, (state, _) in found.items() if state == "error"]

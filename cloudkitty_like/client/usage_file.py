@@ -28,6 +28,7 @@ MAX_RECORD = 1 << 20        # bytes of a row
 MAX_PROBLEMS = 20           # that are named at once
 MAX_NAME = 255              # characters of a metric's name
 GZIP, BOM = b"\x1f\x8b", b"\xef\xbb\xbf"
+SEPARATORS = (",", ";", "\t")          # of cells; which one a file has is told from its header
 
 
 class Record(NamedTuple):
@@ -55,11 +56,17 @@ class Header:
     metric: int
     quantity: int
     scope: int
+    separator: str = ","
 
     @classmethod
-    def of(cls, names: list[str], scope_key: str) -> Header:
-        """Invalid, with every reason, where a column is missing, without a name or there twice."""
+    def of(cls, content: bytes, scope_key: str) -> Header:
+        """The header in the first row of a file, with the separator by which most of the needed columns are there.
+
+        :raises Invalid: with every reason, when a column is missing, without a name or there twice.
+        """
         needed = (*FIXED, scope_key)
+        separator = max(SEPARATORS, key=lambda separator: len(set(needed).intersection(_tried(content, separator))))
+        names = cells_of(content, separator)
         problems = [f"the header has no column {name!r}" for name in needed if name not in names]
         problems += [f"the header has the column {name!r} twice" for name in dict.fromkeys(names)
                      if name and names.count(name) > 1]
@@ -69,7 +76,8 @@ class Header:
                      if not storable(name)]
         if problems:
             raise Invalid(*problems)
-        return cls(tuple(names), *map(names.index, needed))
+        begin, metric, quantity, scope = map(names.index, needed)
+        return cls(tuple(names), begin, metric, quantity, scope, separator)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -137,10 +145,10 @@ def rows(path: Path, scope_key: str) -> Iterator[Header | Row]:
         where = f"{path}: line {record.line}: "
         try:
             if header is None:
-                header = Header.of(cells_of(record.content.removeprefix(BOM)), scope_key)
+                header = Header.of(record.content.removeprefix(BOM), scope_key)
                 yield header
             elif record.content.rstrip(b"\r\n"):
-                cells = cells_of(record.content)
+                cells = cells_of(record.content, header.separator)
                 yield Row(record, _checked(cells, header, instants), cells)
         except Invalid as error:
             problems += [f"{where}{problem}" for problem in error.problems]
@@ -155,7 +163,7 @@ def rows(path: Path, scope_key: str) -> Iterator[Header | Row]:
         raise Invalid(*problems)
 
 
-def cells_of(content: bytes) -> list[str]:
+def cells_of(content: bytes, separator: str = ",") -> list[str]:
     """The cells of one row; Invalid where it is none."""
     try:
         text = content.decode("utf-8")
@@ -163,12 +171,20 @@ def cells_of(content: bytes) -> list[str]:
         raise Invalid(f"byte {error.start + 1} of the row is not UTF-8: {error.reason}") from None
     text = text.removesuffix("\n").removesuffix("\r")
     if '"' not in text and "\r" not in text:
-        return text.split(",")
+        return text.split(separator)
     try:
-        (cells,) = csv.reader([text], strict=True)
+        (cells,) = csv.reader([text], strict=True, delimiter=separator)
     except (csv.Error, ValueError) as error:
         raise Invalid(f"is not CSV: {error}") from None
     return cells
+
+
+def _tried(content: bytes, separator: str) -> list[str]:
+    """The cells of a row by this separator; none where it cannot be read by it."""
+    try:
+        return cells_of(content, separator)
+    except Invalid:
+        return []
 
 
 def _record(file: BufferedIOBase, where: str) -> bytes:
@@ -201,12 +217,19 @@ def _checked(cells: list[str], header: Header, instants: Instants) -> datetime:
 def _reasons(cells: list[str], header: Header) -> Iterator[str]:
     """What is wrong with the cells of a row, by column."""
     checks = {header.begin: parse_instant, header.metric: _check_name,
-              header.quantity: money.number, header.scope: check_identifier}
+              header.quantity: _check_quantity, header.scope: check_identifier}
     for column in sorted(checks):
         try:
             checks[column](cells[column])
         except Invalid as error:
             yield f"column {header.names[column]!r}: {error}"
+
+
+def _check_quantity(text: str) -> None:
+    """Spreadsheets of some countries write 0,5; but 1,234 may be a thousand, so nobody guesses."""
+    if "," in text:
+        raise Invalid(f"{text!r} has a comma; write a point before the decimals and nothing between the thousands")
+    money.number(text)
 
 
 def _check_name(text: str) -> None:

@@ -135,7 +135,7 @@ class UsageIndex:
             begin, end = stretches[place], stretches[place + 1]
             with io.BufferedReader(_Stretch(self._text, begin, end), min(BUFFER, end - begin)) as text:
                 for record in usage_file.framed(text, self._path):
-                    yield self._checked(usage_file.cells_of(record.content))
+                    yield self._checked(usage_file.cells_of(record.content, self.header.separator))
 
     def _checked(self, cells: list[str]) -> list[str]:
         if len(cells) != len(self.header.names):

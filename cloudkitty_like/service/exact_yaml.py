@@ -72,10 +72,19 @@ def load(text: str, name: str = "") -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f"line {mark.line + 1}: " if mark else ""
+        if mark and _is_indented_by_tab(text, mark):
+            raise Invalid(f"{where}{line}is indented with a tab; YAML indents with spaces only") from None
         context = f" {error.context}" if error.context else ""
         raise Invalid(f"{where}{line}{error.problem or 'is not YAML'}{context}") from None
     except yaml.YAMLError as error:
         raise Invalid(f"{where}is not YAML: {' '.join(str(error).split())}") from None
+
+
+def _is_indented_by_tab(text: str, mark: Any) -> bool:
+    """Whether the line of an error begins with white space among which there is a tab."""
+    lines = re.split("\r\n|[\n\r\x85\u2028\u2029]", text)
+    line = lines[mark.line] if mark.line < len(lines) else ""
+    return "\t" in line[:len(line) - len(line.lstrip(" \t"))]
 
 
 class _Builder:

@@ -55,6 +55,16 @@ class TestFile(CollectorContract):
         return FileCollector(path)
 
 
+class TestSemicolons(CollectorContract):
+    @pytest.fixture
+    def collector(self, tmp_path):
+        path = tmp_path / "usage.csv"
+        text = io.StringIO()
+        csv.writer(text, delimiter=";").writerows(csv.reader(io.StringIO(contract_file())))
+        path.write_text(text.getvalue(), encoding="utf-8", newline="")
+        return FileCollector(path)
+
+
 class TestGzip(CollectorContract):
     @pytest.fixture
     def collector(self, tmp_path):
@@ -163,7 +173,7 @@ WRONG = [
     ("2026-03-01,cpu,one,p,a,", "line 2: column 'quantity': 'one' is not a number"),
     ("2026-03-01,cpu,NaN,p,a,", "line 2: column 'quantity': 'NaN' is not a finite number"),
     ("2026-03-01,cpu,-inf,p,a,", "line 2: column 'quantity': '-inf' is not a finite number"),
-    ('2026-03-01,cpu,"1,5",p,a,', "line 2: column 'quantity': '1,5' is not a number"),
+    ('2026-03-01,cpu,"1,5",p,a,', "line 2: column 'quantity': '1,5' has a comma; write a point"),
     ("2026-03-01,cpu,1,,a,", "line 2: column 'project_id': a scope id is empty"),
     (f"2026-03-01,cpu,1,{'x' * 256},a,", "line 2: column 'project_id': scope id .* 256 characters"),
     ("2026-03-01,c\0u,1,p,a,", "line 2: column 'metric': a metric's name has no NUL"),

@@ -58,7 +58,7 @@ def test_anchors_aliases_and_merges():
     ("a: [1\nb: 2\n", 2, "expected"),
     ("&a [*a]", 1, "nothing before"),
     ("x: 1\na: *b", 2, "nothing before"),
-    ("\t- x", 1, "token"),
+    ("\t- x", 1, "a tab"),
     ("? [1]\n: 2", 1, "key must be text"),
     ("a: 1e99999999", 1, "out of range"),
     ("---\na\n---\nb", 3, "second document"),
@@ -87,3 +87,22 @@ def test_aliases_cannot_blow_up():
 def test_a_long_document_is_refused_before_it_is_read():
     with pytest.raises(Invalid, match="longer than"):
         load("a" * 4_000_001)
+
+
+@pytest.mark.parametrize(("text", "line"), [
+    ("metrics:\n\tcpu: 1\n", 2), ("a:\n  b: 1\n\tc: 2\n", 3), ("a: GiB\r\n \tb: 1\r\n", 2),
+    ("services:\n  x:\n  \t- cost: 1\n", 3)])
+def test_i8_small_a_tab_in_the_indentation_is_called_a_tab(text, line):
+    with pytest.raises(Invalid, match=rf"^rules\.yml: line {line}: is indented with a tab; YAML indents with spaces"):
+        load(text, "rules.yml")
+
+
+@pytest.mark.parametrize("text", ["a: {\n\tb: 1}\n", "a:\t1\n", "a: |\n  x\n  \ty\n"])
+def test_i8_small_a_tab_where_yaml_allows_it_is_no_mistake(text):
+    assert list(load(text)) == ["a"]
+
+
+def test_i8_small_another_mistake_is_not_put_down_to_tabs():
+    with pytest.raises(Invalid) as error:
+        load("a:\t[1\nb: 2\n")
+    assert "tab" not in str(error.value)

@@ -106,8 +106,9 @@ class App:
         """The schema of the database; Conflict where it is not the one that this release needs."""
         if not self.database.exists:
             raise NotFound(f"there is no database at {self.database}",
-                           hint="name another with --state DIR or --config-file FILE; or make this one: "
-                                "cloudkitty-like dbsync upgrade")
+                           hint="where there was a ledger, name the place that it has now with --state DIR or "
+                                "[database] connection; 'cloudkitty-like restore' brings back a backup, and only a "
+                                "new installation begins with 'cloudkitty-like dbsync upgrade'")
         return schema.required(self.database)
 
     def check(self, *names: str) -> None:

@@ -53,8 +53,15 @@ OPTS: dict[str, list[cfg.Opt]] = {
 }
 
 
+STATE_PATH = cfg.StrOpt(
+    "state_path", sample_default="<the directory of the configuration file>",
+    help="What $state_path in the value of another option stands for: the directory of the first configuration file. "
+         "A state directory names by it what it holds, so that it may be moved and copied.")
+
+
 def list_opts() -> Iterator[tuple[str, list[cfg.Opt]]]:
     """Every option there is, for the sample configuration."""
+    yield "DEFAULT", [STATE_PATH]
     yield from OPTS.items()
     yield "database", database_opts()
     yield from _api_opts().items()
@@ -87,12 +94,16 @@ def database_opts() -> list[cfg.Opt]:
 
 
 def read_configuration(files: Sequence[str], directories: Sequence[str] = (), *, logs: bool = False,
-                       api: bool = False) -> cfg.ConfigOpts:
+                       api: bool = False, state_path: Path | None = None) -> cfg.ConfigOpts:
     """The configuration, with the options of this module registered; Invalid where it cannot be read.
 
     ``logs``: with the options of oslo.log, which a daemon has in [DEFAULT].  ``api``: with those of the API.
+    ``state_path``: what ``$state_path`` stands for, where that is not the directory of the first file.
     """
     conf = cfg.ConfigOpts()
+    first = Path(files[0]) if files else DEFAULT_CONFIG
+    conf.register_opt(copy(STATE_PATH))
+    conf.set_default("state_path", str((state_path or first.parent).absolute()).replace("$", "$$"))
     if api:
         for group, opts in _api_opts().items():
             conf.register_opts(opts, None if group == "DEFAULT" else group)

@@ -203,16 +203,22 @@ def _app(args: argparse.Namespace) -> App:
 
 def _files(args: argparse.Namespace) -> list[str]:
     from cloudkitty_like.app import DEFAULT_CONFIG
+    from cloudkitty_like.cli.state import check_name, check_place
 
     if args.state and (args.config_file or args.config_dir):
         raise Invalid("--state: a state directory has its own configuration; give either it or --config-file")
     if args.config_file or args.config_dir:
+        for name in args.config_file:
+            if Path(name).name == STATE_CONFIG:
+                check_place(Path(name).parent)
         return list(args.config_file)
     found = (args.state or STATE) / STATE_CONFIG
     if args.state and not found.exists():
         raise NotFound(f"--state: {args.state} is no state directory: it holds no {STATE_CONFIG}",
                        hint=f"make it so: {PROGRAM} standalone --state {args.state} ...")
     if found.exists() and (args.state or not DEFAULT_CONFIG.exists()):
+        check_name(found.parent)
+        check_place(found.parent)
         return [str(found)]
     return []
 

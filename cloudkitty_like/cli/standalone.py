@@ -6,14 +6,17 @@ import logging
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from cloudkitty_like.cli import state
+from cloudkitty_like.cli import setting_up
 from cloudkitty_like.cli.main import PROGRAM, STATE
+from cloudkitty_like.cli.setting_up import HOST, SAMPLE
+from cloudkitty_like.cli.state import METRICS
 from cloudkitty_like.cli.working import (
     INTERRUPTED,
     Progress,
@@ -24,7 +27,7 @@ from cloudkitty_like.cli.working import (
     warn_without_scopes,
 )
 from cloudkitty_like.domain.errors import Unavailable
-from cloudkitty_like.domain.period import DAY, Period, instant, parse_instant
+from cloudkitty_like.domain.period import DAY, EPOCH, Period, instant, parse_instant
 from cloudkitty_like.domain.text import counted
 
 if TYPE_CHECKING:
@@ -35,15 +38,23 @@ MONTH = Period(parse_instant("2026-10-01"), parse_instant("2026-11-01"))
 
 API_PORT = 8889
 
-prepare = state.prepare
+prepare = setting_up.prepare
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sample", action="store_true",
                         help="rate the month that ships with the package, print a report and stop")
     parser.add_argument("--prometheus", metavar="URL", help="where usage is read from")
-    parser.add_argument("--scope-label", metavar="LABEL", help="the label that says whose usage it is")
-    parser.add_argument("--metrics", metavar="FILE", type=Path, help="metrics.yml: what is measured")
+    parser.add_argument("--prometheus-user", metavar="NAME", help="user of its basic authentication")
+    parser.add_argument("--prometheus-password-file", metavar="FILE", type=Path, help="file that holds the password")
+    parser.add_argument("--prometheus-token-file", metavar="FILE", type=Path, help="file that holds a bearer token")
+    parser.add_argument("--prometheus-ca", metavar="FILE", type=Path,
+                        help="certificate authorities that its certificate is checked with")
+    parser.add_argument("--file", metavar="FILE", type=Path, help="a CSV file of usage to read instead of a Prometheus")
+    parser.add_argument("--scope-label", metavar="LABEL",
+                        help="the label, or the column of the file, that says whose usage it is")
+    parser.add_argument("--metrics", metavar="FILE", type=Path,
+                        help="metrics.yml: what is measured; it is copied into the state directory")
     parser.add_argument("--rules", metavar="FILE", type=Path, help="hashmap rules to apply at the start")
     parser.add_argument("--period", metavar="SECONDS", type=int, help="length of a rating period (default: 3600)")
     parser.add_argument("--guard", metavar="SELECTOR",
@@ -51,48 +62,48 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", metavar="PORT", type=int, default=API_PORT,
                         help=f"where on this host the API answers (default: {API_PORT}); 0: nowhere")
     parser.add_argument("--once", action="store_true", help="stop when nothing more can be rated now, with a report")
+    parser.add_argument("--relocate", action="store_true",
+                        help="let a state directory that an earlier release has made, and that was moved or copied "
+                             "since, use what it holds; and stop")
 
 
 def run(args: argparse.Namespace, app: App) -> int:
     from cloudkitty_like.service.migration import upgrade
 
+    if args.relocate:
+        print(f"{args.state} uses what it holds itself: {app.database}.")
+        return 0
     log_to_stderr(args.debug, logging.WARNING)
     if args.sample and app.clock() < MONTH.end + DAY:
         # A host whose clock is behind, where the month is not over yet.
         clock, shift = app.clock, MONTH.end + DAY - app.clock()
         app.clock = lambda: clock() + shift
-    rules = state.SAMPLE / "rules.yml" if args.sample else args.rules
-    _check(app, rules)
+    rules = SAMPLE / "rules.yml" if args.sample else args.rules
+    _look_at_source(args, app)
     print(f"The state is kept in the directory {args.state}.")
+    if args.metrics is not None:
+        print(f"The metrics of {args.metrics} are kept there too: from now on the copy counts, "
+              f"{args.state / METRICS}.")
     upgrade(app.database)
     if rules is not None:
         print(f"Rules of {rules.name}:")
         _apply(rules, app)
-    code = _sample(args, app) if args.sample else _prometheus(args, app)
+    code = _sample(args, app) if args.sample else _rate(args, app)
     app.close()
     leave(code)
     return code
 
 
-def _check(app: App, rules: Path | None) -> None:
-    """Look at everything before anything is made; what is wrong is said at once."""
-    from cloudkitty_like.cli.rules import read
-    from cloudkitty_like.domain.errors import Invalid
-    from cloudkitty_like.service.rules_file import parse
-
-    problems: list[str] = []
+def _look_at_source(args: argparse.Namespace, app: App) -> None:
+    """Say at once what is wrong with the source; one that is down is waited for, but with --once."""
+    app.check("fetcher", "collector", "metrics", "storage")
     try:
-        app.check("fetcher", "collector", "metrics", "storage")
-    except Invalid as error:
-        problems += error.problems
-    try:
-        if rules is not None:
-            parse(read(str(rules)), str(rules))
-    except Invalid as error:
-        problems += error.problems
-    if problems:
-        raise Invalid(*problems)
-    warn_without_scopes(len(list(app.fetcher.scopes())), app)
+        warn_without_scopes(len(list(app.fetcher.scopes())), app)
+    except Unavailable as error:
+        if args.once or args.sample:
+            raise
+        print(f"{PROGRAM}: warning: the source does not answer, and is asked again until it does: {error}",
+              file=sys.stderr)
 
 
 def _apply(path: Path, app: App) -> None:
@@ -113,13 +124,14 @@ def _sample(args: argparse.Namespace, app: App) -> int:
     return code
 
 
-def _prometheus(args: argparse.Namespace, app: App) -> int:
-    """Rate what is over, show the totals, and go on until told to stop."""
+def _rate(args: argparse.Namespace, app: App) -> int:
+    """Rate what is over, show the totals, and go on until told to stop; the API answers meanwhile."""
     with stopping() as stop:
         catching_up = Progress(Period(Period.month_of(app.clock()).begin, app.clock()))
         live = _Live()
         worker = app.worker(stop, progressed=lambda period, scopes: (live if live.on else catching_up)(period, scopes))
-        with worker.pulse:
+        with worker.pulse, _api(args, stop):
+            _begin_with_file(app, worker)
             _drain(worker, once=args.once)
             catching_up.close()
             if stop.is_set():
@@ -128,36 +140,60 @@ def _prometheus(args: argparse.Namespace, app: App) -> int:
             _report(args, app)
             if args.once:
                 return _unfinished(app)
-            with _api(args):
-                _go_on(args, app, worker, live)
+            _go_on(args, app, worker, live)
     print("\nStopped. The same command, without arguments, goes on from here."
           if args.state == STATE else f"\nStopped. '{PROGRAM} standalone --state {args.state}' goes on from here.")
     return 0
+
+
+def _begin_with_file(app: App, worker: Any) -> None:
+    """Let rating begin where a file of usage does, be that years ago, and look at once for rows that it has got since.
+
+    A service is rated from this month on, and asked again after a pause.
+    """
+    from cloudkitty_like.db.scopes import SOURCE
+    from cloudkitty_like.service import backfill as past
+
+    if app.conf.collect.collector != "file":
+        return
+    worker.discover()
+    begin = app.collector.begins(app.metrics.metrics, Period(EPOCH, app.clock()))
+    app.scopes.retry([state.identifier for state in app.scopes.states() if state.error_kind == SOURCE])
+    if begin is not None:
+        past.prepare(app.database, app.scopes, Period.containing(begin, app.period).begin, author=app.author)
 
 
 def _go_on(args: argparse.Namespace, app: App, worker: Any, live: _Live) -> None:
     """Rate as time does."""
     print(f"\nPeriods of {app.conf.collect.period} s are rated as they end, each after a wait of "
           f"{app.conf.collect.wait_periods} more; Ctrl-C stops.", flush=True)
-    if args.port:
-        print(f"The API answers at http://127.0.0.1:{args.port}/", flush=True)
     live.on = True
     worker.run()
 
 
 @contextmanager
-def _api(args: argparse.Namespace) -> Iterator[None]:
+def _api(args: argparse.Namespace, stop: threading.Event) -> Iterator[None]:
     """The API beside the processor, in a process of its own."""
-    if not args.port:
+    if not args.port or args.once:
         yield
         return
-    command = [sys.executable, "-m", "cloudkitty_like", f"--state={args.state}", "api", "--host", "127.0.0.1",
+    command = [sys.executable, "-m", "cloudkitty_like", f"--state={args.state}", "api", "--host", HOST,
                "--port", str(args.port), "--workers", "1"]
     with subprocess.Popen(command) as child:
+        print(f"The API answers at http://{HOST}:{args.port}/", flush=True)
+        threading.Thread(target=_watch, args=(child, stop), daemon=True).start()
         try:
             yield
         finally:
+            stop.set()
             child.terminate()
+
+
+def _watch(child: subprocess.Popen[bytes], stop: threading.Event) -> None:
+    """Say so where the API ends before it was told to."""
+    code = child.wait()
+    if not stop.is_set():
+        print(f"{PROGRAM}: error: the API has ended (exit code {code}); rating goes on without it", file=sys.stderr)
 
 
 def _drain(worker: Any, *, once: bool) -> None:

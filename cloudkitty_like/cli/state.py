@@ -1,45 +1,56 @@
-"""The state directory of a standalone installation: its configuration, from which every other command finds it."""
+"""A state directory: a standalone installation that holds all it needs, and may be moved and copied.
+
+Its configuration names what lies beside it by ``$state_path``, which oslo.config
+replaces by the directory in which the configuration is found.
+"""
 from __future__ import annotations
 
-import argparse
 import configparser
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
-from cloudkitty_like.cli.main import PROGRAM, STATE, STATE_CONFIG
-from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.cli.main import PROGRAM, STATE_CONFIG
+from cloudkitty_like.domain.errors import Conflict, Invalid
 
-SAMPLE = Path(__file__).parent.parent / "sample"
+CONFIG = STATE_CONFIG
 DATABASE = "cloudkitty-like.sqlite"
-WAIT_PERIODS = "1"      # what is scraped at the very end of a period arrives a moment after it
-DAY_SECONDS = 86400
+METRICS = "metrics.yml"
+LOCKS = "locks"
+HERE = "$state_path"
+UNFIT = "$?#%"          # of these at least one library makes something else, in a path or a URL
+SECRET_MODE = 0o600     # a configuration may hold passwords
 
-Settings = dict[str, dict[str, str]]
+Settings = dict[str, dict[str, str | None]]
+"""Values of options by group and name, as they are written into a file; None: the option is removed."""
 
 
-def prepare(args: argparse.Namespace) -> None:
-    """Write what the arguments say into the state directory; what they do not say stays as it is.
+def own_places() -> Settings:
+    """Where a state directory keeps its database and its locks."""
+    return {"database": {"connection": f"sqlite:///{HERE}/{DATABASE}"},
+            "orchestrator": {"coordination_url": f"file://{HERE}/{LOCKS}"}}
 
-    Invalid, with every reason at once, before anything is written.
+
+def literal(value: object) -> str:
+    """The text of a value in which oslo.config is to replace nothing."""
+    return str(value).replace("$", "$$")
+
+
+def merged(first: Settings, second: Settings) -> Settings:
+    """Both; of an option that both have the second's value."""
+    return {group: first.get(group, {}) | second.get(group, {}) for group in [*first, *second]}
+
+
+# --- the configuration -----------------------------------------------------------------------------
+
+
+def read(path: Path) -> configparser.ConfigParser:
+    """The configuration file; an empty one where there is none.
+
+    :raises Invalid: when it cannot be read.
     """
-    if args.config_file or args.config_dir:
-        raise Invalid("standalone keeps its configuration in its state directory: use --state DIR instead")
-    args.state = args.state or STATE
-    before = _read(args.state / STATE_CONFIG)
-    given = _sample() if args.sample else _given(args)
-    missing = _missing(args, before)
-    problems = [*_problems(args), *missing, *_contradictions(args, before, given)]
-    if problems:
-        raise Invalid(*problems, hint="or try --sample, which needs nothing" if missing else "")
-    if not before.sections() and not args.sample:
-        given = _merged({"collect": {"wait_periods": WAIT_PERIODS}, "collector_prometheus": {"guard": "up"}}, given)
-    place = {"database": {"connection": f"sqlite:///{(args.state / DATABASE).absolute()}"},
-             "orchestrator": {"coordination_url": f"file://{(args.state / 'locks').absolute()}"}}
-    if "auth_strategy" not in before.defaults():
-        place["DEFAULT"] = {"auth_strategy": "noauth"}     # its API listens on this host alone
-    _update(args.state / STATE_CONFIG, before, _merged(place, given))
-
-
-def _read(path: Path) -> configparser.ConfigParser:
     parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read(path, encoding="utf-8")
@@ -50,103 +61,127 @@ def _read(path: Path) -> configparser.ConfigParser:
     return parser
 
 
-def _update(path: Path, parser: configparser.ConfigParser, settings: Settings) -> None:
-    """Set these options in the file, whose comments are lost only if there is something to change."""
-    changed = False
+def changed(before: configparser.ConfigParser, settings: Settings) -> configparser.ConfigParser | None:
+    """The configuration with these settings; None where it has them already."""
+    after = configparser.ConfigParser(interpolation=None)
+    after.read_dict({before.default_section: before.defaults()})
+    for group in before.sections():
+        after.add_section(group)
+        for name, value in before.items(group):
+            if name not in before.defaults() or value != before.defaults()[name]:
+                after.set(group, name, value)
+    differs = False
     for group, options in settings.items():
-        if group != parser.default_section and not parser.has_section(group):
-            parser.add_section(group)
-        for name, value in options.items():
-            written = value.replace("$", "$$")         # oslo.config takes $name for another option's value
-            changed |= parser.get(group, name, fallback=None) != written
-            parser.set(group, name, written)
-    if changed:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("w", encoding="utf-8") as file:
-                parser.write(file)
-        except OSError as error:
-            raise Invalid(f"--state: {error.filename}: {error.strerror}") from None
+        if group != after.default_section and not after.has_section(group):
+            after.add_section(group)
+        for name, new in options.items():
+            old = after.get(group, name, fallback=None)
+            differs |= old != new
+            if new is None:
+                after.remove_option(group, name)
+            else:
+                after.set(group, name, new)
+    return after if differs else None
 
 
-def _merged(first: Settings, second: Settings) -> Settings:
-    return {group: first.get(group, {}) | second.get(group, {}) for group in [*first, *second]}
+def write(directory: Path, parser: configparser.ConfigParser) -> None:
+    """Put the configuration in the place of the one that is there, readable by its owner alone.
+
+    :raises Invalid: when it cannot be written.
+    """
+    path = (directory / CONFIG).resolve()          # where it is a link, what that links to
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=".", suffix=".conf", dir=path.parent)   # mode 0600
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            parser.write(file)
+        Path(name).replace(path)
+    except OSError as error:
+        raise Invalid(f"--state: {error.filename}: {error.strerror}") from None
 
 
-# --- what the arguments say ------------------------------------------------------------------------
+def copy(directory: Path, copies: Mapping[str, Path]) -> None:
+    """Make the directory, and in it copies of files, by their paths in it.
+
+    :raises Invalid: when one cannot be read or written.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, source in copies.items():
+            target = directory / name
+            if target.exists() and target.samefile(source):
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            part = target.with_name(f".{target.name}.part")
+            shutil.copyfile(source, part)
+            part.replace(target)
+    except OSError as error:
+        raise Invalid(f"--state: {error.filename}: {error.strerror}") from None
 
 
-def _sample() -> Settings:
-    usage = {"path": str(SAMPLE / "usage.csv.gz")}
-    return {
-        "collect": {"collector": "file", "metrics_conf": str(SAMPLE / "metrics.yml"), "scope_key": "project_id"},
-        "fetcher": {"backend": "file"}, "collector_file": usage, "fetcher_file": usage,
-    }
+# --- where it is, and where it was -----------------------------------------------------------------
 
 
-def _given(args: argparse.Namespace) -> Settings:
-    settings: Settings = {}
-    for value, places in (
-        (args.prometheus, (("collector_prometheus", "prometheus_url"), ("fetcher_prometheus", "prometheus_url"))),
-        (args.scope_label, (("collect", "scope_key"), ("fetcher_prometheus", "scope_attribute"))),
-        (args.metrics and args.metrics.absolute(), (("collect", "metrics_conf"),)),
-        (args.period, (("collect", "period"),)),
-        (args.guard, (("collector_prometheus", "guard"),)),
-    ):
-        if value is not None:
-            for group, name in places:
-                settings.setdefault(group, {})[name] = str(value)
-    if args.prometheus is not None:
-        settings = _merged(settings, {"collect": {"collector": "prometheus"}, "fetcher": {"backend": "prometheus"}})
-    return settings
+def check_name(directory: Path) -> None:
+    """:raises Invalid: when the directory's path holds a character that means something else in a configuration."""
+    if unfit := sorted(set(str(directory.absolute())) & set(UNFIT)):
+        raise Invalid(f"--state: {directory.absolute()}: no state directory can have {' or '.join(unfit)} in its path")
 
 
-# --- what is wrong with them -----------------------------------------------------------------------
+def former_place(parser: configparser.ConfigParser, directory: Path) -> Path | None:
+    """The directory whose database the configuration names, where an earlier release wrote it there; else None.
+
+    Such releases wrote absolute paths, which still name the old place after a move or a copy.
+    """
+    connection = parser.get("database", "connection", fallback="").replace("$$", "$")
+    locks = parser.get("orchestrator", "coordination_url", fallback="").replace("$$", "$")
+    if not (connection.startswith("sqlite:////") and connection.endswith(f"/{DATABASE}")):
+        return None
+    place = Path(connection.removeprefix("sqlite:///")).parent
+    if locks != f"file://{place}/{LOCKS}" or place == directory.absolute():
+        return None
+    try:
+        return None if place.samefile(directory) else place
+    except OSError:
+        return place
 
 
-def _problems(args: argparse.Namespace) -> list[str]:
-    problems = [f"{option}: {path} is no file" for option, path in
-                (("--metrics", args.metrics), ("--rules", args.rules)) if path is not None and not path.is_file()]
-    if args.prometheus is not None and not args.prometheus.startswith(("http://", "https://")):
-        problems.append(f"--prometheus: {args.prometheus!r} is not a URL of http:// or https://")
-    if args.scope_label == "":
-        problems.append("--scope-label: it is empty")
-    if args.period is not None and (args.period < 1 or DAY_SECONDS % args.period):
-        problems.append(f"--period: {args.period} seconds do not divide a day")
-    return problems
+def check_place(directory: Path) -> None:
+    """Refuse a directory whose configuration would make commands work in another one.
+
+    :raises Conflict: when it was moved or copied with the absolute paths of an earlier release, and there is a ledger
+        in either place.
+    """
+    place = former_place(read(directory / CONFIG), directory)
+    if place is None or not any((one / DATABASE).exists() for one in (place, directory)):
+        return
+    raise Conflict(f"--state: {directory} was moved or copied from {place}: its configuration still names the database "
+                   f"there", hint=f"to let it use what it holds itself, say so once: {PROGRAM} standalone --state "
+                                  f"{directory} --relocate")
 
 
-def _missing(args: argparse.Namespace, before: configparser.ConfigParser) -> list[str]:
-    """Whatever a new state directory cannot be set up without."""
-    if args.sample:
-        return []
-    needed = (("--prometheus URL", args.prometheus, "collector_prometheus", "prometheus_url"),
-              ("--scope-label LABEL", args.scope_label, "collect", "scope_key"),
-              ("--metrics FILE", args.metrics, "collect", "metrics_conf"))
-    has_another_source = before.get("collect", "collector", fallback="prometheus") != "prometheus"
-    missing = [option for option, value, group, name in needed
-               if value is None and not has_another_source and not before.has_option(group, name)]
-    return [f"a new state directory ({args.state}) needs {', '.join(missing)}"] if missing else []
+def relocated(parser: configparser.ConfigParser, directory: Path, shipped: Path) -> tuple[Settings, dict[str, Path]]:
+    """What lets a directory of an earlier release use what it holds: settings, and files to copy into it.
 
-
-def _contradictions(args: argparse.Namespace, before: configparser.ConfigParser, given: Settings) -> list[str]:
-    """What a directory that is in use already cannot become."""
-    if args.sample:
-        options = ("prometheus", "scope_label", "metrics", "rules", "period", "guard")
-        problems = [f"--sample: it cannot be used together with --{name.replace('_', '-')}"
-                    for name in options if getattr(args, name) is not None]
-    else:
-        problems = []
-    if not (args.state / DATABASE).exists() or not before.sections():
-        return problems
-    is_sample = before.get("collector_file", "path", fallback="").endswith("/sample/usage.csv.gz")
-    if is_sample != args.sample:
-        holds = "the sample month" if is_sample else "another ledger than the sample's"
-        return [*problems, f"--state: {args.state} holds {holds}; name another directory"]
-    for option, name, default in (("--period", "period", "3600"), ("--scope-label", "scope_key", "project_id")):
-        old = before.get("collect", name, fallback=default)
-        new = given.get("collect", {}).get(name, old)
-        if new != old:
-            problems.append(f"{option}: {new} does not fit {args.state}, whose ledger was begun with {old}; "
-                            f"name another directory with --state")
-    return problems
+    :raises Invalid: when a file that its configuration names is nowhere.
+    """
+    place = former_place(parser, directory)
+    settings, copies, missing = own_places(), dict[str, Path](), list[str]()
+    for group, name in (("collect", "metrics_conf"), ("collector_file", "path"), ("fetcher_file", "path")):
+        value = parser.get(group, name, fallback="").replace("$$", "$")
+        path = Path(value)
+        if not value.startswith("/"):
+            continue
+        if place is not None and path.is_relative_to(place):
+            settings[group] = {name: f"{HERE}/{path.relative_to(place)}"}
+        elif value.endswith((f"/sample/{METRICS}", "/sample/usage.csv.gz")):
+            # The month that ships with the package, perhaps of an environment that is gone.
+            settings[group] = {name: f"{HERE}/sample/{path.name}"}
+            copies[f"sample/{path.name}"] = shipped / path.name
+        elif name == "metrics_conf" and path.is_file():
+            settings[group] = {name: f"{HERE}/{METRICS}"}
+            copies[METRICS] = path
+        elif not path.is_file():
+            missing.append(f"[{group}] {name}: {path} is not there; name another in {directory / CONFIG}")
+    if missing:
+        raise Invalid(*missing)
+    return settings, copies

@@ -65,6 +65,19 @@ class Transport:
     largest_answer: int = 512 << 20    # bytes
 
 
+class Basic(AuthBase):
+    """A user with a password, or with a file that holds it: the file is read for each request."""
+
+    def __init__(self, user: str, password: str = "", file: str = "") -> None:
+        self._user, self._password, self._file = user, password, file
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        password = _secret(self._file, "password") if self._file else self._password
+        # In UTF-8, where requests alone would use Latin-1.
+        prepared: requests.PreparedRequest = HTTPBasicAuth(self._user.encode(), password.encode())(request)
+        return prepared
+
+
 class Bearer(AuthBase):
     """A token, or a file that holds one: the file is read for each request, as it may be rotated."""
 
@@ -73,12 +86,17 @@ class Bearer(AuthBase):
         self._file = file
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        try:
-            token = Path(self._file).read_text().strip() if self._file else self._token
-        except (OSError, UnicodeDecodeError) as error:
-            raise Unavailable(f"the token file cannot be read: {error}") from error
+        token = _secret(self._file, "token") if self._file else self._token
         request.headers["Authorization"] = f"Bearer {token}"
         return request
+
+
+def _secret(file: str, kind: str) -> str:
+    """The text of a file without the white space around it; Unavailable where it cannot be read now."""
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Unavailable(f"the {kind} file cannot be read: {error}") from error
 
 
 class _Failure(msgspec.Struct):
@@ -234,11 +252,6 @@ class Prometheus:
             # An execution error may lie in a few series only, but a query that cannot be parsed is wrong for everyone.
             smaller = smaller or not _PARSE.search(answer.error)
         return Unavailable(f"{self} did not answer: {reason}", smaller=smaller)
-
-
-def basic(user: str, password: str) -> AuthBase:
-    """Basic authentication; in UTF-8, where requests alone would use Latin-1."""
-    return HTTPBasicAuth(user.encode(), password.encode())
 
 
 def _answer(data: Any) -> msgspec.json.Decoder[Any]:

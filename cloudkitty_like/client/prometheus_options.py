@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from oslo_config import cfg
 
-from cloudkitty_like.client.prometheus import Bearer, Prometheus, Transport, basic
+from cloudkitty_like.client.prometheus import Basic, Bearer, Prometheus, Transport
 from cloudkitty_like.domain.errors import Invalid
 
 OPTS = (
@@ -17,6 +17,7 @@ OPTS = (
                help="Where the server's HTTP API is, with or without the trailing /api/v1."),
     cfg.StrOpt("prometheus_user", help="User of basic authentication."),
     cfg.StrOpt("prometheus_password", secret=True, help="Password of basic authentication."),
+    cfg.StrOpt("prometheus_password_file", help="File that holds the password; it is read for each request."),
     cfg.StrOpt("bearer_token", secret=True, help="Token that is sent with each request."),
     cfg.StrOpt("bearer_token_file", help="File that holds the token; it is read for each request."),
     cfg.StrOpt("cafile", help="File of the certificate authorities that the server's certificate is checked with."),
@@ -32,14 +33,14 @@ def connect(group: Any, found: Sequence[str] = ()) -> Prometheus:
 
     ``found`` is what a plugin has found wrong with options of its own: it is said in the same go.
     """
-    problems = [*found, *_url_problems(group.prometheus_url), *_authentication_problems(group), *_file_problems(group)]
+    problems = [*found, *url_problems(group.prometheus_url), *_authentication_problems(group), *_file_problems(group)]
     if not group.timeout > 0:
         problems.append(f"timeout: {group.timeout:g} is no time to wait")
     if problems:
         raise Invalid(*problems)
-    auth = None
+    auth: Basic | Bearer | None = None
     if group.prometheus_user:
-        auth = basic(group.prometheus_user, group.prometheus_password)
+        auth = Basic(group.prometheus_user, group.prometheus_password or "", group.prometheus_password_file or "")
     elif group.bearer_token or group.bearer_token_file:
         auth = Bearer(group.bearer_token or "", group.bearer_token_file or "")
     return Prometheus(group.prometheus_url, Transport(
@@ -48,7 +49,8 @@ def connect(group: Any, found: Sequence[str] = ()) -> Prometheus:
     ))
 
 
-def _url_problems(url: str | None) -> list[str]:
+def url_problems(url: str | None) -> list[str]:
+    """What keeps a text from being the URL of a server; none of it repeats the text, which may hold a password."""
     if not url:
         return ["prometheus_url: is not set"]
     try:
@@ -66,8 +68,11 @@ def _url_problems(url: str | None) -> list[str]:
 
 def _authentication_problems(group: Any) -> list[str]:
     problems = []
-    if bool(group.prometheus_user) != bool(group.prometheus_password):
-        problems.append("prometheus_user, prometheus_password: set both or neither")
+    if group.prometheus_password and group.prometheus_password_file:
+        problems.append("prometheus_password, prometheus_password_file: set one of them")
+    if bool(group.prometheus_user) != bool(group.prometheus_password or group.prometheus_password_file):
+        problems.append("prometheus_user, prometheus_password: set both or neither (the password perhaps by "
+                        "prometheus_password_file)")
     if group.bearer_token and group.bearer_token_file:
         problems.append("bearer_token, bearer_token_file: set one of them")
     if group.prometheus_user and (group.bearer_token or group.bearer_token_file):
@@ -80,7 +85,8 @@ def _authentication_problems(group: Any) -> list[str]:
 def _file_problems(group: Any) -> list[str]:
     problems = [
         f"{option}: {group[option]} cannot be read"
-        for option in ("bearer_token_file", "certfile", "keyfile") if group[option] and not _readable(group[option])
+        for option in ("prometheus_password_file", "bearer_token_file", "certfile", "keyfile")
+        if group[option] and not _readable(group[option])
     ]
     if group.keyfile and not group.certfile:
         problems.append("keyfile: needs a certfile")

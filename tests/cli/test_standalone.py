@@ -1,14 +1,23 @@
 """Everything in one process: the sample, and what becomes of a state directory."""
 from __future__ import annotations
 
+import base64
 import signal
+import socket
 import sqlite3
+import ssl
+import stat
+import subprocess
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
 
+from tests.certificates import Authority
 from tests.commands import Here, spawn, started
+from tests.fake_http import Reply, serve
 from tests.servers import free_port
 
 
@@ -131,3 +140,153 @@ def test_the_sample_is_not_mixed_with_anything(sample, capsys, arguments: tuple[
     assert ran.code == 1
     assert said in ran.err
     assert settings(sample[0]) == before
+
+
+# --- its source, its port and its secrets --------------------------------------------------------------
+
+def lines_until(process: subprocess.Popen[str], wanted: str) -> list[str]:
+    """What it prints up to a line that holds ``wanted``."""
+    assert process.stdout is not None
+    printed: list[str] = []
+    while not printed or wanted not in printed[-1]:
+        printed.append(process.stdout.readline())
+        assert printed[-1], f"it ended: {printed} {process.communicate()}"
+    return printed
+
+
+def healthy(port: int) -> bool:
+    """Whether the API answers within some seconds."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/scope", timeout=10) as answer:
+                return answer.status == 200
+        except urllib.error.HTTPError as error:
+            return error.code == 404           # there are no scopes yet, and the API says so
+        except OSError:
+            time.sleep(0.2)
+    return False
+
+
+def test_i8_m11_it_starts_while_its_source_is_down_and_answers_meanwhile(tmp_path: Path) -> None:
+    port = free_port()
+    with started("standalone", "--state", tmp_path / "s", "--prometheus", nowhere(), *files(tmp_path), "--port",
+                 str(port)) as running:
+        lines_until(running, "The API answers")
+        assert healthy(port)
+        lines_until(running, "Ctrl-C stops")
+        running.send_signal(signal.SIGINT)
+        assert running.wait(20) == 0
+        assert running.stderr is not None
+        said = running.stderr.read()
+    assert "warning: the source does not answer, and is asked again until it does" in said
+    assert "Traceback" not in said
+
+
+def test_i8_m11_a_port_that_is_taken_is_refused_before_anything_is_written(tmp_path: Path, capsys) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        ran = Here(capsys)("standalone", "--state", tmp_path / "s", "--prometheus", nowhere(), *files(tmp_path),
+                           "--port", str(port))
+    assert ran.code == 1
+    assert f"--port: 127.0.0.1 port {port}: Address already in use" in ran.err
+    assert "name another port with --port" in ran.err
+    assert not (tmp_path / "s").exists()
+
+
+def test_i8_m11_a_refused_secret_is_written_nowhere_and_not_repeated(tmp_path: Path, capsys) -> None:
+    ran = Here(capsys)("standalone", "--state", tmp_path / "s", "--prometheus", "http://me:sesame@localhost:1",
+                       *files(tmp_path))
+    assert ran.code == 1
+    assert "--prometheus: holds a user or a password" in ran.err
+    assert "sesame" not in ran.err
+    assert not (tmp_path / "s").exists()
+
+
+def test_i8_m11_a_refused_change_leaves_the_configuration_as_it_was(tmp_path: Path, capsys) -> None:
+    state = tmp_path / "s"
+    assert spawn("standalone", "--state", state, "--prometheus", nowhere(), *files(tmp_path), "--once").code == 1
+    before = (state / "cloudkitty-like.conf").read_text()
+    (tmp_path / "wrong.yml").write_text("metrics: {instance: {units: hour}}")
+    (tmp_path / "token").write_text("t")
+    for change, said in ((("--metrics", tmp_path / "wrong.yml"), "wrong.yml"), (("--guard", "}{"), "guard"),
+                         (("--prometheus-ca", tmp_path / "token"), "cafile"),
+                         (("--prometheus-user", "me"), "prometheus_user"),
+                         (("--prometheus-token-file", tmp_path / "none"), "--prometheus-token-file")):
+        ran = Here(capsys)("standalone", "--state", state, "--once", *change)
+        assert (ran.code, said in ran.err) == (1, True), ran
+        assert (state / "cloudkitty-like.conf").read_text() == before
+    assert "hour" in (state / "metrics.yml").read_text()
+
+
+def test_i8_m11_its_configuration_is_its_owners_alone(sample, tmp_path: Path) -> None:
+    assert stat.S_IMODE((sample[0] / "cloudkitty-like.conf").stat().st_mode) == 0o600
+
+
+def test_i8_m11_a_user_with_a_password_file_and_a_token_file_are_shown_and_not_kept(tmp_path: Path) -> None:
+    state = tmp_path / "s"
+    (tmp_path / "password").write_text("sesame\n")
+    (tmp_path / "token").write_text("abc\n")
+    with serve(lambda asked: Reply(401)) as server:
+        spawn("standalone", "--state", state, "--prometheus", server.url, *files(tmp_path), "--once",
+              "--prometheus-user", "me", "--prometheus-password-file", tmp_path / "password")
+        assert {asked.headers["Authorization"] for asked in server.asked} == {
+            "Basic " + base64.b64encode(b"me:sesame").decode()}
+        assert settings(state)["prometheus_password_file"] == str(tmp_path / "password")
+        server.asked.clear()
+        spawn("standalone", "--state", state, "--once", "--prometheus-token-file", tmp_path / "token")
+        assert {asked.headers["Authorization"] for asked in server.asked} == {"Bearer abc"}
+    kept = settings(state)
+    assert kept["bearer_token_file"] == str(tmp_path / "token")
+    assert not {"prometheus_user", "prometheus_password_file"} & set(kept)
+    assert not any(secret in path.read_bytes() for secret in (b"sesame", b"abc\n")
+                   for path in state.rglob("*") if path.is_file())
+
+
+def test_i8_m11_a_ca_is_what_the_certificate_is_checked_with(tmp_path: Path) -> None:
+    authority, state = Authority(tmp_path), tmp_path / "s"
+    certificate, tls = authority.certificate("server"), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate.file, certificate.key_file)
+    with serve(lambda asked: Reply(401), tls) as server:
+        ran = spawn("standalone", "--state", state, "--prometheus", server.url, *files(tmp_path), "--once")
+        assert "CERTIFICATE_VERIFY_FAILED" in ran.err
+        assert server.asked == []
+        ran = spawn("standalone", "--state", state, "--once", "--prometheus-ca", authority.file)
+        assert "401" in ran.err
+        assert server.asked
+    assert settings(state)["cafile"] == authority.file
+
+
+USAGE = """begin,metric,quantity,tenant
+2024-02-01T00:00:00Z,instance,1,a
+2024-02-01T05:30:00Z,instance,2,b
+"""
+
+
+def test_i8_m11_a_file_is_a_source_and_is_rated_from_its_first_row_on(tmp_path: Path, capsys) -> None:
+    usage, state = tmp_path / "usage.csv", tmp_path / "s"
+    usage.write_text(USAGE)
+    (tmp_path / "metrics.yml").write_text("metrics: {instance: {unit: hour}}")
+    (tmp_path / "rules.yml").write_text("services: {instance: [{cost: 0.5}]}")
+    first = spawn("standalone", "--state", state, "--file", usage, "--scope-label", "tenant", "--metrics",
+                  tmp_path / "metrics.yml", "--rules", tmp_path / "rules.yml", "--once")
+    assert "a      instance  hour         1    0.5       1         0" in first.out, first
+    assert "b      instance  hour         2      1       1         0" in first.out
+    usage.write_text(USAGE + "2024-02-02T00:00:00Z,instance,4,b\n")
+    again = spawn("standalone", "--state", state, "--once")
+    assert "b      instance  hour         6      3       2         0" in again.out, again
+    changes = [entry["cause"] for entry in Here(capsys, "--state", state).json("history")]
+    assert changes.count("reset") <= 1
+
+
+@pytest.mark.parametrize("arguments", [
+    ("--prometheus", "http://localhost:9090"), ("--sample",), ("--guard", "up"), ("--prometheus-user", "me"),
+])
+def test_i8_m11_a_file_is_the_only_source(tmp_path: Path, capsys, arguments: tuple[str, ...]) -> None:
+    (tmp_path / "usage.csv").write_text(USAGE)
+    ran = Here(capsys)("standalone", "--state", tmp_path / "s", "--file", tmp_path / "usage.csv", *files(tmp_path),
+                       *arguments)
+    assert (ran.code, "it cannot be used together with --" in ran.err) == (1, True)
+    assert not (tmp_path / "s").exists()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudkitty_like.client.prometheus import EDGES, Bearer, Prometheus, Transport, basic
+from cloudkitty_like.client.prometheus import EDGES, Basic, Bearer, Prometheus, Transport
 from cloudkitty_like.domain.errors import Unavailable
 from cloudkitty_like.testing.collector import HOUR, MILLISECOND
 from tests.certificates import Authority
@@ -207,7 +207,7 @@ def test_several_threads_share_a_client() -> None:
 
 def test_basic_authentication_in_utf_8() -> None:
     with serve(constantly(vector())) as fake:
-        Prometheus(fake.url, Transport(auth=basic("zoë", "p:w"))).query("up")
+        Prometheus(fake.url, Transport(auth=Basic("zoë", "p:w"))).query("up")
         assert fake.asked[0].headers["Authorization"] == f"Basic {b64encode('zoë:p:w'.encode()).decode()}"
 
 
@@ -227,7 +227,7 @@ def test_a_token_is_sent_and_its_file_is_read_each_time(tmp_path: Path) -> None:
 
 def test_no_message_holds_a_secret() -> None:
     with serve(constantly(Reply(401))) as fake, pytest.raises(Unavailable) as caught:
-        Prometheus(fake.url.replace("//", "//user:hush@"), Transport(auth=basic("user", "hush"))).query("up")
+        Prometheus(fake.url.replace("//", "//user:hush@"), Transport(auth=Basic("user", "hush"))).query("up")
     assert "hush" not in f"{caught.value}{caught.value.hint}"
 
 

@@ -18,15 +18,13 @@ from cloudkitty_like import __version__
 from cloudkitty_like.cli import streams
 from cloudkitty_like.cli.logging_state import restored
 from cloudkitty_like.cli.parser import Parser, refusal
+from cloudkitty_like.cli.state import CONFIG, PROGRAM, STATE, check_name, check_place
 from cloudkitty_like.domain.errors import Error, Invalid, NotFound
 from cloudkitty_like.domain.text import alternatives
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
 
-PROGRAM = "cloudkitty-like"
-STATE = Path("cloudkitty-like-state")
-STATE_CONFIG = "cloudkitty-like.conf"
 NEEDS = {
     "report": ("schema",), "rules": ("schema",), "scripts": ("schema",), "modules": ("schema",),
     "explain": ("schema", "metrics"), "quote": ("schema", "metrics"), "whatif": ("schema", "metrics"),
@@ -203,18 +201,17 @@ def _app(args: argparse.Namespace) -> App:
 
 def _files(args: argparse.Namespace) -> list[str]:
     from cloudkitty_like.app import DEFAULT_CONFIG
-    from cloudkitty_like.cli.state import check_name, check_place
 
     if args.state and (args.config_file or args.config_dir):
         raise Invalid("--state: a state directory has its own configuration; give either it or --config-file")
     if args.config_file or args.config_dir:
         for name in args.config_file:
-            if Path(name).name == STATE_CONFIG:
+            if Path(name).name == CONFIG:
                 check_place(Path(name).parent)
         return list(args.config_file)
-    found = (args.state or STATE) / STATE_CONFIG
+    found = (args.state or STATE) / CONFIG
     if args.state and not found.exists():
-        raise NotFound(f"--state: {args.state} is no state directory: it holds no {STATE_CONFIG}",
+        raise NotFound(f"--state: {args.state} is no state directory: it holds no {CONFIG}",
                        hint=f"make it so: {PROGRAM} standalone --state {args.state} ...")
     if found.exists() and (args.state or not DEFAULT_CONFIG.exists()):
         check_name(found.parent)

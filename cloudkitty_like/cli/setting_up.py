@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cloudkitty_like.cli import state
-from cloudkitty_like.cli.main import PROGRAM, STATE
-from cloudkitty_like.cli.state import HERE, METRICS, Settings, literal, merged
+from cloudkitty_like.cli.state import HERE, METRICS, PROGRAM, STATE, Settings, literal, merged
 from cloudkitty_like.domain.errors import Error, Invalid
 
 SAMPLE = Path(__file__).parent.parent / "sample"

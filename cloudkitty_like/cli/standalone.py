@@ -14,9 +14,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from cloudkitty_like.cli import setting_up
-from cloudkitty_like.cli.main import PROGRAM, STATE
 from cloudkitty_like.cli.setting_up import HOST, SAMPLE
-from cloudkitty_like.cli.state import METRICS
+from cloudkitty_like.cli.state import METRICS, PROGRAM, STATE
 from cloudkitty_like.cli.working import (
     INTERRUPTED,
     Progress,

@@ -12,10 +12,11 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from cloudkitty_like.cli.main import PROGRAM, STATE_CONFIG
 from cloudkitty_like.domain.errors import Conflict, Invalid
 
-CONFIG = STATE_CONFIG
+PROGRAM = "cloudkitty-like"
+STATE = Path("cloudkitty-like-state")
+CONFIG = "cloudkitty-like.conf"
 DATABASE = "cloudkitty-like.sqlite"
 METRICS = "metrics.yml"
 LOCKS = "locks"

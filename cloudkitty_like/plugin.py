@@ -1,6 +1,7 @@
 """Plugins by name: the entry point says where one is, its OPTS say what it needs."""
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import entry_points
@@ -10,7 +11,7 @@ from oslo_config import cfg
 from stevedore.driver import DriverManager
 from stevedore.exception import NoMatches
 
-from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.domain.errors import Error, Invalid
 from cloudkitty_like.option_values import unreadable
 from cloudkitty_like.ports import Site
 
@@ -36,23 +37,50 @@ def load_class(kind: str, name: str) -> Any:
 
 
 def load(kind: str, name: str, conf: cfg.ConfigOpts, site: Site) -> Any:
-    """The plugin, built from its own group of the configuration."""
+    """Make the plugin from its own group of the configuration.
+
+    :raises Invalid: when the options do not make sense, or the plugin itself fails; the message names the plugin.
+    """
     plugin = load_class(kind, name)
     group = f"{kind}_{name}"
+    options = _options(kind, name)
     conf.register_group(cfg.OptGroup(group))        # a plugin without options has a group all the same
-    conf.register_opts(plugin.OPTS, group)
-    if problems := unreadable(conf, {group: plugin.OPTS}):
+    conf.register_opts(options, group)
+    if problems := unreadable(conf, {group: options}):
         raise Invalid(*problems)
     try:
         return plugin.from_conf(conf[group], site)
     except Invalid as error:
         # A plugin need not know what its group is called; who reads the message must.
-        raise Invalid(*(problem if problem.startswith("[") else f"[{group}] {problem}" for problem in error.problems),
-                      hint=error.hint) from error
+        raise Invalid(*(_named(problem, group) for problem in error.problems), hint=error.hint) from error
+    except Error as error:
+        error.args = (_named(str(error), group),)
+        raise
+    except Exception as error:
+        # A plugin's bug: it cannot be used, and whoever wrote it wants to know where it failed.
+        raise Invalid(f"the {kind} {name!r} cannot be made from [{group}]: {error!r} in {_place(error)}") from error
+
+
+def _named(problem: str, group: str) -> str:
+    return problem if problem.startswith("[") else f"[{group}] {problem}"
+
+
+def _place(error: Exception) -> str:
+    """The file and line that raised the error."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{last.filename}, line {last.lineno}"
+
+
+def _options(kind: str, name: str) -> list[cfg.Opt]:
+    """The options that the plugin declares; Invalid where it declares none, or something else."""
+    options = getattr(load_class(kind, name), "OPTS", None)
+    if not isinstance(options, list | tuple) or not all(isinstance(option, cfg.Opt) for option in options):
+        raise Invalid(f"the {kind} {name!r} cannot be used: its OPTS is no list of oslo.config options")
+    return list(options)
 
 
 def list_opts() -> Iterator[tuple[str, list[cfg.Opt]]]:
     """Every installed plugin's options, for the sample configuration."""
     for kind in KINDS:
         for name in names(kind):
-            yield f"{kind}_{name}", list(load_class(kind, name).OPTS)
+            yield f"{kind}_{name}", _options(kind, name)

@@ -7,18 +7,22 @@ ledger, which refuses a stale writer, so a lease that runs out is no harm.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
+from urllib.parse import ParseResult, urlparse
 
 from stevedore.exception import NoMatches
 from tooz import ToozError, coordination
 
 from cloudkitty_like.domain.errors import Invalid, Unavailable
+from cloudkitty_like.domain.text import nearest
 
 LOG = logging.getLogger(__name__)
+ETCD_PORT = 2379
+PATIENCE = 3.0          # seconds that the last sign of life may take
 
 
 class ToozLease:
@@ -35,11 +39,15 @@ class ToozLease:
             if parsed.scheme == "file":
                 Path(parsed.path).mkdir(parents=True, exist_ok=True)
             self._coordinator = coordination.get_coordinator(url, member.encode())
+            for module in (type(self._coordinator).__module__, coordination.__name__):
+                logging.getLogger(module).addFilter(_only_for_debugging)
             self._coordinator.start(start_heart=True)
         except ImportError as error:
             raise Invalid(f"[orchestrator] coordination_url: {error}",
                           hint=f"install what tooz needs for {parsed.scheme}://") from error
-        except (NoMatches, OSError) as error:          # no such driver, no such place
+        except NoMatches:
+            raise _unknown_driver(parsed) from None
+        except OSError as error:                       # no such place
             raise Invalid(f"[orchestrator] coordination_url: {error}") from error
         except ToozError as error:
             raise Unavailable(f"[orchestrator] coordination_url: {error}") from error
@@ -56,11 +64,17 @@ class ToozLease:
                     held.add(shard)
             yield held
         finally:
-            for shard in held:
-                self._release(shard)
+            self._release(held)
 
     def close(self) -> None:
-        """Leave the group of workers."""
+        """Leave the group of workers; a coordinator that does not answer is not waited for long."""
+        heart = self._coordinator.heart
+        heart.stop()
+        if heart.is_alive():
+            heart.wait(timeout=PATIENCE)
+        if heart.is_alive():
+            LOG.warning("leaving the coordinator: it does not answer")
+            return
         try:
             self._coordinator.stop()
         except ToozError as error:
@@ -74,8 +88,40 @@ class ToozLease:
         except ToozError as error:
             raise Unavailable(f"the coordinator failed: {error}") from error
 
-    def _release(self, shard: int) -> None:
-        try:
-            self._locks[shard].release()
-        except ToozError as error:
-            LOG.warning("the lease on shard %d was lost: %s", shard, error)
+    def _release(self, shards: Collection[int]) -> None:
+        """Give the leases back; those that were lost meanwhile are said in one line, whatever their number."""
+        lost: list[int] = []
+        reason = "they ran out, or the coordinator has forgotten them"
+        for shard in sorted(shards):
+            try:
+                if not self._locks[shard].release():
+                    lost.append(shard)
+            except ToozError as error:
+                lost.append(shard)
+                reason = str(error)
+        if lost:
+            LOG.warning("the %s on the %s %s lost: %s; another worker may have done the same work, and what is "
+                        "recorded counts once", *_said(lost), reason)
+
+
+def _unknown_driver(url: ParseResult) -> Invalid:
+    """The error for a URL whose scheme is none of tooz's; it repeats no user and no password."""
+    if url.scheme in ("etcd", "etcd3"):
+        return Invalid(f"[orchestrator] coordination_url: tooz has no driver for {url.scheme}://",
+                       hint=f"write etcd3+http://{url.hostname}:{url.port or ETCD_PORT}, or etcd3+https:// where it "
+                            "has a certificate; tooz needs etcd3gw for it")
+    known = sorted(entry_points(group="tooz.backends").names)
+    near = nearest(url.scheme, known)
+    return Invalid(f"[orchestrator] coordination_url: tooz has no driver for {url.scheme}://",
+                   hint=f"did you mean {near!r}?" if near else f"there are {', '.join(known)}")
+
+
+def _said(shards: Sequence[int]) -> tuple[str, str, str]:
+    names = ", ".join(map(str, shards))
+    return ("lease", f"shard {names}", "was") if len(shards) == 1 else ("leases", f"shards {names}", "were")
+
+
+def _only_for_debugging(record: logging.LogRecord) -> bool:
+    """Pass what tooz says of a coordinator in trouble as a debug message: the worker says it itself, in one line."""
+    record.levelno, record.levelname = logging.DEBUG, "DEBUG"
+    return logging.getLogger(record.name).isEnabledFor(logging.DEBUG)

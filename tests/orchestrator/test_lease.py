@@ -1,6 +1,7 @@
 """Leases: one holder at a time, shares for all, and nothing is lost with a worker that is killed."""
 from __future__ import annotations
 
+import logging
 import random
 import signal
 import subprocess
@@ -122,3 +123,35 @@ def test_a_driver_whose_library_is_not_installed_is_a_wrong_option():
 def test_an_unknown_driver_is_a_wrong_option():
     with pytest.raises(Invalid, match="coordination_url"):
         ToozLease("nothing://somewhere", "one", 8)
+
+
+def test_i8_small_leases_that_were_lost_are_said_in_one_line(server, caplog):
+    client = redis.Redis.from_url("redis://127.0.0.1:6379")
+    namespace = server.rpartition("=")[2]
+    lease = ToozLease(server, "one", 4)
+    try:
+        with lease.hold(4) as shards:
+            assert len(shards) == 4
+            for key in client.scan_iter(f"*{namespace}*"):
+                client.delete(key)
+            time.sleep(2.5)                    # two signs of life
+    finally:
+        lease.close()
+    loud = [record for record in caplog.records if record.levelno > logging.INFO]
+    assert [record.getMessage() for record in loud] == [(
+        "the leases on the shards 0, 1, 2, 3 were lost: they ran out, or the coordinator has forgotten them; another "
+        "worker may have done the same work, and what is recorded counts once")]
+    assert [record.exc_info for record in loud] == [None]
+
+
+@pytest.mark.parametrize("url", ["etcd://127.0.0.1:2379", "etcd3://127.0.0.1:2379"])
+def test_i8_small_etcd_is_told_by_which_name_it_is_reached(url):
+    with pytest.raises(Invalid, match=r"coordination_url: tooz has no driver for etcd3?://") as error:
+        ToozLease(url, "one", 8)
+    assert "etcd3+http://127.0.0.1:2379" in error.value.hint
+
+
+def test_i8_small_an_unknown_driver_is_answered_with_those_there_are():
+    with pytest.raises(Invalid) as error:
+        ToozLease("rediss3://127.0.0.1", "one", 8)
+    assert "did you mean 'redis'?" in error.value.hint

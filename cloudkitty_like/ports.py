@@ -56,9 +56,10 @@ class Collected:
 class Collector(Plugin, Protocol):
     """Reads usage.  Thread-safe: metrics of a period are collected side by side.
 
-    Two members are optional: ``check(metric)``, which raises Invalid where a
-    definition cannot be collected, and ``requests_made``, a number for
-    ``status``.
+    Three members are optional: ``check(metric)``, which raises Invalid where a
+    definition cannot be collected, ``requests_made``, a number for ``status``,
+    and ``ends()``, the last instant that the source will ever know of: a
+    period that begins later is not due.  A source without it goes on for ever.
     """
 
     def parse_args(self, extra_args: Mapping[str, Any]) -> Any:

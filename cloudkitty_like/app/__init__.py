@@ -7,6 +7,7 @@ command pays for what it needs only.
 from __future__ import annotations
 
 import getpass
+import logging
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -94,11 +95,21 @@ class App:
     @cached_property
     def metrics(self) -> Any:
         """metrics.yml, read and checked."""
+        return self.definitions(Path(self.conf.collect.metrics_conf))
+
+    def read_metrics_again(self) -> Any:
+        """metrics.yml as it is now, from now on in use; where it is wrong, the one that was in use before."""
+        try:
+            self.metrics = self.definitions(Path(self.conf.collect.metrics_conf))
+        except Error as error:
+            logging.getLogger(__name__).debug("%s", error)
+        return self.metrics
+
+    def definitions(self, path: Path) -> Any:
+        """The metric definitions of a file, as this installation would measure by them; Invalid where it is wrong."""
         from cloudkitty_like.service import metrics
 
-        collect = self.conf.collect
-        path = Path(collect.metrics_conf)
-        return metrics.load(metrics.read(path), self.collector, collect.scope_key,
+        return metrics.load(metrics.read(path), self.collector, self.conf.collect.scope_key,
                             self.conf.orchestrator.skip_datapoints_expression, path.name)
 
     @cached_property
@@ -163,6 +174,13 @@ class App:
 
         self.check(*WORKING)
         return worker(self, stop, until, progressed)
+
+    @cached_property
+    def acceptances(self) -> Any:
+        """Which metric definitions hold for the ledger."""
+        from cloudkitty_like.service.acceptance import Acceptances
+
+        return Acceptances(self.database, self.clock, self.author)
 
     def lease(self, member: str, first: int) -> Any:
         """Leases on shards for a worker of that name, tried from the first-th on."""

@@ -3,18 +3,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from cloudkitty_like.domain.period import Period
+from cloudkitty_like.orchestrator.agreement import Agreement
 from cloudkitty_like.orchestrator.collect import Gatherer
-from cloudkitty_like.orchestrator.daemon import Parts, Tempo, Worker
+from cloudkitty_like.orchestrator.daemon import Worker
 from cloudkitty_like.orchestrator.failures import Failures
 from cloudkitty_like.orchestrator.heartbeat import Pulse
 from cloudkitty_like.orchestrator.newcomers import Newcomers, Source
+from cloudkitty_like.orchestrator.outages import Outages
+from cloudkitty_like.orchestrator.parts import Parts, Tempo
 from cloudkitty_like.orchestrator.process import Processor
 from cloudkitty_like.orchestrator.reprocess import Past, Reprocessor
+from cloudkitty_like.orchestrator.source_end import SourceEnd
 from cloudkitty_like.orchestrator.stages import Stages
+from cloudkitty_like.ports import Lease
 from cloudkitty_like.service.rating import skips
 
 if TYPE_CHECKING:
@@ -24,23 +30,54 @@ if TYPE_CHECKING:
 def worker(app: App, stop: threading.Event, until: datetime | None,
            progressed: Callable[[Period, int], None]) -> Worker:
     """See :meth:`cloudkitty_like.app.App.worker`; everything that it needs is there and right."""
-    collect, options, metrics = app.conf.collect, app.conf.orchestrator, app.metrics.metrics
-    stages, skip = Stages(), skips(metrics)
-    pulse = Pulse(app.database, app.clock, stages, lambda: getattr(app.collector, "requests_made", 0))
+    collect, options = app.conf.collect, app.conf.orchestrator
+    stages, outages = Stages(), Outages(app.clock)
+    pulse = Pulse(app.database, app.clock, stages, lambda: getattr(app.collector, "requests_made", 0), outages)
     failures = Failures(app.database, app.clock, timedelta(seconds=options.retry_first),
-                        timedelta(seconds=options.retry_most))
-    source = Source(app.fetcher, app.collector, metrics, collect.scope_key, app.conf.fetcher.backend, collect.collector)
-    gatherer = Gatherer(app.collector, metrics, threads=options.max_threads,
-                        deadline_seconds=options.collector_request_timeout, stages=stages, stop=stop)
-    parts = Parts(
-        database=app.database, ledger=app.ledger, failures=failures, pulse=pulse, clock=app.clock, stop=stop,
-        newcomers=Newcomers(app.database, app.scopes, source, failures, app.clock, gatherer.ask), gatherer=gatherer,
-        processor=Processor(app.ledger, skip, stages),
-        reprocessor=Reprocessor(Past(app.database, app.storage, app.clock), gatherer, skip, stages, failures,
-                                pulse.doing, stop, app.period, options.scopes_per_batch),
-        rating=app.rating, lease=app.lease(pulse.id, pulse.pid))
+                        timedelta(seconds=options.retry_most), outages)
+    agreement = Agreement(app.acceptances, pulse, app.clock, app.metrics, app.read_metrics_again)
+    workshop = _Workshop(app, stop, stages, pulse, failures, agreement, app.lease(pulse.id, pulse.pid))
     tempo = Tempo(
         period=app.period, wait_periods=collect.wait_periods, shards=options.shards,
         scopes_per_batch=options.scopes_per_batch, slice_seconds=options.slice_seconds,
         poll_seconds=options.poll_interval, discovery=timedelta(seconds=options.discovery_interval), until=until)
-    return Worker(parts, tempo, progressed)
+    return Worker(workshop.parts(), tempo, progressed)
+
+
+@dataclass
+class _Workshop:
+    """Makes a worker's parts, and makes them again where metrics.yml was read again."""
+
+    app: App
+    stop: threading.Event
+    stages: Stages
+    pulse: Pulse
+    failures: Failures
+    agreement: Agreement
+    lease: Lease
+    gatherer: Gatherer | None = None
+
+    def parts(self) -> Parts:
+        """The parts that measure by metrics.yml as it is in use now."""
+        app, metrics = self.app, self.app.metrics.metrics
+        collect, options = app.conf.collect, app.conf.orchestrator
+        if self.gatherer is not None:
+            self.gatherer.close()
+        self.gatherer = gatherer = Gatherer(
+            app.collector, metrics, threads=options.max_threads,
+            deadline_seconds=options.collector_request_timeout, stages=self.stages, stop=self.stop)
+        source = Source(app.fetcher, app.collector, metrics, collect.scope_key, app.conf.fetcher.backend,
+                        collect.collector)
+        skip = skips(metrics)
+        return Parts(
+            database=app.database, ledger=app.ledger, failures=self.failures, pulse=self.pulse, clock=app.clock,
+            stop=self.stop, outages=self.failures.outages, gatherer=gatherer,
+            newcomers=Newcomers(app.database, app.scopes, source, self.failures, app.clock, gatherer.ask),
+            processor=Processor(app.ledger, skip, self.stages),
+            reprocessor=Reprocessor(Past(app.database, app.storage, app.clock), gatherer, skip, self.stages,
+                                    self.failures, self.pulse.doing, self.stop, app.period, options.scopes_per_batch),
+            rating=app.rating, lease=self.lease, renewed=self._renewed,
+            ends=SourceEnd(app.database, app.collector, gatherer.ask))
+
+    def _renewed(self) -> Parts | None:
+        return self.parts() if self.agreement.settle() else None

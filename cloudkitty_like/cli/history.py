@@ -24,7 +24,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_window(parser, required=False)
     parser.add_argument("--scope", action="append", metavar="ID", help="only what concerns this scope; may be repeated")
     kind = parser.add_mutually_exclusive_group()
-    kind.add_argument("--rules", action="store_true", help="only changes of rules, scripts and modules")
+    kind.add_argument("--rules", action="store_true",
+                      help="only changes of rules, scripts, modules and metric definitions")
     kind.add_argument("--ledger", action="store_true", help="only changes of the ledger")
     parser.add_argument("--all", action="store_true", help="also ordinary rating, period by period")
     form = parser.add_mutually_exclusive_group()
@@ -33,11 +34,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, app: App) -> int:
-    from cloudkitty_like.service.history import LEDGER, RULES, History, Wanted
+    from cloudkitty_like.service.history import KINDS, LEDGER, METRICS, RULES, History, Wanted
 
     if args.begin is not None and args.end is not None and args.begin >= args.end:
         raise Invalid("--end: it is not after --begin")
-    kinds = (RULES,) if args.rules else (LEDGER,) if args.ledger else (RULES, LEDGER)
+    kinds = (RULES, METRICS) if args.rules else (LEDGER,) if args.ledger else KINDS
     found = History(app.database).entries(Wanted(args.begin, args.end, kinds, args.scope, args.all))
     if args.json:
         output.json([_entry(entry) for entry in found])

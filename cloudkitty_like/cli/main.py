@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 NEEDS = {
     "report": ("schema",), "rules": ("schema",), "scripts": ("schema",), "modules": ("schema",),
+    "metrics": ("schema", "ledger"),
     "explain": ("schema", "metrics"), "quote": ("schema", "metrics"), "whatif": ("schema", "metrics"),
     "scopes": ("schema", "ledger"),        # its periods have to be those of the ledger
     "reprocess": ("schema", "ledger"), "history": ("schema",), "purge": ("schema", "ledger", "storage"),
@@ -55,6 +56,7 @@ COMMANDS = {
     "purge": "forget old points, with a dry run; totals stay",
     "rules": "apply, export and list hashmap rules",
     "scripts": "test, add, list, show, end and delete rating scripts",
+    "metrics": "the metric definitions that hold for all workers: accept, show",
     "modules": "list, enable, disable and order rating modules",
     "dbsync": "bring the state database to this version",
     "config": "print a sample configuration",

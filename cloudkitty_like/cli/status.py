@@ -2,27 +2,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from cloudkitty_like.cli import output
+from cloudkitty_like.cli import outage, output
+from cloudkitty_like.cli.check import Check, tried
 from cloudkitty_like.domain.errors import Error
-from cloudkitty_like.domain.period import instant
 from cloudkitty_like.domain.text import counted
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing looked at, and what was found."""
-
-    name: str
-    state: Literal["ok", "warning", "error"]
-    text: str
+    from cloudkitty_like.service.workforce import Workforce
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,40 +32,36 @@ def run(args: argparse.Namespace, app: App) -> int:
 
 
 def _checks(app: App, verify: bool) -> Iterator[Check]:
-    database = _tried("database", lambda: _schema(app))
+    database = tried("database", lambda: _schema(app))
     yield database
-    yield _tried("metrics.yml", lambda: counted(len(app.metrics.metrics), 'metric'))
-    yield _tried("scopes found by the fetcher", lambda: str(len(set(app.fetcher.scopes()))))
-    yield _tried("source", lambda: _source(app))
-    if database.state == "ok":
-        yield _tried("ledger", lambda: _ledger(app))
-        yield _tried("storage of points", lambda: _storage(app))
-        yield _tried("leases", lambda: _leases(app))
-        yield from _workers(app)
+    yield tried("metrics.yml", lambda: counted(len(app.metrics.metrics), 'metric'))
+    yield tried("scopes found by the fetcher", lambda: str(len(set(app.fetcher.scopes()))))
+    known = _known(app) if database.state == "ok" else None
+    yield outage.source(app, known)
+    if known is not None:
+        yield tried("ledger", lambda: _ledger(app))
+        yield tried("storage of points", lambda: _storage(app))
+        yield tried("leases", lambda: _leases(app))
+        yield outage.room(app)
+        yield outage.rating_modules(app, known)
+        yield outage.definitions(app)
+        yield from outage.workers(known)
         yield from _scopes(app)
         yield _tasks(app)
         if verify:
             yield from _verified(app)
 
 
-def _tried(name: str, look: Callable[[], str]) -> Check:
+def _known(app: App) -> Workforce | None:
+    """None where the database has gone since it was looked at: then there is nothing to say."""
     try:
-        return Check(name, "ok", look())
-    except Error as error:
-        hint = f" ({error.hint})" if error.hint else ""
-        return Check(name, "error", str(error).replace("\n", "; ") + hint)
+        return outage.workforce(app)
+    except Error:
+        return None
 
 
 def _schema(app: App) -> str:
     return f"schema {app.schema} in {app.database}"
-
-
-def _source(app: App) -> str:
-    from cloudkitty_like.domain.period import Period
-
-    now = app.clock()
-    begins = app.collector.begins(app.metrics.metrics, Period(Period.month_of(now - timedelta(days=28)).begin, now))
-    return f"data since {instant(begins)}" if begins else "no data in the last weeks"
 
 
 def _ledger(app: App) -> str:
@@ -97,25 +84,6 @@ def _storage(app: App) -> str:
 def _leases(app: App) -> str:
     app.lease("status", 0).close()
     return counted(app.conf.orchestrator.shards, 'shard')
-
-
-def _workers(app: App) -> Iterator[Check]:
-    from cloudkitty_like.db import workers
-
-    with app.database.read() as tx:
-        known = workers.everyone(tx)
-    now = app.clock()
-    if not known:
-        yield Check("workers", "warning", "none has left a heartbeat")
-    somebody = any(now - worker.seen_at <= workers.ALIVE_WITHIN for worker in known)
-    for worker in known:
-        alive = now - worker.seen_at <= workers.ALIVE_WITHIN
-        stages = ", ".join(f"{name} {cpu:.1f} s CPU" for name, (_, cpu) in sorted(worker.stages.items()))
-        yield Check(f"worker {worker.host}:{worker.pid}", "ok" if alive else "warning" if somebody else "error",
-                    f"{worker.doing} since {instant(worker.since)[:19]}Z, {counted(worker.periods, 'period')}, "
-                    f"{counted(worker.points, 'point')}, {counted(worker.requests, 'request')}; "
-                    f"{stages or 'nothing done yet'}"
-                    + ("" if alive else f"; last seen {instant(worker.seen_at)[:19]}Z"))
 
 
 def _scopes(app: App) -> Iterator[Check]:

@@ -97,6 +97,11 @@ class Progress:
         else:
             print(text, file=sys.stderr)
 
+    @property
+    def rated(self) -> int:
+        """How many scopes' periods were rated."""
+        return self._periods
+
     def close(self) -> None:
         if self._terminal and self._periods:
             print(file=sys.stderr)
@@ -123,12 +128,13 @@ def _data_begins(app: App, window: Period) -> datetime:
 
 def backfill(app: App, begin: datetime, end: datetime) -> int:
     """Rate what is not rated yet between two instants; 1 where a scope could not be, 130 where it was stopped."""
-    from cloudkitty_like.service.backfill import failures, prepare
+    from cloudkitty_like.service.backfill import ends, failures, idle, prepare
 
     progress = Progress(Period(begin, end))
     with stopping() as stop:
         worker = app.worker(stop, until=end, progressed=progress)
         with worker.pulse:
+            worker.settle()                # before anything is changed
             warn_without_scopes(worker.discover(), app)
             prepare(app.database, app.scopes, _data_begins(app, Period(begin, end)), author=app.author)
             worker.drain()
@@ -136,6 +142,12 @@ def backfill(app: App, begin: datetime, end: datetime) -> int:
         if stop.is_set():
             print("Stopped. What was rated is kept; the same command goes on from there.", file=sys.stderr)
             return INTERRUPTED
+        if not progress.rated:
+            print(f"Nothing was rated: {idle(app.database, begin, end)}.", file=sys.stderr)
+        ended = ends(app.database)
+        if ended is not None and ended < end - app.period:
+            print(f"cloudkitty-like: the source ends at {instant(ended)}: what was used after that is not known.",
+                  file=sys.stderr)
         left = failures(app.database, end)
         for identifier, message in left:
             print(f"scope {identifier!r}: {message}", file=sys.stderr)

@@ -15,7 +15,7 @@ from cloudkitty_like.client.usage_index import Signature, UsageIndex, signature
 from cloudkitty_like.domain.errors import Invalid, Unavailable
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.metric import Metric
-from cloudkitty_like.domain.period import Period
+from cloudkitty_like.domain.period import EPOCH, Period
 from cloudkitty_like.ports import Collected, Site
 
 KEPT_PERIODS = 2
@@ -85,6 +85,11 @@ class FileCollector:
     def begins(self, metrics: Sequence[Metric], period: Period) -> datetime | None:
         with self._lock:
             return self._current().begins({metric.name for metric in metrics}, period)
+
+    def ends(self) -> datetime:
+        """The begin of the last row: of what is later the file, as it is, will never say anything."""
+        with self._lock:
+            return self._current().last or EPOCH
 
     def _current(self) -> UsageIndex:
         """The index of the file as it is now: made again, and the file checked again, when that has changed."""

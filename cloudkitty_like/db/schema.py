@@ -11,7 +11,7 @@ from sqlalchemy import Connection, column, inspect, select, table
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.domain.errors import Conflict
 
-KNOWN = ("0001", "0002", "0003", "0004", "0005")       # the revisions of db/migrations/versions, oldest first
+KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006")       # the revisions of db/migrations/versions, oldest first
 NEEDED = KNOWN[-1]
 HELD = table("alembic_version", column("version_num"))
 

@@ -84,6 +84,12 @@ def identifiers(tx: Connection) -> list[str]:
     return list(tx.execute(select(scope.c.identifier)).scalars())
 
 
+def errors(tx: Connection) -> list[str]:
+    """What is wrong now with scopes that are rated, each message once."""
+    return list(tx.execute(select(scope.c.error).where(
+        scope.c.error.is_not(None), scope.c.active == 1).distinct()).scalars())
+
+
 def fetchers(tx: Connection) -> dict[str, str]:
     """Which fetcher has found each scope, by the scope's id."""
     return {row.identifier: row.fetcher for row in tx.execute(select(scope.c.identifier, scope.c.fetcher))}

@@ -324,6 +324,18 @@ metrics_document = Table(
     Column("at", Instant, nullable=False),
 )
 
+# By which definitions the ledger is rated: the last row holds.  Whoever adds one has serialised the ledger's changes.
+metrics_acceptance = Table(
+    "metrics_acceptance", metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("digest", ForeignKey("metrics_document.digest"), nullable=False),
+    Column("skip", Text, nullable=False),              # the skip expression of metrics that have none of their own
+    Column("at", Instant, nullable=False),
+    Column("author", text(255), nullable=False),
+    Column("explicit", SmallInteger, nullable=False),  # 1: by 'metrics accept'; 0: by a worker that was alone
+    Column("reason", Text, nullable=False),
+)
+
 # All that a price depends on, by one number.
 ruleset = Table(
     "ruleset", metadata,
@@ -409,4 +421,6 @@ worker = Table(
     Column("stages", Text, nullable=False),            # a JSON object: seconds per stage
     Column("requests", BigInteger, nullable=False),
     Column("failures", BigInteger, nullable=False, server_default="0"),    # of requests
+    Column("metrics", text(64)),                       # digest of its metric definitions; null: it has read none
+    Column("blocked", text(16)),                       # what keeps it from rating; null: nothing
 )

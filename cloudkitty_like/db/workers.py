@@ -8,10 +8,15 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from cloudkitty_like.db import settings
 from cloudkitty_like.db.tables import worker
 
 ALIVE_WITHIN = timedelta(seconds=30)
 """Six heartbeats: a worker that was not seen for longer is taken for lost."""
+
+MODULES, METRICS, SOURCE, SYSTEM = "modules", "metrics", "source", "system"
+CAUSES = (MODULES, METRICS, SOURCE, SYSTEM)
+"""What may keep a worker from rating: rating modules or rules, metric definitions, the source, our own systems."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,28 +35,50 @@ class Heartbeat:
     requests: int
     failures: int                      # of requests
     stages: Mapping[str, tuple[float, float]]
+    metrics: str | None = None         # digest of the metric definitions that it measures by
+    blocked: str | None = None         # what keeps it from rating, one of CAUSES; None: nothing
+
+    @property
+    def place(self) -> str:
+        """Host and process, as messages name a worker."""
+        return f"{self.host}:{self.pid}"
+
+    def alive(self, now: datetime) -> bool:
+        """Whether it was seen lately."""
+        return now - self.seen_at <= ALIVE_WITHIN
 
 
-def beat(tx: Connection, heartbeat: Heartbeat) -> None:
-    """Write the worker's row."""
+def beat(tx: Connection, heartbeat: Heartbeat, daemon: bool | None = None) -> None:
+    """Write the worker's row.  ``daemon``: whether one is missing when this one has ended; None: as before."""
     values = {
         "host": heartbeat.host, "pid": heartbeat.pid, "started_at": heartbeat.started_at,
         "seen_at": heartbeat.seen_at, "doing": heartbeat.doing[:255], "since": heartbeat.since,
         "periods": heartbeat.periods, "points": heartbeat.points, "requests": heartbeat.requests,
         "failures": heartbeat.failures,
-        "stages": json.dumps(dict(heartbeat.stages)),
+        "stages": json.dumps(dict(heartbeat.stages)), "metrics": heartbeat.metrics, "blocked": heartbeat.blocked,
     }
     if not tx.execute(update(worker).where(worker.c.id == heartbeat.id).values(**values)).rowcount:
         tx.execute(insert(worker).values(id=heartbeat.id, **values))
+    _engage(tx, heartbeat.id, daemon, heartbeat.seen_at)
 
 
-def leave(tx: Connection, worker_id: str) -> None:
+def leave(tx: Connection, worker_id: str, daemon: bool | None, now: datetime) -> None:
+    """Take the worker's row away."""
     tx.execute(delete(worker).where(worker.c.id == worker_id))
+    _engage(tx, worker_id, daemon, now)
 
 
-def alive(tx: Connection, now: datetime, within: timedelta) -> int:
-    """How many workers were seen lately."""
-    query = select(func.count()).select_from(worker).where(worker.c.seen_at >= now - within)
+def _engage(tx: Connection, worker_id: str, daemon: bool | None, now: datetime) -> None:
+    """Keep whether a daemon is to be at work; who comes now and then does not take the place of one that lives."""
+    if daemon is None or settings.daemon(tx) == daemon:
+        return
+    if daemon or not alive(tx, now, ALIVE_WITHIN, but=worker_id):
+        settings.set_daemon(tx, daemon)
+
+
+def alive(tx: Connection, now: datetime, within: timedelta, but: str = "") -> int:
+    """How many workers were seen lately, without the one of that id."""
+    query = select(func.count()).select_from(worker).where(worker.c.seen_at >= now - within, worker.c.id != but)
     return int(tx.execute(query).scalar_one())
 
 
@@ -59,7 +86,8 @@ def everyone(tx: Connection) -> list[Heartbeat]:
     return [
         Heartbeat(row.id, row.host, row.pid, row.started_at, row.seen_at, row.doing, row.since, row.periods,
                   row.points, row.requests, row.failures,
-                  {name: (wall, cpu) for name, (wall, cpu) in json.loads(row.stages).items()})
+                  {name: (wall, cpu) for name, (wall, cpu) in json.loads(row.stages).items()},
+                  row.metrics, row.blocked)
         for row in tx.execute(select(worker).order_by(worker.c.started_at))
     ]
 

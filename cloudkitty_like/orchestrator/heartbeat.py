@@ -11,6 +11,7 @@ from datetime import datetime
 from cloudkitty_like.db import workers
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.domain.errors import Unavailable
+from cloudkitty_like.orchestrator.outages import Outages
 from cloudkitty_like.orchestrator.stages import Stages
 
 LOG = logging.getLogger(__name__)
@@ -21,7 +22,11 @@ class Pulse:
     """``with pulse:`` writes the row now and then; ``pulse.doing("...")`` says what the worker is at."""
 
     def __init__(self, database: Database, clock: Callable[[], datetime], stages: Stages,
-                 requests: Callable[[], int]) -> None:
+                 requests: Callable[[], int], outages: Outages | None = None) -> None:
+        self._outages = outages or Outages(clock)
+        self.metrics: str | None = None            # digest of the metric definitions that the worker measures by
+        self.blocked: str | None = None            # what keeps it from rating: one of workers.CAUSES
+        self.daemon: bool | None = None            # whether one is missing when this has ended; None: as before
         self._database, self._clock, self._stages, self._requests = database, clock, stages, requests
         self._started = clock()
         self._doing, self._since = "starting", self._started
@@ -34,6 +39,12 @@ class Pulse:
         if what != self._doing:
             self._doing, self._since = what, self._clock()
 
+    def block(self, cause: str | None) -> None:
+        """Say what keeps the worker from rating, None where nothing does; others are told at once."""
+        if cause != self.blocked:
+            self.blocked = cause
+            self._try_to_beat()
+
     def __enter__(self) -> Pulse:
         self.beat()
         self._thread.start()
@@ -43,7 +54,7 @@ class Pulse:
         self._ended.set()
         self._thread.join(EVERY_SECONDS)
         try:
-            self._database.transact(lambda tx: workers.leave(tx, self.id))
+            self._database.transact(lambda tx: workers.leave(tx, self.id, self.daemon, self._clock()))
         except Unavailable as error:
             LOG.warning("heartbeat: %s", error)
 
@@ -52,12 +63,20 @@ class Pulse:
         row = workers.Heartbeat(
             self.id, self.host, self.pid, self._started, self._clock(), self._doing, self._since,
             self._stages.periods, self._stages.points, self._requests(), self._stages.failures,
-            self._stages.seconds)
-        self._database.transact(lambda tx: workers.beat(tx, row))
+            self._stages.seconds, self.metrics, self.blocked)
+        self._database.transact(lambda tx: workers.beat(tx, row, self.daemon))
 
     def _run(self) -> None:
         while not self._ended.wait(EVERY_SECONDS):
-            try:
-                self.beat()
-            except Unavailable as error:
-                LOG.warning("heartbeat: %s", error)
+            self._try_to_beat()
+
+    def _try_to_beat(self) -> None:
+        failure = None
+        try:
+            self.beat()
+        except Unavailable as error:
+            failure = error
+        if failure is None:
+            self._outages.end("heartbeat")
+        else:
+            self._outages.begin("heartbeat", "no heartbeat can be written", failure)

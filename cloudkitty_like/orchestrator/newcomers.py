@@ -45,6 +45,7 @@ class Newcomers:
         self._database, self._scopes, self._source = database, scopes, source
         self._failures, self._clock, self._asking = failures, clock, asking
         self._looked: float | None = None
+        self.unanswered = False                # whether the source was asked and has said nothing
 
     def look(self, every: timedelta) -> bool:
         """Ask the fetcher, if that was not done lately; whether all scopes were found now.
@@ -53,17 +54,22 @@ class Newcomers:
         """
         if self._looked is not None and monotonic() - self._looked < every.total_seconds():
             return False
+        failure = None
         try:
             self.find()
         except Error as error:
-            LOG.error("looking for scopes: %s", error)
-            return False
+            failure = error
         except Stopped:
             raise
         except Exception:
             LOG.exception("looking for scopes")     # a fetcher's bug: loud, and no reason not to rate who is known
             return False
-        return True
+        self.unanswered = isinstance(failure, Unavailable)
+        if failure is None:
+            self._failures.outages.end(self)
+        else:
+            self._failures.outages.begin(self, "looking for scopes", failure)
+        return failure is None
 
     def find(self) -> int:
         """Ask the fetcher and register who is new; how many scopes it knows.  Raises what it raises, and Stopped."""
@@ -75,13 +81,19 @@ class Newcomers:
             LOG.info("%d new scopes: %s", len(new), ", ".join(map(repr, new[:10])))
         return len(scopes)
 
-    def start(self, states: Sequence[ScopeState], length: timedelta) -> int:
-        """Give scopes that have none their first period, by one question about where data begins; how many could be."""
+    def start(self, states: Sequence[ScopeState], length: timedelta, ends: datetime | None = None) -> int:
+        """Give scopes that have none their first period, by one question about where data begins; how many could be.
+
+        Where the source has ended before the month with which a scope would
+        start there is nothing to start with, and nothing wrong.
+        """
         starts: dict[datetime, list[int]] = {}
         failed: list[tuple[ScopeState, str, Error]] = []
         begins: dict[datetime, datetime | Error] = {}
         for state in states:
             month = Period.month_of(state.seen_at).begin
+            if state.starts_at is None and ends is not None and ends < month:
+                continue
             if state.starts_at is None and month not in begins:
                 begins[month] = self._data_begins(month)
             found = state.starts_at or begins[month]

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from cloudkitty_like.db.acceptances import Replaced
 from cloudkitty_like.db.scopes import RATING, SOURCE, ScopeState
 from cloudkitty_like.domain.errors import Conflict, Error, Invalid, Unavailable
 from cloudkitty_like.domain.frame import Frame
@@ -88,8 +89,8 @@ class Processor:
             return
         try:
             self._ledger.record(rated, ruleset)
-        except Unavailable:
-            raise           # the state database is down: that is nobody's fault in the batch
+        except (Unavailable, Replaced):
+            raise           # the state database is down, or the definitions changed: no fault of any scope in the batch
         except Error as error:
             self._record_apart(rated, ruleset, outcome, error)
             return

@@ -120,6 +120,7 @@ class Reprocessor:
         else:
             outcome = self._from_source(period, batch, turn)
         self.failures.keep_of_tasks(outcome.failed, turn.ruleset)
+        self.failures.over_of_tasks(task for task in tasks if task.id in outcome.recorded)
         return outcome
 
     def _undone(self, period: Period, tasks: Sequence[Task]) -> _Outcome:

@@ -12,6 +12,7 @@ from itertools import groupby
 
 from sqlalchemy import Connection
 
+from cloudkitty_like.db import acceptances
 from cloudkitty_like.db import ledger as index
 from cloudkitty_like.db import reprocessing as rows
 from cloudkitty_like.db.engine import Database
@@ -66,7 +67,8 @@ class Corrections:
         """Make these contents current and move the tasks on, all or nothing.
 
         Conflict where a task, its scope's progress or a current revision is
-        not what it was believed to be; Invalid where a total is out of range.
+        not what it was believed to be; Replaced where a content was measured
+        by metric definitions that hold no more; Invalid where a total is out of range.
         """
         changed = [result for result in results if result.content is not None]
         if not changed:
@@ -86,6 +88,9 @@ class Corrections:
     def _publish(self, tx: Connection, period: Period, results: Sequence[Result],
                  numbered: Sequence[tuple[int, Result]]) -> None:
         self._advance(tx, period, results)
+        # What an undo brings back was measured by the definitions of its own time.
+        acceptances.require(tx, {result.content.ruleset for result in results
+                                 if result.content is not None and result.task.kind != UNDO})
         for (author, reason, cause, _), some in groupby(sorted(numbered, key=_request), _request):
             change = index.open_tx(tx, at=self._clock(), author=author, cause=cause, reason=reason)
             index.publish(tx, change, list(_publications(period, some)))

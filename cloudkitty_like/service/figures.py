@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from cloudkitty_like.db import ledger as index
-from cloudkitty_like.db import reprocessing, scopes, workers
+from cloudkitty_like.db import reprocessing, scopes, settings, workers
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.scopes import ScopeState
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import METRIC, Query
 from cloudkitty_like.service.summary import Summary
+from cloudkitty_like.service.workforce import workforce
 
 Labels = dict[str, str]
 
@@ -42,7 +43,7 @@ class Figures:
     def now(self) -> list[Figure]:
         """All of them, from one look at the state database and one at the month's totals."""
         with self.database.read() as tx:
-            found = [*self._workers(tx), *self._scopes(tx), self._tasks(tx)]
+            found = [*self._workers(tx), *self._workforce(tx), *self._scopes(tx), self._tasks(tx)]
             changes = index.last_tx(tx)
         found.append(Figure("ledger_changes_total", "Changes of the ledger", "counter", [({}, float(changes))]))
         found.append(self._unpriced())
@@ -62,14 +63,23 @@ class Figures:
                          "counter", [({"worker": beat.id, "stage": stage}, spent[place])
                                      for beat in beats for stage, spent in sorted(beat.stages.items())])
 
+    def _workforce(self, tx: Connection) -> Iterator[Figure]:
+        found = workforce(tx, self.clock(), self.length, self.wait_periods)
+        blocked = Counter(beat.blocked for beat in found.alive)
+        yield Figure("workers_blocked", "Workers that cannot rate anything, by what keeps them from it", "gauge",
+                     [({"cause": cause}, float(blocked[cause])) for cause in workers.CAUSES])
+        yield Figure("workers_missing", "1 where something is due and the worker that is to rate it is gone", "gauge",
+                     [({}, float(found.missing))])
+        yield Figure("scopes_due", "Scopes with a period that could be rated now", "gauge", [({}, float(found.due))])
+
     def _scopes(self, tx: Connection) -> Iterator[Figure]:
-        states = scopes.everything(tx)
+        states, ends = scopes.everything(tx), settings.source_ends(tx)
         active = [state for state in states if state.active]
         yield Figure("scopes", "Scopes by whether they are rated", "gauge",
                      [({"active": "true"}, float(len(active))),
                       ({"active": "false"}, float(len(states) - len(active)))])
         yield Figure("scopes_lagging", "Scopes rated a period later than they could be, or more", "gauge",
-                     [({}, float(sum(map(self._lags, active))))])
+                     [({}, float(sum(self._lags(state, ends) for state in active)))])
         failing = Counter(state.error_kind or "other" for state in active if state.error is not None)
         yield Figure("scopes_failing", "Scopes that could not be rated when last tried", "gauge",
                      [({"kind": kind}, float(failing[kind])) for kind in (scopes.SOURCE, scopes.RATING)])
@@ -84,7 +94,9 @@ class Figures:
         return Figure("reprocess_tasks", "Tasks that correct the past and have not ended", "gauge",
                       [({"state": state}, float(states[state])) for state in reprocessing.OPEN])
 
-    def _lags(self, state: ScopeState) -> bool:
+    def _lags(self, state: ScopeState, ends: datetime | None) -> bool:
+        if ends is not None and state.due is not None and state.due > ends:
+            return False           # the source has ended: it is rated up to there
         return state.due is not None and state.due <= self.clock() - (2 + self.wait_periods) * self.length
 
     def _unpriced(self) -> Figure:

@@ -8,16 +8,19 @@ from decimal import Decimal
 
 from sqlalchemy import Connection
 
+from cloudkitty_like.db import acceptances, holes, scopes
 from cloudkitty_like.db import history as rows
-from cloudkitty_like.db import holes, scopes
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.history import RATING, Effect, Recorded, Touched, Window
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import NotFound
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.text import counted
+from cloudkitty_like.service.acceptance import difference
 
-RULES, LEDGER = "rules", "ledger"
+RULES, LEDGER, METRICS = "rules", "ledger", "metrics"
+KINDS = (RULES, LEDGER, METRICS)
+START = "start"
 EVERYWHERE = ("purge",)
 """Causes of changes that are about every scope."""
 
@@ -30,7 +33,7 @@ class Entry:
     """One change, or those that were made period by period for one request."""
 
     at: datetime                       # of the first
-    kind: str                          # RULES or LEDGER
+    kind: str                          # one of KINDS
     first: int                         # number of the change; as_of is one of the ledger
     last: int
     author: str
@@ -51,7 +54,7 @@ class Wanted:
 
     begin: datetime | None = None
     end: datetime | None = None
-    kinds: Collection[str] = (RULES, LEDGER)
+    kinds: Collection[str] = KINDS
     scopes: Collection[str] | None = None
     everything: bool = False           # ordinary rating too
 
@@ -75,6 +78,8 @@ class History:
             found = _rules(tx, window) if RULES in wanted.kinds else []
             if LEDGER in wanted.kinds:
                 found += _ledger(tx, window, wanted.everything)
+            if METRICS in wanted.kinds:
+                found += _metrics(tx, window)
         return sorted(found, key=lambda entry: (entry.at, entry.kind, entry.first))
 
 
@@ -84,6 +89,22 @@ def _rules(tx: Connection, window: Window) -> list[Entry]:
     return [Entry(change.at, RULES, change.id, change.id, change.author, change.cause, change.reason,
                   _said(touched[change.id]))
             for change in changes if window.identifiers is None or touched[change.id].keys() - {NAMES}]
+
+
+def _metrics(tx: Connection, window: Window) -> list[Entry]:
+    """Which metric definitions came to hold; they concern every scope."""
+    every = acceptances.everything(tx)
+    texts = acceptances.texts(tx, {one.digest for one in every})
+    found, before = [], None
+    for now in every:
+        if (window.begin is None or now.at >= window.begin) and (window.end is None or now.at < window.end):
+            change = difference(None if before is None else texts[before.digest], texts[now.digest],
+                                before is not None and before.skip != now.skip)
+            said = counted(len(change.added), "metric") if before is None else str(change)
+            found.append(Entry(now.at, METRICS, now.id, now.id, now.author, "accept" if now.explicit else START,
+                               now.reason, said))
+        before = now
+    return found
 
 
 def _said(touched: dict[str, Touched]) -> str:
@@ -116,7 +137,8 @@ def _ledger(tx: Connection, window: Window, everything: bool) -> list[Entry]:
 
 def _entry(change: Recorded, effect: Effect | None, reset: int) -> Entry:
     entry = Entry(change.at, LEDGER, change.id, change.id, change.author, change.cause, change.reason,
-                  f"{counted(reset, 'scope')} taken back" if reset else "", scopes=reset)
+                  f"{counted(reset, 'scope')} {'begun' if change.cause == START else 'taken back'}" if reset else "",
+                  scopes=reset)
     if effect is None:
         return entry
     period = Period(effect.begin, effect.end) if effect.begin is not None and effect.end is not None else None

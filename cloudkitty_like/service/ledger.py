@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
+from cloudkitty_like.db import acceptances
 from cloudkitty_like.db import ledger as index
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.rollup import Amounts
@@ -76,7 +77,8 @@ class Ledger:
 
         All of one period.  What is there already, with the same content and
         rule-set version, is left as it is.  Raises Conflict where another
-        writer was faster, Invalid where a total is out of range.
+        writer was faster, Replaced where the rule-set version stands for metric
+        definitions that hold no more, Invalid where a total is out of range.
         """
         if not batch:
             return
@@ -91,7 +93,7 @@ class Ledger:
                     and known.ruleset == ruleset)
         ]
         if not changed:
-            self._database.transact(lambda tx: self._advance(tx, _steps(batch)))
+            self._database.transact(lambda tx: self._advance(tx, _steps(batch), ruleset))
             return
         block, first = self._revisions.allocate(len(changed))
         publications = []
@@ -110,14 +112,16 @@ class Ledger:
         with self._database.read() as tx:
             return index.overtaken(tx, _steps(batch))
 
-    def _advance(self, tx: Connection, steps: Sequence[index.Step]) -> None:
+    def _advance(self, tx: Connection, steps: Sequence[index.Step], ruleset: int) -> None:
         index.serialise(tx)
+        acceptances.require(tx, [ruleset])
         index.advance(tx, steps)
 
     def _publish(self, tx: Connection, publications: Sequence[index.Publication],
                  steps: Sequence[index.Step]) -> None:
         # Progress first: a stale writer learns it from one cheap statement.
         index.advance(tx, steps)
+        acceptances.require(tx, {publication.ruleset for publication in publications})
         change = index.open_tx(tx, at=self._clock(), author=self._author, cause="rating")
         index.publish(tx, change, publications)
 

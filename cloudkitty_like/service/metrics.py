@@ -36,12 +36,14 @@ class MetricsFile:
     """The definitions, in the order of the file; every one has its skip expression, the default if not its own.
 
     ``digest`` is the SHA-256, in hex, of all that the definitions were made
-    from: two processors with one digest measure the same.
+    from: two processors with one digest measure the same.  ``skip`` is the
+    default skip expression, which is part of it.
     """
 
     metrics: tuple[Metric, ...]
     text: str
     digest: str
+    skip: str = "False"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ def load(text: str, collector: ReadsArgs, scope_key: str, default_skip: str = "F
     for part in (text, scope_key, default_skip):
         content = part.encode("utf-8", "surrogatepass")
         digest.update(len(content).to_bytes(8, "little") + content)
-    return MetricsFile(tuple(metric for _, metric in found), text, digest.hexdigest())
+    return MetricsFile(tuple(metric for _, metric in found), text, digest.hexdigest(), default_skip)
 
 
 def _definitions(document: Any, name: str, problems: list[str]) -> Iterator[Reader]:

@@ -22,17 +22,23 @@ def current(database: Database, *, metrics: str, digest: str, software: str, now
     with database.read() as tx:
         change = rules.latest(tx)
         found = rulesets.find(tx, change, digest, software)
-        known = found is not None or rulesets.has_document(tx, digest)
     if found is not None:
         return found
-    if not known:
-        _unless_there(database, lambda tx: rulesets.add_document(tx, digest, metrics, now))
+    keep_document(database, digest, metrics, now)
     _unless_there(database, lambda tx: rulesets.add(tx, change, digest, software, now))
     with database.read() as tx:
         made = rulesets.find(tx, change, digest, software)
     if made is None:
         raise NotFound(f"the rule-set version of change {change} is gone")
     return made
+
+
+def keep_document(database: Database, digest: str, text: str, now: datetime) -> None:
+    """Keep the text of a metrics.yml under its digest, where nobody has done so yet."""
+    with database.read() as tx:
+        known = rulesets.has_document(tx, digest)
+    if not known:
+        _unless_there(database, lambda tx: rulesets.add_document(tx, digest, text, now))
 
 
 def get(database: Database, version: int) -> Ruleset:

@@ -98,6 +98,23 @@ class Scopes:
 
         self._database.transact(work)
 
+    def begin(self, identifiers: Collection[str], at: datetime, *, author: str, reason: str) -> None:
+        """Let rating of scopes that have not started begin with the period that holds ``at``; others stay."""
+        begin = Period.containing(at, self._length).begin
+
+        def work(tx: Connection) -> None:
+            index.serialise(tx)
+            states = [state for state in rows.named(tx, identifiers) if state.due is None]
+            if not states:
+                return
+            change = index.open_tx(tx, at=self._clock(), author=author, cause="start", reason=(
+                f"{_named([state.identifier for state in states])} from {instant(begin)} on: {reason}"))
+            rows.record_reset(tx, change, states, begin)
+            rows.clear(tx, [state.id for state in states])
+            rows.set_start(tx, [state.id for state in states], begin)
+
+        self._database.transact(work)
+
     def activate(self, identifiers: Collection[str], active: bool) -> None:
         """Rate these scopes again, or leave them alone from now on."""
         self._database.transact(

@@ -20,7 +20,8 @@ def test_it_rates_what_is_asked_for_and_says_how_far_it_is(site: Site) -> None:
 def test_once_more_changes_nothing(site: Site) -> None:
     before = site.rated().here.json("report", "--by", "scope,metric,time,flavor")
     again = site.spawn("rate", "--begin", FIRST, "--end", LAST)
-    assert (again.code, again.err) == (0, "")
+    assert again.code == 0
+    assert again.err == "Nothing was rated: all scopes (2) are rated up to 2026-03-02T04:00:00Z already, or further.\n"
     assert site.here.json("report", "--by", "scope,metric,time,flavor") == before
     assert site.here.json("status", "--verify")[-1]["state"] == "ok"
 
@@ -34,11 +35,40 @@ def test_an_earlier_begin_takes_the_scopes_back(site: Site) -> None:
 
 
 def test_what_could_not_be_rated_is_named_and_the_exit_code_says_so(site: Site) -> None:
-    ran = site.prepared().spawn("rate", "--begin", FIRST, "--end", "2026-03-02T05:00")
+    site.prepared()
+    path = site.path / "usage.csv"
+    path.write_text(path.read_text() + "2026-03-02T05:00:00Z,instance,-1e30,beta,small\n")
+    ran = site.spawn("rate", "--begin", FIRST, "--end", "2026-03-02T06:00")
     assert ran.code == 1
-    assert "scope 'alpha': the source has no sign of life in 2026-03-02T04:00:00Z" in ran.err
+    assert "scope 'beta': instance in" in ran.err
+    assert "alpha" not in ran.err.partition("%")[2]
     assert "Traceback" not in ran.err
     assert [row["points"] for row in site.here.json("report", "--by", "")] == [6]
+
+
+def test_i8_m12_a_file_that_has_ended_is_finished_and_not_failing(site: Site) -> None:
+    ran = site.prepared().spawn("rate", "--begin", FIRST, "--end", "2026-03-02T08:00")
+    assert ran.code == 0
+    assert "the source ends at 2026-03-02T03:30:00Z: what was used after that is not known" in ran.err
+    listed = site.here.json("scopes", "list")
+    assert {(scope["state"], scope["due"]) for scope in listed} == {("ok", "2026-03-02T04:00:00Z")}
+    again = site.spawn("rate", "--begin", "2026-03-02T04:00", "--end", "2026-03-02T08:00")
+    assert "error" in again.err
+    daemon = site.spawn("processor", "--once")
+    assert (daemon.code, "WARNING" in daemon.err, "ERROR" in daemon.err) == (0, False, False), daemon.err
+    assert {scope["state"] for scope in site.here.json("scopes", "list")} == {"ok"}
+    # The file goes on, and so does rating.
+    path = site.path / "usage.csv"
+    path.write_text(path.read_text() + "2026-03-02T06:00:00Z,instance,1,beta,small\n")
+    assert site.spawn("processor", "--once").code == 0
+    assert {scope["due"] for scope in site.here.json("scopes", "list")} == {"2026-03-02T07:00:00Z"}
+
+
+def test_i8_m12_it_says_when_it_did_nothing_and_why(site: Site) -> None:
+    site.rated()
+    site.here.ok("scopes", "activate", "--off", "alpha", "beta")
+    ran = site.spawn("rate", "--begin", FIRST, "--end", LAST)
+    assert "Nothing was rated: none of 2 scopes is rated: they are inactive" in ran.err
 
 
 def test_a_source_without_scopes_is_warned_of(site: Site) -> None:

@@ -17,7 +17,9 @@ def test_all_is_well(site: Site) -> None:
     assert code == 0
     assert found["ledger"] == ("ok", "6 points")
     assert found["metrics.yml"] == ("ok", "1 metric")
-    assert found["source"] == ("ok", "no data in the last weeks")
+    assert found["source"] == ("ok", "it ends at 2026-03-02T03:30:00Z: nothing is due after that")
+    assert found["rating modules"] == ("ok", "hashmap")
+    assert found["workers"] == ("ok", "none is at work, and nothing is due")
     assert found["totals"][0] == "ok"
     assert not [name for name, (state, _) in found.items() if state == "error"]
 

@@ -13,10 +13,11 @@ from cloudkitty_like.db.scopes import ScopeState
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.domain.query import Query
 from cloudkitty_like.orchestrator.collect import Gatherer
-from cloudkitty_like.orchestrator.daemon import Parts, Tempo, Worker
+from cloudkitty_like.orchestrator.daemon import Worker
 from cloudkitty_like.orchestrator.failures import Failures
 from cloudkitty_like.orchestrator.heartbeat import Pulse
 from cloudkitty_like.orchestrator.newcomers import Newcomers, Source
+from cloudkitty_like.orchestrator.parts import Parts, Tempo
 from cloudkitty_like.orchestrator.process import Processor
 from cloudkitty_like.orchestrator.reprocess import Past, Reprocessor
 from cloudkitty_like.orchestrator.stages import Stages
@@ -49,6 +50,7 @@ class Bench:
         self.ruleset, self.stages, self.stop = 1, Stages(), threading.Event()
         self.rate: Callable[..., Any] = lambda scope, period, frames: [
             frame.with_price([Decimal(2)] * len(frame)) for frame in frames]
+        self.ends: Callable[[], datetime | None] = lambda: None
         self.progress: list[tuple[datetime, int]] = []
         self.ledger = Ledger(database, self.storage, self.clock, "tester")
         self.scopes = Scopes(database, self.clock, HOUR)
@@ -73,7 +75,7 @@ class Bench:
             gatherer=gatherer,
             processor=Processor(self.ledger, {}, self.stages), reprocessor=reprocessor, failures=self.failures,
             rating=lambda: (self.ruleset, self.rate), lease=self.lease, pulse=self.pulse, clock=self.clock,
-            stop=self.stop)
+            stop=self.stop, outages=self.failures.outages, ends=self.ends)
         settings = {"period": HOUR, "wait_periods": 0, "shards": 8, "poll_seconds": 0.01, "discovery": timedelta(0)}
         return Worker(parts, Tempo(**{**settings, **tempo}),
                       lambda period, scopes: self.progress.append((period.begin, scopes)))

@@ -12,7 +12,7 @@ from cloudkitty_like.api.params import NULLABLE, NUMBER, TEXT, WHOLE, Param, giv
 from cloudkitty_like.api.render import with_offset
 from cloudkitty_like.api.v2.asking import LIMIT, OFFSET
 from cloudkitty_like.service import history
-from cloudkitty_like.service.history import LEDGER, RULES, Entry, Wanted
+from cloudkitty_like.service.history import KINDS, Entry, Wanted
 
 ENTRY = object_of(at=TEXT, kind=TEXT, first=WHOLE, last=WHOLE, author=TEXT, cause=TEXT, reason=TEXT, summary=TEXT,
                   begin=NULLABLE, end=NULLABLE, scopes=WHOLE, published=WHOLE, superseded=WHOLE, price=NUMBER)
@@ -26,12 +26,12 @@ class Changes:
 
     @gives(object_of(total=WHOLE, results=list_of(ENTRY)))
     @takes(begin=Param(Moment(), None, "first instant"), end=Param(Moment(), None, "first instant after"),
-           kind=Param(Text((RULES, LEDGER)), None), scope_id=Param(Texts(), (), "only what concerns these scopes"),
+           kind=Param(Text(KINDS), None), scope_id=Param(Texts(), (), "only what concerns these scopes"),
            everything=Param(Boolean(), False, "ordinary rating too"), offset=OFFSET, limit=LIMIT)
     def get_all(self, context: Context, *, begin: datetime | None, end: datetime | None, kind: str | None,
                 scope_id: Sequence[str], offset: int, limit: int, **more: bool) -> Any:
         """A page of changes, the newest first."""
-        wanted = Wanted(begin, end, (RULES, LEDGER) if kind is None else (kind,), scope_id or None, more["everything"])
+        wanted = Wanted(begin, end, KINDS if kind is None else (kind,), scope_id or None, more["everything"])
         found = self.history.entries(wanted)[::-1]
         return {"total": len(found), "results": [_written(entry, context) for entry in found[offset:offset + limit]]}
 

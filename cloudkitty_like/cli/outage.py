@@ -1,0 +1,157 @@
+"""The rows of ``status`` that say whether anything can be rated: modules, source, definitions, workers, room to write.
+
+A worker at work tells in its heartbeat what keeps it from rating; its word
+counts beside what this command finds on its own host.
+"""
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cloudkitty_like.cli.check import Check, State, tried
+from cloudkitty_like.domain.errors import Error, Unavailable
+from cloudkitty_like.domain.period import Period, instant
+
+if TYPE_CHECKING:
+    from cloudkitty_like.app import App
+    from cloudkitty_like.db.workers import Heartbeat
+    from cloudkitty_like.service.workforce import Workforce
+
+LITTLE, TOO_LITTLE = 256 << 20, 8 << 20        # bytes free beside an SQLite database
+
+
+def workforce(app: App) -> Workforce:
+    """Who is at work, and how much there is to rate."""
+    from cloudkitty_like.service.workforce import workforce
+
+    with app.database.read() as tx:
+        return workforce(tx, app.clock(), app.period, app.conf.collect.wait_periods)
+
+
+# --- what is needed to rate -------------------------------------------------------------------------
+
+
+def source(app: App, known: Workforce | None) -> Check:
+    """Whether the source answers here and, where somebody is at work (None: nobody knows), there."""
+    from cloudkitty_like.db.workers import SOURCE
+
+    found = tried("source", lambda: _data(app))
+    if found.state == "ok" and found.text.startswith(NO_DATA):
+        found = replace(found, state="warning")
+    return _with_workers(found, known, SOURCE)
+
+
+NO_DATA = "it answers, and has no data"
+
+
+def _data(app: App) -> str:
+    ends = getattr(app.collector, "ends", lambda: None)()
+    if ends is not None:
+        return f"it ends at {instant(ends)}: nothing is due after that"
+    now = app.clock()
+    since = Period.month_of(now - timedelta(days=28)).begin
+    begins = app.collector.begins(app.metrics.metrics, Period(since, now))
+    if begins is None:
+        return f"{NO_DATA} since {instant(since)}"
+    return f"data since {instant(begins)}, looking back to {instant(since)}"
+
+
+def rating_modules(app: App, known: Workforce) -> Check:
+    """Whether every module that is on can be loaded and makes sense of its rules, here and at the workers."""
+    from cloudkitty_like.db.workers import MODULES
+
+    found = tried("rating modules", lambda: ", ".join(app.tariffs.latest()[1].modules))
+    if not found.text:
+        found = replace(found, state="warning", text="none is on: nothing gets a price")
+    return _with_workers(found, known, MODULES)
+
+
+def _with_workers(check: Check, known: Workforce | None, cause: str) -> Check:
+    blocked = known.blocked(cause) if known is not None else []
+    if not blocked:
+        return check
+    told = "; ".join(f"worker {beat.place}: {beat.doing}" for beat in blocked)
+    return Check(check.name, "error", told if check.state == "ok" else f"{check.text}; {told}")
+
+
+def definitions(app: App) -> Check:
+    """Whether all workers measure by the same metric definitions, and this host would."""
+    name = "metric definitions"
+    standing = app.acceptances.standing()
+    if standing is None:
+        return Check(name, "ok", "none accepted yet: the first worker accepts its own")
+    if standing.differing:
+        return Check(name, "error", f"{standing} (decide: cloudkitty-like metrics accept FILE --reason TEXT)")
+    try:
+        change = app.acceptances.differs(app.metrics)
+    except Error:
+        change = None              # metrics.yml has a row of its own
+    if change is None:
+        return Check(name, "ok", str(standing))
+    return Check(name, "warning", f"metrics.yml here is not the accepted one: {change}; it comes to hold when a worker "
+                                  "starts with it and no other is at work")
+
+
+def room(app: App) -> Check:
+    """Whether the database can be written, and for SQLite whether there is room to."""
+    check = tried("writing", lambda: _written(app))
+    if app.database.dialect != "sqlite" or check.state != "ok":
+        return check
+    free = shutil.disk_usage(Path(str(app.database.url.database)).parent).free
+    if free >= LITTLE:
+        return check
+    return Check(check.name, "error" if free < TOO_LITTLE else "warning",
+                 f"{free >> 20} MiB are free where the database is: nothing can be recorded without room")
+
+
+def _written(app: App) -> str:
+    from sqlalchemy import update
+    from sqlalchemy.exc import DBAPIError
+
+    from cloudkitty_like.db.tables import ledger_setting
+
+    try:
+        with app.database.write() as tx:       # of no row: only whether it may be
+            tx.execute(update(ledger_setting).where(ledger_setting.c.name == "").values(value=""))
+    except DBAPIError as error:
+        raise Unavailable(f"the database {app.database} cannot be written: {' '.join(str(error.orig).split())}"
+                          ) from error
+    return "the database can be written"
+
+
+# --- who rates --------------------------------------------------------------------------------------
+
+
+def workers(known: Workforce) -> list[Check]:
+    """Whether those are at work that have to be, then each of them and each that was lost."""
+    lost: State = "error" if known.missing else "warning"
+    return [
+        Check("workers", *_at_work(known)),
+        *(Check(f"worker {beat.place}", "error" if beat.blocked else "ok", _told(beat)) for beat in known.alive),
+        *(Check(f"worker {beat.place}", lost, f"{_told(beat)}; last seen {instant(beat.seen_at)[:19]}Z")
+          for beat in known.lost)]
+
+
+def _at_work(known: Workforce) -> tuple[State, str]:
+    due = f"{known.due} scope{'s' * (known.due != 1)} could be rated further"
+    if known.alive:
+        blocked = [beat for beat in known.alive if beat.blocked]
+        text = f"{len(known.alive)} at work"
+        if not blocked:
+            return "ok", text
+        return ("error" if len(blocked) == len(known.alive) else "warning",
+                f"{text}, {len(blocked)} of which cannot rate anything")
+    if known.missing:
+        return "error", f"none is at work, and {due} (start: cloudkitty-like processor, or standalone)"
+    if not known.due:
+        return "ok", "none is at work, and nothing is due"
+    return "ok", f"none is at work; {due} when one is started (processor, standalone, rate)"
+
+
+def _told(beat: Heartbeat) -> str:
+    stages = ", ".join(f"{name} {cpu:.1f} s CPU" for name, (_, cpu) in sorted(beat.stages.items()))
+    return (f"{beat.doing} since {instant(beat.since)[:19]}Z, {beat.periods} periods, {beat.points} points, "
+            f"{beat.requests} requests; {stages or 'nothing done yet'}")

@@ -1,0 +1,56 @@
+"""Who is at work on a ledger, what keeps them from rating, and how much there is to rate."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from cloudkitty_like.db import scopes, settings, workers
+from cloudkitty_like.db.scopes import ScopeState
+from cloudkitty_like.db.workers import Heartbeat
+from cloudkitty_like.domain.period import Period
+
+
+@dataclass(frozen=True, slots=True)
+class Workforce:
+    """The workers that were seen lately, those that were lost, and the scopes with a period that could be rated now.
+
+    ``daemon``: whether one is to be at work, as the last was told; a ledger
+    that is rated by hand, or now and then, misses nobody.
+    """
+
+    alive: Sequence[Heartbeat]
+    lost: Sequence[Heartbeat]
+    due: int
+    daemon: bool
+    source_ends: datetime | None       # the last instant that the source will ever know of; None: it goes on
+
+    @property
+    def missing(self) -> bool:
+        """Whether something is due that nobody will rate."""
+        return not self.alive and bool(self.due) and (self.daemon or bool(self.lost))
+
+    def blocked(self, *causes: str) -> list[Heartbeat]:
+        """The living workers that these causes, of :data:`cloudkitty_like.db.workers.CAUSES`, keep from rating."""
+        return [beat for beat in self.alive if beat.blocked in causes]
+
+
+def workforce(tx: Connection, now: datetime, length: timedelta, wait_periods: int) -> Workforce:
+    """As it is now.  ``length``: of a period."""
+    beats, ends = workers.everyone(tx), settings.source_ends(tx)
+    latest = now - (1 + wait_periods) * length
+    due = sum(_is_due(state, latest, ends) for state in scopes.everything(tx))
+    return Workforce([beat for beat in beats if beat.alive(now)], [beat for beat in beats if not beat.alive(now)],
+                     due, settings.daemon(tx), ends)
+
+
+def _is_due(state: ScopeState, latest: datetime, ends: datetime | None) -> bool:
+    """Whether a worker would take it up now or after a pause; a parked scope waits for other rules."""
+    if not state.active or not state.found or state.parked_ruleset is not None:
+        return False
+    if state.due is None:
+        begin = state.starts_at or Period.month_of(state.seen_at).begin
+        return ends is None or begin <= ends
+    return state.due <= latest and (ends is None or state.due <= ends)

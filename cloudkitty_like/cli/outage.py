@@ -5,22 +5,18 @@ counts beside what this command finds on its own host.
 """
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloudkitty_like.cli.check import Check, State, tried
-from cloudkitty_like.domain.errors import Error, Unavailable
+from cloudkitty_like.domain.errors import Error
 from cloudkitty_like.domain.period import Period, instant
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
     from cloudkitty_like.db.workers import Heartbeat
     from cloudkitty_like.service.workforce import Workforce
-
-LITTLE, TOO_LITTLE = 256 << 20, 8 << 20        # bytes free beside an SQLite database
 
 
 def workforce(app: App) -> Workforce:
@@ -97,29 +93,17 @@ def definitions(app: App) -> Check:
 
 def room(app: App) -> Check:
     """Whether the database can be written, and for SQLite whether there is room to."""
-    check = tried("writing", lambda: _written(app))
-    if app.database.dialect != "sqlite" or check.state != "ok":
-        return check
-    free = shutil.disk_usage(Path(str(app.database.url.database)).parent).free
-    if free >= LITTLE:
+    from cloudkitty_like.service.room import LITTLE, TOO_LITTLE, free_bytes, require_writable
+
+    def written() -> str:
+        require_writable(app.database)
+        return "the database can be written"
+
+    check, free = tried("writing", written), free_bytes(app.database)
+    if check.state == "error" or free is None or free >= LITTLE:
         return check
     return Check(check.name, "error" if free < TOO_LITTLE else "warning",
-                 f"{free >> 20} MiB are free where the database is: nothing can be recorded without room")
-
-
-def _written(app: App) -> str:
-    from sqlalchemy import update
-    from sqlalchemy.exc import DBAPIError
-
-    from cloudkitty_like.db.tables import ledger_setting
-
-    try:
-        with app.database.write() as tx:       # of no row: only whether it may be
-            tx.execute(update(ledger_setting).where(ledger_setting.c.name == "").values(value=""))
-    except DBAPIError as error:
-        raise Unavailable(f"the database {app.database} cannot be written: {' '.join(str(error.orig).split())}"
-                          ) from error
-    return "the database can be written"
+                 f"{free >> 20} MiB are free where the database is: without room nothing can be recorded")
 
 
 # --- who rates --------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import argparse
 import logging
 from typing import TYPE_CHECKING
 
+from cloudkitty_like.cli.announcement import announce
 from cloudkitty_like.cli.working import leave, log_as_configured, stopping
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ def run(args: argparse.Namespace, app: App) -> int:
         return _supervise(args, app, workers)
     with stopping() as stop:
         worker = app.worker(stop)
+        announce(app)
+        if args.once:
+            worker.pulse.daemon = False        # who comes now and then is not missed when it has gone
         with worker.pulse:
             worker.drain() if args.once else worker.run()
     app.close()

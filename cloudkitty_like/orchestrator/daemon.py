@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from time import monotonic
@@ -131,7 +132,8 @@ class Worker:
         parts = self._parts.renewed()
         if parts is not None:
             self._parts, self._ahead = parts, Ahead(parts.gatherer)
-        self._ends = self._parts.ends()
+        with suppress(Stopped):
+            self._ends = self._parts.ends()
 
     def _correcting(self) -> Look:
         try:

@@ -129,7 +129,9 @@ def _rate(args: argparse.Namespace, app: App) -> int:
         catching_up = Progress(Period(Period.month_of(app.clock()).begin, app.clock()))
         live = _Live()
         worker = app.worker(stop, progressed=lambda period, scopes: (live if live.on else catching_up)(period, scopes))
+        worker.pulse.daemon = not args.once        # one that comes now and then is not missed when it has gone
         with worker.pulse, _api(args, stop):
+            worker.settle()
             _begin_with_file(app, worker)
             _drain(worker, once=args.once)
             catching_up.close()

@@ -107,8 +107,8 @@ class Site:
     def fill(self) -> None:
         """Rules, scopes and usage of every tenant."""
         upgrade(self.app.database)
-        rules.apply(self.app.database, parse(self._rules()), rules.Application(NOW, True, False),
-                    Change(NOW, "tester", "apply"), lambda amendment: None)
+        rules.apply(self.app.database, parse(self._rules()), rules.Application(NOW, retroactive=True),
+                    Change(NOW, "tester", "apply"))
         change, _ = self.app.rating()
         for tenant in self.who.values():
             with self.app.database.write() as tx:

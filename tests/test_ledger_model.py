@@ -45,6 +45,7 @@ class Life:
         self.path, self.here, self.random = path, here, random.Random(seed)
         self.model, self.end, self.effective = Ledger(SCOPES), 0, 0
         self.points_from, self.undoable_from, self.whole_from = 0, 0, 0
+        self.undone: set[int] = set()
         write_configuration(path / "rating.conf", {
             "database": {"connection": connection},
             "orchestrator": {"coordination_url": f"file://{path}/locks"},
@@ -162,7 +163,8 @@ class Life:
         started = set(self.tasks()) - set(before)
         for number in started:
             self.model.undo(number, undone)
-        assert (ran.code == 0) == bool(self.model.tasks[undone].changed), ran
+        assert (ran.code == 0) == (bool(self.model.tasks[undone].changed) and undone not in self.undone), ran
+        self.undone |= {undone} if started else set()
         assert len(started) == (ran.code == 0), ran
 
     def reset(self) -> None:

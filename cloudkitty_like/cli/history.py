@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                       help="only changes of rules, scripts, modules and metric definitions")
     kind.add_argument("--ledger", action="store_true", help="only changes of the ledger")
     parser.add_argument("--all", action="store_true", help="also ordinary rating, period by period")
+    parser.add_argument("--last", type=_count, metavar="N", help="only the newest N changes")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--csv", action="store_true", help="print CSV")
     form.add_argument("--json", action="store_true", help="print JSON, amounts as strings")
@@ -40,6 +42,8 @@ def run(args: argparse.Namespace, app: App) -> int:
         raise Invalid("--end: it is not after --begin")
     kinds = (RULES, METRICS) if args.rules else (LEDGER,) if args.ledger else KINDS
     found = History(app.database).entries(Wanted(args.begin, args.end, kinds, args.scope, args.all))
+    if args.last is not None:
+        found = found[-args.last:]
     if args.json:
         output.json([_entry(entry) for entry in found])
     elif args.csv:
@@ -51,8 +55,14 @@ def run(args: argparse.Namespace, app: App) -> int:
     else:
         output.table(("when", "who", "change", "cause", "what", "why"), [
             (instant(entry.at)[:19] + "Z", entry.author, _number(entry), entry.cause, entry.summary, entry.reason)
-            for entry in found])
+            for entry in found], wrapped={"what", "why"})
     return 0
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch("[1-9][0-9]{0,8}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of changes")
+    return int(text)
 
 
 def _number(entry: Entry) -> str:

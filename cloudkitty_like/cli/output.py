@@ -2,23 +2,77 @@
 from __future__ import annotations
 
 import json as _json
+import os
+import shutil
 import sys
 import unicodedata
 from collections.abc import Collection, Sequence
+from itertools import zip_longest
+
+NARROWEST = 12          # columns that a wrapped cell takes at least
 
 
-def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, right: Collection[str] = ()) -> None:
-    """Columns as wide as their content; those named in ``right`` are flush right."""
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, right: Collection[str] = (),
+          wrapped: Collection[str] = ()) -> None:
+    """Columns as wide as their content; those named in ``right`` are flush right.
+
+    Those named in ``wrapped`` take several lines where the table is wider than the terminal.
+    """
     lines = [list(headers), *([printable(cell) for cell in row] for row in rows)]
-    widths = [max(_width(line[n]) for line in lines) for n in range(len(headers))]
+    widths = _fitted([max(_width(line[n]) for line in lines) for n in range(len(headers))],
+                     [n for n, header in enumerate(headers) if header in wrapped])
     for number, line in enumerate(lines):
-        cells = [
-            " " * (widths[n] - _width(cell)) + cell if headers[n] in right else cell + " " * (widths[n] - _width(cell))
-            for n, cell in enumerate(line)
-        ]
-        print("  ".join(cells).rstrip())
+        parts = [_pieces(cell, width) for cell, width in zip(line, widths, strict=True)]
+        for pieces in zip_longest(*parts, fillvalue=""):
+            print("  ".join(_padded(piece, width, header in right) for piece, width, header
+                            in zip(pieces, widths, headers, strict=True)).rstrip())
         if number == 0:
             print("  ".join("-" * width for width in widths))
+
+
+def _padded(text: str, width: int, right: bool) -> str:
+    blanks = " " * (width - _width(text))
+    return blanks + text if right else text + blanks
+
+
+def _fitted(widths: list[int], wrapped: Sequence[int]) -> list[int]:
+    """The widths of columns, those of ``wrapped`` cut down so that a line fits the terminal."""
+    screen = screen_width()
+    if screen is None:
+        return widths
+    fitted = list(widths)
+    room = screen - 2 * (len(widths) - 1) - sum(width for n, width in enumerate(widths) if n not in wrapped)
+    # From the narrowest on each takes what it needs, at most an equal share of the room that is left.
+    for place, column in enumerate(sorted(wrapped, key=lambda n: widths[n])):
+        fitted[column] = min(widths[column], max(room // (len(wrapped) - place), NARROWEST))
+        room -= fitted[column]
+    return fitted
+
+
+def screen_width() -> int | None:
+    """How many columns a line may take: what COLUMNS says, or the terminal; None where no terminal shows it."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given):
+        return int(given)
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def _pieces(text: str, width: int) -> list[str]:
+    """The text in lines of at most ``width`` columns, broken between words where that is possible."""
+    if _width(text) <= width:
+        return [text]
+    pieces = [""]
+    for word in text.split(" "):
+        joined = f"{pieces[-1]} {word}" if pieces[-1] else word
+        if _width(joined) <= width:
+            pieces[-1] = joined
+            continue
+        pieces += [""] if pieces[-1] else []
+        for character in word:
+            if _width(pieces[-1] + character) > width:
+                pieces.append("")
+            pieces[-1] += character
+    return pieces
 
 
 def json(value: object) -> None:

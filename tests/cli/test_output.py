@@ -130,3 +130,19 @@ def test_i8_m8_a_full_disk_is_said_by_a_command_that_only_reads(site: Site) -> N
     site.prepared()
     assert full(*conf(site, "config", "sample")) == (
         1, "cloudkitty-like: error: standard output: No space left on device\n")
+
+
+def test_i8_small_wrapped_columns_share_what_the_others_leave(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "50")
+    output.table(("id", "what", "why"), [("1", "short", "words " * 12), ("2", "x" * 50, "\u4f60" * 12)],
+                 wrapped={"what", "why"})
+    lines = capsys.readouterr().out.splitlines()
+    assert max(sum(2 if ord(character) > 0x3000 else 1 for character in line) for line in lines) <= 50
+    assert "".join(line[4:26].strip() for line in lines[2:]).replace("short", "").startswith("x" * 22)
+    assert " ".join(lines[2:]).count("words") == 12
+
+
+def test_i8_small_a_table_that_fits_is_not_wrapped(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "30")
+    output.table(("id", "what"), [("1", "a word or two")], wrapped={"what"})
+    assert capsys.readouterr().out.splitlines()[-1] == "1   a word or two"

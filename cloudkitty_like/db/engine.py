@@ -14,7 +14,7 @@ import random
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from math import inf
 from pathlib import Path
 from time import monotonic, sleep
@@ -22,7 +22,9 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
+from sqlalchemy.pool import NullPool
 
+from cloudkitty_like.db import read_only
 from cloudkitty_like.domain.errors import Conflict, Invalid, Unavailable
 
 LOG = logging.getLogger(__name__)
@@ -78,6 +80,15 @@ class Database:
         return not self.url.database or self.url.database == ":memory:" or self.url.database.startswith("file:")
 
     @property
+    def is_read_only(self) -> bool:
+        """Whether it is a file that this process may read and not write."""
+        return self.dialect == "sqlite" and not self._in_memory and read_only.is_read_only(self._path)
+
+    @property
+    def _path(self) -> Path:
+        return Path(str(self.url.database))
+
+    @property
     def engine(self) -> Engine:
         with self._lock:
             if self._engine is None:
@@ -102,6 +113,9 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction that may write; rolled back if the block raises.  Undone where the database did so."""
+        if self.is_read_only:
+            raise Unavailable(f"the database {self} can only be read: this user may not write the file, or not into "
+                              "its directory")
         with self._translated(), self.engine.connect() as connection:
             connection.info["write"] = True
             if self.dialect != "sqlite":
@@ -115,7 +129,8 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One consistent view; nothing written in it would stay."""
-        with self._translated(), self.engine.connect() as connection:
+        whole = read_only.unchanged(self._path) if self.is_read_only else nullcontext()
+        with self._translated(), whole, self.engine.connect() as connection:
             if self.dialect != "sqlite":     # several questions, one answer: SQLite's transactions are so by nature
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
@@ -132,6 +147,8 @@ class Database:
             if not self._in_memory:
                 self._make_room()
             options = {"connect_args": {"timeout": SQLITE_BUSY_SECONDS, "check_same_thread": False}}
+            if self.is_read_only:
+                options["poolclass"] = NullPool        # whether somebody writes is looked at for each connection
         else:
             options.setdefault("pool_pre_ping", True)
         try:
@@ -139,8 +156,11 @@ class Database:
         except (ModuleNotFoundError, NoSuchModuleError) as error:
             raise Invalid(f"[database] connection: {error}",
                           hint=f"pip install 'cloudkitty-like[{EXTRAS.get(self.dialect, '')}]'") from None
-        if self.dialect == "sqlite":
+        if self.dialect == "sqlite" and self.is_read_only:
+            event.listen(engine, "do_connect", read_only.connect)
+        elif self.dialect == "sqlite":
             event.listen(engine, "connect", _prepare_sqlite)
+        if self.dialect == "sqlite":
             event.listen(engine, "begin", _begin_sqlite)
         elif self.dialect == "mysql":
             event.listen(engine, "connect", _prepare_mysql)

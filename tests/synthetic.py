@@ -221,11 +221,12 @@ class Synthetic:
             return [_row({}, stamp, b"1")] if self._alive(self._period(at)) else []
         if since := _BEGINS.search(text):
             self._count("begins")
-            first = next((period for period in range(self.catalogue.periods) if self._alive(period)), None)
+            window = EPOCH + round(float(since[1]) * 1000) * MILLISECOND
+            first = next((period for period in range(self.catalogue.periods) if self._alive(period)
+                          and self.catalogue.begin + (period + 1) * self.catalogue.length > window), None)
             if first is None:
                 return []
-            begin = max(self.catalogue.begin + first * self.catalogue.length,
-                        EPOCH + round(float(since[1]) * 1000) * MILLISECOND)
+            begin = max(self.catalogue.begin + first * self.catalogue.length, window)
             return [_row({}, stamp, _stamp(begin))] if begin < min(at, self.catalogue.end) else []
         if text.startswith(f"max by ({self.catalogue.scope_key}) ("):
             self._count("scopes")

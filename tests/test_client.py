@@ -314,6 +314,18 @@ def test_scopes_are_shown_switched_and_reset(cloudkitty: Cloudkitty) -> None:
     assert states == {"2026-10-31T09:00:00+00:00"}
 
 
+@runs("scope state get", "scope state reset", "summary get", versions=("2",))
+def test_i8_m13_the_client_skips_and_reads_a_summary_in_which_something_is_missing(cloudkitty: Cloudkitty) -> None:
+    november = ("-b", "2026-11-01T00:00:00Z", "-e", "2026-12-01T00:00:00Z")
+    before = cloudkitty.rows("summary get -g project_id", *OCTOBER)
+    cloudkitty.ok("scope state reset --all-scopes 2026-11-01T06:00:00Z")
+    assert {row["State"] for row in cloudkitty.rows("scope state get --collector file")} == {
+        "2026-11-01T05:00:00+00:00"}
+    assert cloudkitty.rows("summary get -g project_id", *november) == []
+    assert cloudkitty.rows("summary get -g project_id", *OCTOBER) == before
+    assert "HTTP 400" in cloudkitty("scope state reset --all-scopes 2999-01-01T00:00:00Z").err
+
+
 @runs("tasks reprocessing create", "tasks reprocessing get", versions=("2",))
 def test_periods_are_asked_to_be_rated_again(cloudkitty: Cloudkitty) -> None:
     cloudkitty.ok("tasks reprocessing create --scope-id website --scope-id laboratory --reason price "

@@ -204,6 +204,26 @@ def test_hours_in_which_the_source_was_dead_stay_due_until_an_operator_accepts_t
         assert site.usage() == served(catalogue)
 
 
+def test_i8_m10_with_skip_dead_hours_are_unknown_until_the_source_knows_them(tmp_path):
+    dead = replace(CATALOGUE, silent=frozenset({2, 3}))
+    begin, end = (instant(dead.begin + hour * dead.length) for hour in (2, 4))
+    with Synthetic(dead) as source, site_of(
+            tmp_path, source, collector_prometheus={"guard": "up"},
+            orchestrator={"gap_policy": "skip", "gap_after": 0, "retry_first": 1, "retry_most": 1}) as site:
+        assert f"warning: not rated: {begin} to {end} is unknown, of " in site.rate()
+        assert set(site.due().values()) == {instant(dead.end)}
+        assert site.usage() == served(dead)
+        holes = [(hole["begin"], hole["end"], hole["kind"]) for one in site.scopes().values() for hole in one["holes"]]
+        assert holes == [(begin, end, "unknown")] * len(dead.scopes)
+        assert f"{begin} to {end} is unknown" in site.run("report").stdout
+        source.catalogue = CATALOGUE               # the history is filled in
+        time.sleep(1.2)
+        assert "unknown" not in site.rate()
+        assert site.usage() == served(CATALOGUE)
+        assert not any(one["holes"] for one in site.scopes().values())
+        site.verify()
+
+
 def test_a_failing_scope_is_tried_again_when_its_time_has_come_while_others_go_on(tmp_path):
     with Synthetic(CATALOGUE, [Fault("500", scope=VICTIM, period=2)]) as source, \
             site_of(tmp_path, source, orchestrator={"retry_first": 1, "retry_most": 1}) as site:

@@ -36,6 +36,7 @@ from cloudkitty_like.service.grouping import Groups
 from cloudkitty_like.service.hashmap import Hashmap
 from cloudkitty_like.service.health import Health
 from cloudkitty_like.service.history import History
+from cloudkitty_like.service.holes import Holes
 from cloudkitty_like.service.modules import Modules
 from cloudkitty_like.service.posting import Posting
 from cloudkitty_like.service.quote import Quotes
@@ -118,7 +119,9 @@ def _rating_v1(services: Services) -> list[Route]:
 
 def _v2(services: Services) -> list[Route]:
     asked = asking.Asking(services.scope_key, services.summary.change_at, services.summary.last_change)
-    summaries = summary.Summaries(asked, Groups(services.summary), services.period)
+    summaries = summary.Summaries(
+        asked, Groups(services.summary), services.period,
+        Holes(services.database, services.clock, "api").of_query)
     frames = dataframes.DataFrames(
         asked, Dataframes(services.database, services.storage),
         Posting(services.database, services.storage, services.clock, services.scope_key, services.period))

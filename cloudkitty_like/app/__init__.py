@@ -145,7 +145,13 @@ class App:
     def scopes(self) -> Any:
         from cloudkitty_like.service.scopes import Scopes
 
-        return Scopes(self.database, self.clock, self.period)
+        return Scopes(self.database, self.clock, self.period, self.conf.collect.wait_periods)
+
+    @cached_property
+    def holes(self) -> Any:
+        from cloudkitty_like.service.holes import Holes
+
+        return Holes(self.database, self.clock, self.author)
 
     @cached_property
     def reprocessing(self) -> Any:

@@ -12,6 +12,7 @@ from cloudkitty_like.orchestrator.agreement import Agreement
 from cloudkitty_like.orchestrator.collect import Gatherer
 from cloudkitty_like.orchestrator.daemon import Worker
 from cloudkitty_like.orchestrator.failures import Failures
+from cloudkitty_like.orchestrator.gaps import SKIP, GapPolicy, Gaps
 from cloudkitty_like.orchestrator.heartbeat import Pulse
 from cloudkitty_like.orchestrator.newcomers import Newcomers, Source
 from cloudkitty_like.orchestrator.outages import Outages
@@ -69,13 +70,17 @@ class _Workshop:
         source = Source(app.fetcher, app.collector, metrics, collect.scope_key, app.conf.fetcher.backend,
                         collect.collector)
         skip = skips(metrics)
+        gaps = Gaps(app.holes, gatherer, lambda window: app.collector.begins(metrics, window), GapPolicy(
+            options.gap_policy == SKIP, timedelta(seconds=options.gap_after),
+            timedelta(seconds=options.retry_first)), app.scopes.complete_to)
         return Parts(
             database=app.database, ledger=app.ledger, failures=self.failures, pulse=self.pulse, clock=app.clock,
             stop=self.stop, outages=self.failures.outages, gatherer=gatherer,
             newcomers=Newcomers(app.database, app.scopes, source, self.failures, app.clock, gatherer.ask),
-            processor=Processor(app.ledger, skip, self.stages),
+            processor=Processor(app.ledger, skip, self.stages), gaps=gaps,
             reprocessor=Reprocessor(Past(app.database, app.storage, app.clock), gatherer, skip, self.stages,
-                                    self.failures, self.pulse.doing, self.stop, app.period, options.scopes_per_batch),
+                                    self.failures, gaps, self.pulse.doing, self.stop, app.period,
+                                    options.scopes_per_batch),
             rating=app.rating, lease=self.lease, renewed=self._renewed,
             ends=SourceEnd(app.database, app.collector, gatherer.ask))
 

@@ -47,6 +47,13 @@ OPTS: dict[str, list[cfg.Opt]] = {
         cfg.FloatOpt("retry_first", default=30, min=0.05,
                      help="Seconds until a scope is tried again after its source failed; doubled each time."),
         cfg.FloatOpt("retry_most", default=3600, min=0.05, help="The longest such wait, in seconds."),
+        cfg.StrOpt("gap_policy", default="wait", choices=[
+            ("wait", "rating waits there until the source knows it after all, or an operator decides"),
+            ("skip", "rating goes on past it; it stays unknown, and is rated once the source knows it after all")],
+            help="What to do about a gap: a period in which the source has no sign of life, while it has one "
+                 "in a later period."),
+        cfg.FloatOpt("gap_after", default=14400, min=0,
+                     help="Seconds after the end of such a period before rating goes on past it."),
         cfg.FloatOpt("slice_seconds", default=5, min=0.05,
                      help="Seconds of catching up for some scopes before looking what else is due."),
     ],

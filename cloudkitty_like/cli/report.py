@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cloudkitty_like.cli import output
 from cloudkitty_like.cli.arguments import grouping
 from cloudkitty_like.cli.choosing import add_choice, add_form, chosen
+from cloudkitty_like.domain.hole import sentences
 from cloudkitty_like.domain.money import plain
 from cloudkitty_like.domain.query import DAY, METRIC, SCOPE, TIME, Query, Row, Sum
 from cloudkitty_like.domain.text import counted
@@ -29,10 +30,24 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, app: App) -> int:
     query = chosen(args, app, args.by)
     rows = app.summary.rows(query)
-    show(query, rows, "csv" if args.csv else "json" if args.json else "table")
+    form = "csv" if args.csv else "json" if args.json else "table"
+    show(query, rows, form)
+    _tell_missing(sentences(app.holes.of_query(query)), form)
     for label in _absent(query, rows):
         print(f"cloudkitty-like: warning: --by {label}: no point in this answer has such a label", file=sys.stderr)
     return 0
+
+
+def _tell_missing(lines: Sequence[str], form: str) -> None:
+    """What is not in the figures: below a table, else beside them."""
+    if form == "table":
+        if lines:
+            print("\nNot in these figures (see 'cloudkitty-like scopes holes'):")
+        for line in lines:
+            print(f"  {output.printable(line)}")
+        return
+    for line in lines:
+        print(f"cloudkitty-like: warning: not in these figures: {output.printable(line)}", file=sys.stderr)
 
 
 def _absent(query: Query, rows: Sequence[Row]) -> list[str]:

@@ -2,27 +2,33 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from cloudkitty_like.cli import output
 from cloudkitty_like.cli.arguments import add_window, moment, some_or_all, window
-from cloudkitty_like.domain.period import Period, instant
+from cloudkitty_like.domain.hole import ACCEPTED, MISSING, Hole, by_scope, last_rated, sentences
+from cloudkitty_like.domain.period import instant
 from cloudkitty_like.domain.text import counted
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
     from cloudkitty_like.db.scopes import ScopeState
+    from cloudkitty_like.service.scopes import Moved
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="state, last rated period, lag and error of every scope")
     listing.add_argument("--json", action="store_true", help="print JSON")
-    reset = actions.add_parser("reset", help="rate again from an instant on; what was rated is superseded, not lost")
+    missing = actions.add_parser("holes", help="what is not rated although it is past, and what was accepted as empty")
+    missing.add_argument("--json", action="store_true", help="print JSON")
+    reset = actions.add_parser("reset", help="rate from an instant on: again, where more is rated (superseded, not "
+                                             "lost); else what lies between is skipped")
     reset.add_argument("--to", type=moment, required=True, metavar="TIME", help="from the period that holds it on")
-    reset.add_argument("--reason", default="", help="kept with the change")
+    reset.add_argument("--reason", default="", help="kept with the change; who skips has to say why")
     activate = actions.add_parser("activate", help="rate these scopes, or with --off leave them alone")
     activate.add_argument("--off", action="store_true", help="leave them alone from now on")
     activate.add_argument("scope", nargs="+", help="id of a scope")
@@ -39,12 +45,12 @@ def run(args: argparse.Namespace, app: App) -> int:
     match args.action:
         case "list":
             _list(args, app)
+        case "holes":
+            _holes(args, app)
         case "reset":
             named = some_or_all(args)
             scopes = set(named) if named is not None else {state.identifier for state in app.scopes.states()}
-            app.scopes.reset(scopes, args.to, author=app.author, reason=args.reason)
-            begin = Period.containing(args.to, app.period).begin
-            print(f"{counted(len(scopes), 'scope')} will be rated again from {instant(begin)} on.")
+            _tell(app.scopes.reset(scopes, args.to, author=app.author, reason=args.reason))
         case "activate":
             app.scopes.activate(args.scope, not args.off)
         case "retry":
@@ -56,17 +62,50 @@ def run(args: argparse.Namespace, app: App) -> int:
     return 0
 
 
+def _tell(moved: Moved) -> None:
+    """What a reset has done."""
+    again = len(moved.back) + len(moved.starting)
+    if again or not moved.forward:
+        print(f"{counted(again, 'scope')} will be rated again from {instant(moved.begin)} on.")
+    if moved.forward:
+        print(f"{counted(len(moved.forward), 'scope')} will be rated from {instant(moved.begin)} on, and not before:")
+        for line in sentences(moved.skipped):
+            print(f"  {output.printable(line)}")
+
+
 def _list(args: argparse.Namespace, app: App) -> None:
-    now, states = app.clock(), app.scopes.states()
+    now, states, holes = app.clock(), app.scopes.states(), by_scope(app.holes.known())
     if args.json:
-        output.json([_entry(state, now, app.period) for state in states])
+        output.json([_entry(state, holes.get(state.identifier, ()), now, app.period) for state in states])
         return
-    output.table(
-        ("scope", "state", "last period", "lag"),
-        [(state.identifier, _condition(state), instant(last) if (last := _last(state, app.period)) else "-",
-          _lag(state, now)) for state in states],
-        right={"lag"})
+    rows = [(state.identifier, _condition(state), instant(last) if last else "-", _lag(state, now), _counted(
+        missing, app.period)) for state in states
+        for missing in [holes.get(state.identifier, ())] for last in [_last(state, missing, app.period)]]
+    shown = ("scope", "state", "last period", "lag", "not rated")[:5 if holes else 4]
+    output.table(shown, [row[:len(shown)] for row in rows], right={"lag"})
     _errors(states)
+
+
+def _counted(holes: Sequence[Hole], length: timedelta) -> str:
+    """``3 unknown, 2 skipped``: periods."""
+    counts = Counter[str]()
+    for hole in holes:
+        counts[hole.kind] += hole.period.length // length
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
+
+
+def _holes(args: argparse.Namespace, app: App) -> None:
+    holes = app.holes.known((*MISSING, ACCEPTED))
+    if args.json:
+        output.json([{"scope": hole.scope, "begin": instant(hole.period.begin), "end": instant(hole.period.end),
+                      "kind": hole.kind, "change": hole.change, "at": instant(hole.at), "author": hole.author,
+                      "reason": hole.reason} for hole in holes])
+    elif not holes:
+        print("There are no holes.")
+    else:
+        output.table(("scope", "from", "until", "kind", "who", "when", "why"), [
+            (hole.scope or "(all)", instant(hole.period.begin), instant(hole.period.end), hole.kind, hole.author,
+             instant(hole.at)[:19] + "Z", hole.reason) for hole in holes])
 
 
 def _errors(states: Sequence[ScopeState]) -> None:
@@ -81,17 +120,19 @@ def _errors(states: Sequence[ScopeState]) -> None:
             print(f"  {output.printable(line)}")
 
 
-def _entry(state: ScopeState, now: datetime, length: timedelta) -> dict[str, object]:
+def _entry(state: ScopeState, holes: Sequence[Hole], now: datetime, length: timedelta) -> dict[str, object]:
     def text(when: datetime | None) -> str | None:
         return None if when is None else instant(when)
 
     return {
         "scope": state.identifier, "scope_key": state.scope.key, "fetcher": state.scope.fetcher,
         "collector": state.scope.collector, "state": _condition(state), "active": state.active,
-        "last_period": text(_last(state, length)), "due": text(state.due),
+        "last_period": text(_last(state, holes, length)), "due": text(state.due),
         "lag_seconds": int((now - state.due).total_seconds()) if state.due else None,
         "failures": state.failures, "error_kind": state.error_kind, "error": state.error,
         "error_at": text(state.error_at), "retry_at": text(state.retry_at),
+        "holes": [{"begin": text(hole.period.begin), "end": text(hole.period.end), "kind": hole.kind}
+                  for hole in holes],
     }
 
 
@@ -107,9 +148,12 @@ def _condition(state: ScopeState) -> str:
     return "new" if state.due is None else "ok"
 
 
-def _last(state: ScopeState, length: timedelta) -> datetime | None:
+def _last(state: ScopeState, holes: Sequence[Hole], length: timedelta) -> datetime | None:
     """The begin of the period rated last; None before the first."""
-    return state.due - length if state.due is not None and state.rated else None
+    if state.due is None or state.first is None:
+        return None
+    end = last_rated(state.due, holes)
+    return end - length if end > state.first else None
 
 
 def _lag(state: ScopeState, now: datetime) -> str:

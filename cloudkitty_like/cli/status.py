@@ -48,6 +48,7 @@ def _checks(app: App, verify: bool) -> Iterator[Check]:
         yield from outage.workers(known)
         yield from _scopes(app)
         yield _tasks(app)
+        yield _holes(app)
         if verify:
             yield from _verified(app)
 
@@ -100,6 +101,16 @@ def _tasks(app: App) -> Check:
     return Check("tasks", "warning" if failing else "ok",
                  f"{len(waiting)} to correct the past, {len(failing)} with an error"
                  + ("; see 'cloudkitty-like reprocess list --waiting'" if waiting else ""))
+
+
+def _holes(app: App) -> Check:
+    from cloudkitty_like.domain.hole import UNKNOWN
+
+    found = app.holes.extents()
+    text = ", ".join(f"{counted(extent.seconds // app.conf.collect.period, 'period')} of "
+                     f"{counted(extent.scopes, 'scope')} {kind}" for kind, extent in sorted(found.items()))
+    return Check("holes", "warning" if UNKNOWN in found else "ok",
+                 f"{text}; see 'cloudkitty-like scopes holes'" if found else "none")
 
 
 def _verified(app: App) -> Iterator[Check]:

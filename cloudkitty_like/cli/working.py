@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 from cloudkitty_like import __version__
 from cloudkitty_like.cli import streams
 from cloudkitty_like.domain.errors import Invalid, Unavailable
+from cloudkitty_like.domain.hole import sentences
 from cloudkitty_like.domain.period import Period, instant
+from cloudkitty_like.domain.query import Query
 from cloudkitty_like.domain.text import counted
 
 if TYPE_CHECKING:
@@ -148,6 +150,8 @@ def backfill(app: App, begin: datetime, end: datetime) -> int:
         if ended is not None and ended < end - app.period:
             print(f"cloudkitty-like: the source ends at {instant(ended)}: what was used after that is not known.",
                   file=sys.stderr)
+        for line in sentences(app.holes.of_query(Query(scopes=None, period=Period(begin, end)))):
+            print(f"cloudkitty-like: warning: not rated: {line}", file=sys.stderr)
         left = failures(app.database, end)
         for identifier, message in left:
             print(f"scope {identifier!r}: {message}", file=sys.stderr)

@@ -9,12 +9,29 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, insert, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    distinct,
+    func,
+    insert,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 
-from cloudkitty_like.db.tables import hole, ledger_tx, reprocess_task, scope
-from cloudkitty_like.domain.hole import ACCEPTED, MISSING, UNKNOWN, Hole
+from cloudkitty_like.db.ledger import COLLECTED
+from cloudkitty_like.db.reprocessing import UNDO
+from cloudkitty_like.db.tables import frame, hole, ledger_tx, reprocess_task, scope
+from cloudkitty_like.domain.hole import ACCEPTED, MISSING, NAMED, UNKNOWN, Hole, Stretch, joined
 from cloudkitty_like.domain.period import Period
 
 CHUNK = 500
@@ -65,8 +82,8 @@ def close(tx: Connection, change: int, stretches: Iterable[tuple[int, Period]]) 
     A scope is named once at most.  How many holes were met.
     """
     wanted = dict(stretches)
-    met = [row for some in _chunks(sorted(wanted)) for row in tx.execute(_missing(some))
-           if _period(row).overlaps(wanted[row.scope_id])]
+    met: list[Row[Any]] = [row for some in _chunks(sorted(wanted)) for row in tx.execute(_missing(some))
+                           if _period(row).overlaps(wanted[row.scope_id])]
     for some in _chunks([row.id for row in met]):
         tx.execute(update(hole).where(hole.c.id.in_(some)).values(recorded_to=change))
     left = [{"scope_id": row.scope_id, "begin": begin, "end": end, "kind": row.kind, "tx": row.tx,
@@ -77,12 +94,45 @@ def close(tx: Connection, change: int, stretches: Iterable[tuple[int, Period]]) 
     return len(met)
 
 
+def unrated(tx: Connection, stretches: Sequence[tuple[int, Period]]) -> list[tuple[int, Period]]:
+    """What of these stretches, one of a scope at most, no current frame was rated in.
+
+    A frame without points that an undo has left says nothing about usage.
+    """
+    if not stretches:
+        return []
+    window = Period(min(period.begin for _, period in stretches), max(period.end for _, period in stretches))
+    undos = select(reprocess_task.c.id).where(reprocess_task.c.kind == UNDO)
+    rated: dict[int, list[Period]] = {}
+    for some in _chunks([scope_id for scope_id, _ in stretches]):
+        query = select(frame.c.scope_id, frame.c.begin, frame.c.end).where(
+            frame.c.scope_id.in_(some), frame.c.origin == COLLECTED, frame.c.current == 1,
+            frame.c.begin >= window.begin, frame.c.begin < window.end,
+            or_(frame.c.points > 0, frame.c.task.is_(None), frame.c.task.not_in(undos)))
+        for row in tx.execute(query.order_by(frame.c.begin)):
+            rated.setdefault(row.scope_id, []).append(_period(row))
+    return [(scope_id, rest) for scope_id, period in stretches
+            for rest in _between(rated.get(scope_id, ()), period)]
+
+
+def _between(rated: Iterable[Period], period: Period) -> Iterator[Period]:
+    """The parts of a period that are in none of these, which are in order."""
+    begin = period.begin
+    for one in rated:
+        if one.overlaps(period):
+            if begin < one.begin:
+                yield Period(begin, one.begin)
+            begin = max(begin, one.end)
+    if begin < period.end:
+        yield Period(begin, period.end)
+
+
 def _row(change: int, scope_id: int | None, period: Period, kind: str) -> dict[str, Any]:
     return {"scope_id": scope_id, "begin": period.begin, "end": period.end, "kind": kind, "tx": change,
             "recorded_from": change, "tries": 0, "retry_at": None}
 
 
-def _missing(scope_ids: Collection[int]) -> Any:
+def _missing(scope_ids: Collection[int]) -> Select[Any]:
     return select(hole).where(hole.c.recorded_to.is_(None), hole.c.kind.in_(MISSING), hole.c.scope_id.in_(scope_ids))
 
 
@@ -94,28 +144,55 @@ def _around(row: Row[Any], period: Period) -> Iterator[tuple[datetime, datetime]
         yield period.end, row.end
 
 
-def _period(row: Row[Any]) -> Period:
+def _period(row: Any) -> Period:
     return Period(row.begin, row.end)
 
 
 # --- reading --------------------------------------------------------------------------------------
 
 
-def known(tx: Connection, *, kinds: Collection[str] = MISSING, scopes: Collection[str] | None = None,
-          window: Period | None = None, as_of: int | None = None) -> list[Hole]:
-    """The holes that there are (``as_of``: were, after that change of the ledger), by scope and begin.
-
-    Of these scopes (None: of all), and those that overlap the window.
-    """
+def known(tx: Connection, kinds: Collection[str] = MISSING) -> list[Hole]:
+    """The holes that there are, by scope and begin."""
     query = (select(hole, scope.c.identifier, ledger_tx.c.at, ledger_tx.c.author, ledger_tx.c.reason)
              .join(ledger_tx, ledger_tx.c.id == hole.c.tx).outerjoin(scope, scope.c.id == hole.c.scope_id)
-             .where(hole.c.kind.in_(kinds), _there(as_of)).order_by(scope.c.identifier, hole.c.begin))
+             .where(hole.c.kind.in_(kinds), _there(None)).order_by(scope.c.identifier, hole.c.begin))
+    return [Hole(row.identifier, _period(row), row.kind, row.tx, row.at, row.author, row.reason)
+            for row in tx.execute(query)]
+
+
+class Extent(NamedTuple):
+    """How much is missing: seconds, added up over scopes, and how many scopes they are of."""
+
+    seconds: int
+    scopes: int
+
+
+def extents(tx: Connection) -> dict[str, Extent]:
+    """What is missing now, by kind."""
+    length = type_coerce(hole.c.end, BigInteger) - type_coerce(hole.c.begin, BigInteger)
+    query = select(hole.c.kind, func.sum(length).label("seconds"),
+                   func.count(distinct(hole.c.scope_id)).label("scopes"))
+    return {row.kind: Extent(int(row.seconds), row.scopes) for row in tx.execute(
+        query.where(hole.c.kind.in_(MISSING), _there(None)).group_by(hole.c.kind))}
+
+
+def stretches(tx: Connection, scopes: Collection[str] | None, window: Period | None,
+              as_of: int | None) -> list[Stretch]:
+    """What is missing (``as_of``: was, after that change of the ledger) of these scopes (None: of all) in a window."""
+    same = (hole.c.begin, hole.c.end, hole.c.kind)
+    query = (select(*same, scope.c.identifier, func.count().over(partition_by=same).label("scopes"),
+                    func.row_number().over(partition_by=same, order_by=scope.c.identifier).label("place"))
+             .join(scope, scope.c.id == hole.c.scope_id).where(hole.c.kind.in_(MISSING), _there(as_of)))
     if window is not None:
         query = query.where(hole.c.begin < window.end, hole.c.end > window.begin)
-    if scopes is not None and len(scopes) <= CHUNK:
+    if scopes is not None:
         query = query.where(scope.c.identifier.in_(scopes))
-    return [Hole(row.identifier, _period(row), row.kind, row.tx, row.at, row.author, row.reason)
-            for row in tx.execute(query) if scopes is None or row.identifier in scopes]
+    placed = query.subquery()
+    names: dict[tuple[Period, str, int], list[str]] = {}
+    for row in tx.execute(select(placed).where(placed.c.place <= NAMED).order_by(placed.c.place)):
+        period = _period(row) if window is None else Period(max(row.begin, window.begin), min(row.end, window.end))
+        names.setdefault((period, row.kind, row.scopes), []).append(row.identifier)
+    return joined(Stretch(period, kind, tuple(some), count) for (period, kind, count), some in names.items())
 
 
 def _there(as_of: int | None) -> ColumnElement[bool]:
@@ -130,16 +207,32 @@ def missing(tx: Connection, scope_ids: Collection[int], period: Period) -> set[i
             if _period(row).overlaps(period)}
 
 
-def told(tx: Connection, changes: Sequence[int], scope_ids: Collection[int] | None) -> dict[int, list[Period]]:
-    """By change, the holes that these changes have left to these scopes (None: to any), or to all scopes at once."""
-    left: dict[int, list[Period]] = {}
+def filled(tx: Connection, changes: Mapping[int, int], period: Period) -> set[int]:
+    """Those of these scopes (with a change of the ledger each) whose change has closed a hole in the period."""
+    query = select(hole).where(hole.c.recorded_to.in_(set(changes.values())), hole.c.kind.in_(MISSING))
+    return {row.scope_id for row in tx.execute(query)
+            if changes.get(row.scope_id) == row.recorded_to and _period(row).overlaps(period)} if changes else set()
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The holes that a change has left: from the first begin to the last end, to so many scopes (0: to all)."""
+
+    period: Period
+    scopes: int
+
+
+def left(tx: Connection, changes: Sequence[int], scope_ids: Collection[int] | None) -> dict[int, Left]:
+    """What these changes have left to these scopes (None: to any), or to all scopes at once; by change."""
+    found: dict[int, Left] = {}
     for some in _chunks(changes):
-        query = select(hole).where(hole.c.tx.in_(some), hole.c.recorded_from == hole.c.tx)
+        query = select(hole.c.tx, func.min(hole.c.begin).label("begin"), func.max(hole.c.end).label("end"),
+                       func.count(distinct(hole.c.scope_id)).label("scopes")).where(
+            hole.c.tx.in_(some), hole.c.recorded_from == hole.c.tx).group_by(hole.c.tx)
         if scope_ids is not None:
             query = query.where(or_(hole.c.scope_id.is_(None), hole.c.scope_id.in_(scope_ids)))
-        for row in tx.execute(query.order_by(hole.c.id)):
-            left.setdefault(row.tx, []).append(_period(row))
-    return left
+        found.update((row.tx, Left(_period(row), row.scopes)) for row in tx.execute(query))
+    return found
 
 
 # --- asking the source again ----------------------------------------------------------------------
@@ -160,8 +253,10 @@ def unknown(tx: Connection, now: datetime) -> list[Unknown]:
 
 def postpone(tx: Connection, tried: Mapping[int, datetime]) -> None:
     """These holes (by id) are as unknown as before; the source is asked again then."""
-    for number, retry_at in tried.items():
-        tx.execute(update(hole).where(hole.c.id == number).values(tries=hole.c.tries + 1, retry_at=retry_at))
+    if tried:
+        tx.execute(update(hole).where(hole.c.id == bindparam("hole_id")).values(
+            tries=hole.c.tries + 1, retry_at=bindparam("again_at")),
+            [{"hole_id": number, "again_at": retry_at} for number, retry_at in sorted(tried.items())])
 
 
 def hasten(tx: Connection, scope_ids: Collection[int]) -> None:

@@ -21,6 +21,7 @@ class Made:
     current: Published                 # not the task's where somebody else has been there since
     own: int                           # the task's revision
     former: Published | None           # None: the task was the first to rate the period
+    change: int                        # of the ledger, which published the task's revision
 
     @property
     def stands(self) -> bool:
@@ -47,7 +48,7 @@ def made(tx: Connection, period: Period, tasks: dict[int, int]) -> dict[int, Mad
             current[row.scope_id] = found
         else:
             former[row.scope_id, row.superseded] = found
-    return {scope_id: Made(current[scope_id], revision, former.get((scope_id, change)))
+    return {scope_id: Made(current[scope_id], revision, former.get((scope_id, change)), change)
             for scope_id, (revision, change) in own.items()}
 
 

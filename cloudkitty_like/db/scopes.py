@@ -233,7 +233,7 @@ def add(tx: Connection, new: Scope, due: datetime, *, active: bool, at: datetime
 
 
 def set_due(tx: Connection, ids: Sequence[int], begin: datetime) -> None:
-    """Move the progress of started scopes back."""
+    """Move the progress of started scopes."""
     _change(tx, ids, {"due": seconds(begin),
                       "first": case((scope.c.first > seconds(begin), seconds(begin)), else_=scope.c.first)})
 

@@ -1,7 +1,7 @@
 """A hole: a stretch of time of which the ledger does not know a scope's usage, and why it does not."""
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -10,6 +10,8 @@ from cloudkitty_like.domain.period import Period
 ACCEPTED, UNKNOWN, SKIPPED = "accepted", "unknown", "skipped"
 MISSING = (UNKNOWN, SKIPPED)
 """The kinds of which nothing is rated.  What is accepted is rated, as empty where the source has nothing."""
+SHOWN, NAMED = 20, 5
+"""How many stretches of time are told, and scopes of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +43,64 @@ def merged(holes: Iterable[Hole]) -> list[Hole]:
     return sorted(joined, key=lambda hole: (hole.scope or "", hole.period))
 
 
-def within(holes: Iterable[Hole], window: Period | None) -> list[Hole]:
-    """The parts of holes that lie in a window (None: always)."""
-    if window is None:
-        return list(holes)
-    return [replace(hole, period=Period(max(hole.period.begin, window.begin), min(hole.period.end, window.end)))
-            for hole in holes if hole.period.overlaps(window)]
+def by_scope(holes: Iterable[Hole]) -> dict[str, list[Hole]]:
+    """Those of single scopes, by scope, in their order."""
+    found: dict[str, list[Hole]] = {}
+    for hole in holes:
+        if hole.scope is not None:
+            found.setdefault(hole.scope, []).append(hole)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The same hole of several scopes."""
+
+    period: Period
+    kind: str
+    scopes: tuple[str, ...]            # NAMED of them at most, in order
+    count: int                         # of all of them
+
+
+def together(holes: Iterable[tuple[str, Period, str]]) -> list[Stretch]:
+    """Holes, given by scope, period and kind, as stretches of time."""
+    scopes: dict[tuple[Period, str], list[str]] = {}
+    for scope, period, kind in holes:
+        scopes.setdefault((period, kind), []).append(scope)
+    return joined(Stretch(period, kind, tuple(sorted(some)[:NAMED]), len(some))
+                  for (period, kind), some in scopes.items())
+
+
+def joined(stretches: Iterable[Stretch]) -> list[Stretch]:
+    """The same with those that follow each other, of the same scopes, as one; by time."""
+    found: list[Stretch] = []
+    for stretch in sorted(stretches, key=lambda one: (one.kind, one.scopes, one.count, one.period)):
+        last = found[-1] if found else None
+        if last is not None and stretch == replace(last, period=stretch.period) and (
+                last.period.end == stretch.period.begin):
+            found[-1] = replace(last, period=Period(last.period.begin, stretch.period.end))
+        else:
+            found.append(stretch)
+    return sorted(found, key=lambda one: (one.period, one.kind, one.scopes))
+
+
+def sentences(found: Sequence[Stretch]) -> list[str]:
+    """What is not in figures about these scopes and times; a line for each stretch, and one for those beyond some."""
+    lines = [f"{stretch.period} is {stretch.kind}, of {_named(stretch)}" for stretch in found[:SHOWN]]
+    if len(found) > SHOWN:
+        lines.append(f"{len(found) - SHOWN} more stretches of time are unknown or skipped")
+    return lines
+
+
+def _named(stretch: Stretch) -> str:
+    names = ", ".join(stretch.scopes)
+    more = stretch.count - len(stretch.scopes)
+    return f"{names} and {more} more scope{'s' if more > 1 else ''}" if more else names
+
+
+def last_rated(due: datetime, holes: Iterable[Hole]) -> datetime:
+    """The end of the last period of a scope that is rated, given its progress and its holes."""
+    for hole in sorted(holes, key=lambda hole: hole.period, reverse=True):
+        if hole.period.end >= due:
+            due = min(due, hole.period.begin)
+    return due

@@ -36,6 +36,14 @@ class Usage:
     failed: dict[str, Error] = field(default_factory=dict)
     unproven: set[str] = field(default_factory=set)     # without usage of some metric, and no sign of life to prove it
 
+    def silent(self, scope: str, scope_id: int, accepted: Collection[int | None]) -> bool:
+        """Whether the source was not alive to tell that this scope had no usage.
+
+        ``accepted``: ids of the scopes for which an operator has accepted that
+        no data means no usage; None among them stands for all.
+        """
+        return scope in self.unproven and None not in accepted and scope_id not in accepted
+
 
 class Gatherer:
     """Asks a collector about whole batches, and about parts of them where the batch is refused."""

@@ -21,9 +21,8 @@ from cloudkitty_like.orchestrator.garbage import seldom_collected
 from cloudkitty_like.orchestrator.heartbeat import Pulse
 from cloudkitty_like.orchestrator.parts import Look, Parts, Tempo
 from cloudkitty_like.orchestrator.process import Outcome
-from cloudkitty_like.orchestrator.reprocess import Turn
 from cloudkitty_like.orchestrator.sweep import Sweep
-from cloudkitty_like.orchestrator.work import Batch, batches
+from cloudkitty_like.orchestrator.work import Batch, Turn, batches
 from cloudkitty_like.service.rating import Rate
 
 PATIENCE = 5            # failures of our own systems in a row, where somebody waits for an end
@@ -182,12 +181,15 @@ class Worker:
                 if monotonic() > ends:
                     break
         # Then what is to be corrected: a period at least, so that who catches up for weeks does not keep it waiting.
-        done, overtaken = self._parts.reprocessor.work(self._turn(shards, everybody, (ruleset, rate)))
+        turn = self._turn(shards, everybody, (ruleset, rate))
+        done, overtaken = self._parts.reprocessor.work(turn)
+        if not done:
+            done = self._parts.gaps.ask_again(turn)
         return Look(recorded + done, left + overtaken, len(shards) == tempo.shards)
 
     def _turn(self, shards: Collection[int], everybody: Sequence[str], rating: tuple[int, Rate]) -> Turn:
         return Turn(
-            mine=lambda state: state.shard_hash % self._tempo.shards in shards, everybody=everybody,
+            mine=lambda shard_hash: shard_hash % self._tempo.shards in shards, everybody=everybody,
             ruleset=rating[0], rate=rating[1], ends=monotonic() + self._tempo.slice_seconds,
             live=lambda: bool(self._due(shards, rating[0])[0]), progressed=lambda period, scopes: None)
 
@@ -237,6 +239,7 @@ class Worker:
             with parts.database.read() as tx:
                 accepted = holes.accepted(tx, batch.period)
         outcome = parts.processor.process(batch, usage, accepted, rate, ruleset)
+        parts.gaps.settle(batch.period, outcome)
         self._points = outcome.points
         if outcome.failed:
             # What was begun ahead asks about scopes that are now set aside.

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.orchestrator.collect import Gatherer
 from cloudkitty_like.orchestrator.failures import Failures
+from cloudkitty_like.orchestrator.gaps import Gaps
 from cloudkitty_like.orchestrator.heartbeat import Pulse
 from cloudkitty_like.orchestrator.newcomers import Newcomers
 from cloudkitty_like.orchestrator.outages import Outages
@@ -50,6 +51,7 @@ class Parts:
     gatherer: Gatherer
     processor: Processor
     reprocessor: Reprocessor
+    gaps: Gaps
     failures: Failures
     rating: Callable[[], tuple[int, Rate]]     # the rule-set version of now, and what rates by it
     lease: Lease

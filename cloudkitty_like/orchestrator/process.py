@@ -33,12 +33,16 @@ class Recorder(Protocol):
 
 @dataclass
 class Outcome:
-    """What became of a batch: the ids of the scopes recorded, those left to another worker, the others' errors."""
+    """What became of a batch: the ids of the scopes recorded, those left to another worker, the others' errors.
+
+    ``silent``: those without usage, of which the source was not alive to tell that they had none.
+    """
 
     recorded: set[int] = field(default_factory=set)
     points: int = 0                    # recorded
     overtaken: set[int] = field(default_factory=set)
     failed: list[tuple[ScopeState, str, Error]] = field(default_factory=list)     # state, SOURCE or RATING, why
+    silent: list[ScopeState] = field(default_factory=list)
 
 
 class Processor:
@@ -59,9 +63,12 @@ class Processor:
         with self._stages.measure(RATE):
             for state in batch.states:
                 try:
-                    error = _unknown(state, batch.period, usage, accepted)
+                    error = usage.failed.get(state.identifier)
                     if error is not None:
                         outcome.failed.append((state, SOURCE, error))
+                        continue
+                    if usage.silent(state.identifier, state.id, accepted):
+                        outcome.silent.append(state)
                         continue
                     rated.append(self._rated(state, batch.period, usage.frames.pop(state.identifier, ()), rate))
                 except Unavailable as error:
@@ -114,15 +121,3 @@ class Processor:
             self._record(rated[middle:], ruleset, outcome)
         else:
             outcome.failed.append((rated[0].state, RATING, error))
-
-
-def _unknown(state: ScopeState, period: Period, usage: Usage, accepted: Collection[int | None]) -> Error | None:
-    """Why nothing can be said about the scope's period; None where it is known."""
-    error = usage.failed.get(state.identifier)
-    if error is not None:
-        return error
-    if state.identifier in usage.unproven and None not in accepted and state.id not in accepted:
-        return Unavailable(
-            f"the source has no sign of life in {period}: no data cannot be told from no usage",
-            hint="'cloudkitty-like scopes accept-empty --begin --end --reason' says that there was none")
-    return None

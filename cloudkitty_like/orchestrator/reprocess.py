@@ -13,38 +13,25 @@ from cloudkitty_like.db import ledger as index
 from cloudkitty_like.db import reprocessing as rows
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.reprocessing import FROM_LEDGER, UNDO, Task
-from cloudkitty_like.db.scopes import RATING, ScopeState
+from cloudkitty_like.db.scopes import RATING, SOURCE, ScopeState
 from cloudkitty_like.domain.errors import Conflict, Error, Invalid
 from cloudkitty_like.domain.expression import Predicate
 from cloudkitty_like.domain.period import Period, instant
 from cloudkitty_like.domain.text import counted
 from cloudkitty_like.orchestrator.collect import Gatherer, Usage
 from cloudkitty_like.orchestrator.failures import Failures
+from cloudkitty_like.orchestrator.gaps import Gaps
 from cloudkitty_like.orchestrator.process import Processor
 from cloudkitty_like.orchestrator.stages import Stages
-from cloudkitty_like.orchestrator.work import Batch
+from cloudkitty_like.orchestrator.work import Batch, Turn
 from cloudkitty_like.ports import Storage
 from cloudkitty_like.service.corrections import Corrections, Reprocessed, Result
 from cloudkitty_like.service.kept import Kept
-from cloudkitty_like.service.rating import Rate
 from cloudkitty_like.service.undoing import Undoing
 
 LOG = logging.getLogger(__name__)
 Waiting = dict[int, tuple[Task, ScopeState]]
 """Tasks by id, each with its scope, in the order in which they were made."""
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """What a worker gives to tasks at one time."""
-
-    mine: Callable[[ScopeState], bool]         # whether a scope is in a shard that is ours
-    everybody: Sequence[str]                   # the ids of all scopes
-    ruleset: int
-    rate: Rate
-    ends: float                                # of time.monotonic()
-    live: Callable[[], bool]                   # whether a live period is due: that goes first
-    progressed: Callable[[Period, int], None]
 
 
 @dataclass
@@ -75,6 +62,7 @@ class Reprocessor:
     skip: Mapping[str, Predicate]
     stages: Stages
     failures: Failures
+    gaps: Gaps
     doing: Callable[[str], None]
     stop: threading.Event
     length: timedelta                          # of a period
@@ -88,7 +76,7 @@ class Reprocessor:
         """
         with self.past.database.read() as tx:
             found = rows.workable(tx, self.past.clock(), turn.ruleset)
-        waiting: Waiting = {task.id: (task, state) for task, state in found if turn.mine(state)}
+        waiting: Waiting = {task.id: (task, state) for task, state in found if turn.mine(state.shard_hash)}
         recorded, left = 0, len(found) - len(waiting)
         while waiting and not self.stop.is_set():
             batch = _next(waiting, self.most)
@@ -145,6 +133,8 @@ class Reprocessor:
         """From what the current revisions were rated from; where there is none nothing is to be done."""
         with self.past.database.read() as tx:
             current = index.current(tx, [state.id for _, state in batch], period)
+            for number in holes.missing(tx, current, period):
+                del current[number]    # what is there was left by an undo, and says nothing about usage
         nothing = [task for task, state in batch if state.id not in current]
         known = {state.identifier: current[state.id] for _, state in batch if state.id in current}
         gone = Invalid(f"the points of {period} are no longer kept: its quantities can only be had from the source")
@@ -157,13 +147,20 @@ class Reprocessor:
         usage = Usage({name: list(some) for name, some in frames.items()},
                       {name: gone for name, found in known.items() if found.forgotten})
         outcome = self._rated(period, [one for one in batch if one[1].id in current], usage, set(), turn)
-        if nothing:
-            try:
-                self.past.corrections.publish(period, [Result(task, None, None) for task in nothing])
-                outcome.recorded |= {task.id for task in nothing}
-            except Conflict:
-                outcome.overtaken |= {task.id for task in nothing}
+        self._pass(period, nothing, outcome)
         return outcome
+
+    def _pass(self, period: Period, tasks: Sequence[Task], outcome: _Outcome) -> None:
+        """Tasks that have nothing to do in a period go on to the next."""
+        if not tasks:
+            return
+        with self.past.database.read() as tx:
+            current = index.current(tx, [task.scope_id for task in tasks], period)
+        try:
+            self.past.corrections.publish(period, [Result(task, current.get(task.scope_id), None) for task in tasks])
+            outcome.recorded |= {task.id for task in tasks}
+        except Conflict:
+            outcome.overtaken |= {task.id for task in tasks}
 
     def _rated(self, period: Period, batch: Sequence[tuple[Task, ScopeState]], usage: Usage,
                accepted: Collection[int | None], turn: Turn) -> _Outcome:
@@ -172,8 +169,24 @@ class Reprocessor:
         recorder = Reprocessed(self.past.database, self.past.corrections, tasks)
         done = Processor(recorder, self.skip, self.stages).process(
             Batch(period, tuple(state for _, state in batch)), usage, accepted, turn.rate, turn.ruleset)
-        return _Outcome({tasks[number].id for number in done.recorded}, {tasks[number].id for number in done.overtaken},
-                        [(tasks[state.id], kind, error) for state, kind, error in done.failed])
+        outcome = _Outcome({tasks[number].id for number in done.recorded},
+                           {tasks[number].id for number in done.overtaken},
+                           [(tasks[state.id], kind, error) for state, kind, error in done.failed])
+        self._silent(period, done.silent, tasks, outcome)
+        return outcome
+
+    def _silent(self, period: Period, silent: Sequence[ScopeState], tasks: Mapping[int, Task],
+                outcome: _Outcome) -> None:
+        """What the source was not alive to tell: a hole stays one, and the task goes on; else the task waits."""
+        if not silent:
+            return
+        with self.past.database.read() as tx:
+            missing = holes.missing(tx, [state.id for state in silent], period)
+        self._pass(period, [tasks[number] for number in sorted(missing)], outcome)
+        waiting = [state for state in silent if state.id not in missing]
+        if waiting:
+            error = self.gaps.error(period, [state.identifier for state in waiting])
+            outcome.failed += [(tasks[state.id], SOURCE, error) for state in waiting]
 
 
 def _next(waiting: Waiting, most: int) -> list[tuple[Task, ScopeState]]:

@@ -1,12 +1,26 @@
 """What there is to do: due scopes as batches that share a period, the live ones first."""
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from cloudkitty_like.db.scopes import ScopeState
 from cloudkitty_like.domain.period import Period
+from cloudkitty_like.service.rating import Rate
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a worker gives to the past at one time."""
+
+    mine: Callable[[int], bool]                # whether a scope's hash is in a shard that is ours
+    everybody: Sequence[str]                   # the ids of all scopes
+    ruleset: int
+    rate: Rate
+    ends: float                                # of time.monotonic()
+    live: Callable[[], bool]                   # whether a live period is due: that goes first
+    progressed: Callable[[Period, int], None]
 
 
 @dataclass(frozen=True, slots=True)

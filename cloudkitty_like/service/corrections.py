@@ -12,7 +12,7 @@ from itertools import groupby
 
 from sqlalchemy import Connection
 
-from cloudkitty_like.db import acceptances
+from cloudkitty_like.db import acceptances, holes
 from cloudkitty_like.db import ledger as index
 from cloudkitty_like.db import reprocessing as rows
 from cloudkitty_like.db.engine import Database
@@ -21,6 +21,7 @@ from cloudkitty_like.db.reprocessing import UNDO, Step, Task, Totals
 from cloudkitty_like.db.rollup import Amounts, read_totals
 from cloudkitty_like.domain.errors import Conflict
 from cloudkitty_like.domain.frame import Frame, digest
+from cloudkitty_like.domain.hole import SKIPPED
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.ports import Addition, Storage
 from cloudkitty_like.service.ledger import Rated, totals_of
@@ -54,6 +55,7 @@ class Result:
     current: Published | None          # what is believed to count now
     content: Content | None            # None: it stays
     left_alone: bool = False
+    unrated: bool = False              # the content says nothing about usage: the period is to be a hole
 
 
 class Corrections:
@@ -91,9 +93,16 @@ class Corrections:
         # What an undo brings back was measured by the definitions of its own time.
         acceptances.require(tx, {result.content.ruleset for result in results
                                  if result.content is not None and result.task.kind != UNDO})
-        for (author, reason, cause, _), some in groupby(sorted(numbered, key=_request), _request):
+        for (author, reason, cause, _), group in groupby(sorted(numbered, key=_request), _request):
+            some = list(group)
             change = index.open_tx(tx, at=self._clock(), author=author, cause=cause, reason=reason)
             index.publish(tx, change, list(_publications(period, some)))
+            self._fill(tx, change, period, [result for _, result in some])
+
+    def _fill(self, tx: Connection, change: int, period: Period, results: Sequence[Result]) -> None:
+        """What is rated is no hole any more; what is undone to one is one again."""
+        holes.close(tx, change, [(result.task.scope_id, period) for result in results])
+        holes.leave(tx, change, SKIPPED, [(result.task.scope_id, period) for result in results if result.unrated])
 
     def _advance(self, tx: Connection, period: Period, results: Sequence[Result]) -> None:
         tasks = [result.task for result in results]
@@ -133,17 +142,21 @@ class Reprocessed:
         self._database, self._corrections, self._tasks = database, corrections, tasks
 
     def record(self, batch: Sequence[Rated], ruleset: int) -> None:
-        """Publish what differs, in content or rule-set version, from what is current; all of one period."""
+        """Publish what differs, in content or rule-set version, from what is current, and what fills a hole.
+
+        All of one period.
+        """
         if not batch:
             return
         period = batch[0].period
         with self._database.read() as tx:
             current = index.current(tx, [rated.state.id for rated in batch], period)
+            missing = holes.missing(tx, [rated.state.id for rated in batch], period)
         results = []
         for rated in batch:
             known, made = current.get(rated.state.id), digest(rated.frames)
             content = None
-            if known is None or (known.digest, known.ruleset) != (made, ruleset):
+            if known is None or (known.digest, known.ruleset) != (made, ruleset) or rated.state.id in missing:
                 content = Content(rated.frames, rated.collected, ruleset, made, totals_of(rated.frames))
             results.append(Result(self._tasks[rated.state.id], known, content))
         self._corrections.publish(period, results)

@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from cloudkitty_like.db import holes, reprocessing, scopes, settings, workers
 from cloudkitty_like.db import ledger as index
-from cloudkitty_like.db import reprocessing, scopes, settings, workers
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.scopes import ScopeState
+from cloudkitty_like.domain.hole import MISSING
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import METRIC, Query
 from cloudkitty_like.service.summary import Summary
@@ -43,7 +44,8 @@ class Figures:
     def now(self) -> list[Figure]:
         """All of them, from one look at the state database and one at the month's totals."""
         with self.database.read() as tx:
-            found = [*self._workers(tx), *self._workforce(tx), *self._scopes(tx), self._tasks(tx)]
+            found = [*self._workers(tx), *self._workforce(tx), *self._scopes(tx),
+                     self._holes(tx), self._tasks(tx)]
             changes = index.last_tx(tx)
         found.append(Figure("ledger_changes_total", "Changes of the ledger", "counter", [({}, float(changes))]))
         found.append(self._unpriced())
@@ -88,6 +90,15 @@ class Figures:
         latest = max((state.due for state in active if state.rated and state.due is not None), default=None)
         yield Figure("last_rated_timestamp_seconds", "End of the last period rated of any scope", "gauge",
                      [] if latest is None else [({}, latest.timestamp())])
+
+    def _holes(self, tx: Connection) -> Figure:
+        extents = holes.extents(tx)
+        return Figure("periods_missing", "Scopes' periods that rating has gone past without rating them", "gauge",
+                      [({"kind": kind}, self._periods(extents[kind].seconds) if kind in extents else 0.0)
+                       for kind in MISSING])
+
+    def _periods(self, seconds: int) -> float:
+        return seconds / self.length.total_seconds()
 
     def _tasks(self, tx: Connection) -> Figure:
         states = Counter(task.state for task in reprocessing.everything(tx, waiting=True))

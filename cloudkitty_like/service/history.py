@@ -12,6 +12,7 @@ from cloudkitty_like.db import acceptances, holes, scopes
 from cloudkitty_like.db import history as rows
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.history import RATING, Effect, Recorded, Touched, Window
+from cloudkitty_like.db.holes import Left
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import NotFound
 from cloudkitty_like.domain.period import Period
@@ -21,6 +22,10 @@ from cloudkitty_like.service.acceptance import difference
 RULES, LEDGER, METRICS = "rules", "ledger", "metrics"
 KINDS = (RULES, LEDGER, METRICS)
 START = "start"
+GAP, SKIP = "gap", "skip"
+MOVED = {START: "begun", SKIP: "taken forward"}
+LEAVING = {GAP: "unknown", SKIP: "skipped"}
+"""The causes of changes that leave holes, and what is said of the scopes there."""
 EVERYWHERE = ("purge",)
 """Causes of changes that are about every scope."""
 
@@ -30,7 +35,7 @@ NAMES = "names"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One change, or those that were made period by period for one request."""
+    """One change, or those that were made period by period for one request or in one gap."""
 
     at: datetime                       # of the first
     kind: str                          # one of KINDS
@@ -126,24 +131,32 @@ def _ledger(tx: Connection, window: Window, everything: bool) -> list[Entry]:
     numbers = [change.id for change in changes]
     effects = rows.effects(tx, numbers, window.scope_ids)
     resets = rows.resets(tx, numbers, window.scope_ids)
+    left = holes.left(tx, numbers, window.scope_ids)
     if window.scope_ids is not None:
-        known = {*effects, *resets, *holes.told(tx, numbers, window.scope_ids)}
+        known = {*effects, *resets, *left}
         changes = [change for change in changes if change.id in known or change.cause in EVERYWHERE]
         # Of ordinary rating only what has superseded something of these very scopes.
         changes = [change for change in changes if everything or change.cause != RATING
                    or effects[change.id].superseded]
-    return list(_together(_entry(change, effects.get(change.id), resets.get(change.id, 0)) for change in changes))
+    return list(_together(_entry(change, effects.get(change.id), resets.get(change.id, 0), left.get(change.id))
+                          for change in changes))
 
 
-def _entry(change: Recorded, effect: Effect | None, reset: int) -> Entry:
+def _entry(change: Recorded, effect: Effect | None, reset: int, left: Left | None) -> Entry:
     entry = Entry(change.at, LEDGER, change.id, change.id, change.author, change.cause, change.reason,
-                  f"{counted(reset, 'scope')} {'begun' if change.cause == START else 'taken back'}" if reset else "",
-                  scopes=reset)
+                  f"{counted(reset, 'scope')} {MOVED.get(change.cause, 'taken back')}" if reset else "", scopes=reset)
+    if change.cause in LEAVING and left is not None:
+        entry = replace(entry, period=left.period, scopes=max(left.scopes, entry.scopes),
+                        summary=_left(entry.cause, left.scopes, left.period))
     if effect is None:
         return entry
     period = Period(effect.begin, effect.end) if effect.begin is not None and effect.end is not None else None
     return _summed(replace(entry, period=period, scopes=effect.scopes, published=effect.published,
                            superseded=effect.superseded, price=effect.price, asked_at=effect.asked_at))
+
+
+def _left(cause: str, scopes: int, period: Period) -> str:
+    return f"{counted(scopes, 'scope')} {LEAVING[cause]} in {period}"
 
 
 def _summed(entry: Entry) -> Entry:
@@ -155,15 +168,30 @@ def _summed(entry: Entry) -> Entry:
 
 
 def _together(entries: Iterable[Entry]) -> Iterable[Entry]:
-    """What was published period by period for tasks that were asked for together, as one entry."""
+    """What was done period by period, for tasks that were asked for together or in one gap, as one entry."""
     requests: dict[tuple[str, str, str, datetime], list[Entry]] = {}
+    gaps: dict[tuple[str, str], list[Entry]] = {}
     for entry in entries:
-        if entry.asked_at is None:
+        if entry.cause == GAP:
+            gaps.setdefault((entry.author, entry.reason), []).append(entry)
+        elif entry.asked_at is None:
             yield entry
         else:
             requests.setdefault((entry.cause, entry.author, entry.reason, entry.asked_at), []).append(entry)
     for some in requests.values():
         yield _one(some)
+    for some in gaps.values():
+        yield _gap(some)
+
+
+def _gap(entries: Sequence[Entry]) -> Entry:
+    """A gap that was left behind period by period."""
+    first, periods = entries[0], [entry.period for entry in entries if entry.period is not None]
+    scopes = max(entry.scopes for entry in entries)
+    if not periods:
+        return first
+    period = Period(min(one.begin for one in periods), max(one.end for one in periods))
+    return replace(first, last=entries[-1].last, scopes=scopes, period=period, summary=_left(GAP, scopes, period))
 
 
 def _one(entries: Sequence[Entry]) -> Entry:

@@ -1,9 +1,9 @@
 """What an operator, or the orchestrator for a fetcher, does to scopes."""
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -14,10 +14,13 @@ from cloudkitty_like.db import scopes as rows
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.scopes import ScopeState
 from cloudkitty_like.domain.errors import Conflict, Invalid
+from cloudkitty_like.domain.hole import SKIPPED, Stretch, together
 from cloudkitty_like.domain.period import Period, instant
 from cloudkitty_like.domain.scope import Scope, check_identifier
 
 SHOWN = 20
+SKIP = "skip"
+"""The cause of a change that takes scopes forward."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +41,27 @@ class Which:
                     (self.collectors, one.collector))))
 
 
-class Scopes:
-    """The scopes of one ledger, whose periods have ``length``."""
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What a reset did to scopes, as they were before it: rated again from ``begin`` on, or forward over holes to it.
 
-    def __init__(self, database: Database, clock: Callable[[], datetime], length: timedelta) -> None:
-        self._database, self._clock, self._length = database, clock, length
+    ``starting``: those that had not started, and will there.  ``skipped``: the
+    holes that were left.
+    """
+
+    begin: datetime
+    back: Sequence[ScopeState]
+    forward: Sequence[ScopeState]
+    starting: Sequence[ScopeState]
+    skipped: Sequence[Stretch] = ()
+
+
+class Scopes:
+    """The scopes of one ledger, whose periods have ``length`` and are complete so many periods after their end."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime], length: timedelta,
+                 wait_periods: int = 0) -> None:
+        self._database, self._clock, self._length, self._wait_periods = database, clock, length, wait_periods
 
     def states(self) -> list[ScopeState]:
         """All of them, by id."""
@@ -69,34 +88,75 @@ class Scopes:
             raise Invalid(*problems)
         return added
 
-    def reset(self, identifiers: Collection[str], to: datetime, *, author: str, reason: str) -> None:
-        """Rate again from the period that holds ``to`` on; superseded frames are kept.
+    def reset(self, identifiers: Collection[str], to: datetime, *, author: str, reason: str) -> Moved:
+        """Rate from the period that holds ``to`` on; superseded frames are kept.
 
-        Invalid for a date that is ahead of a scope's progress: what lies between would never be rated.
+        A scope that is rated further goes back.  One that is not goes forward,
+        and what lies between and is not rated is a hole, skipped by the author.
+        Invalid for a time beyond the last period that is complete.
         """
-        if not identifiers:
-            return
         begin = Period.containing(to, self._length).begin
+        if not identifiers:
+            return Moved(begin, (), (), ())
 
-        def work(tx: Connection) -> None:
+        def work(tx: Connection) -> Moved:
             # Nobody else changes the ledger from here on, so what is read of the scopes' progress stays true.
             index.serialise(tx)
             states = rows.named(tx, identifiers)
-            ahead = [
-                f"scope {state.identifier!r} is rated up to {instant(state.due)}: it can only be reset to before that"
-                for state in states if state.due is not None and begin > state.due
-            ]
-            if ahead:
-                raise Invalid(*ahead)
-            change = index.open_tx(tx, at=self._clock(), author=author, cause="reset",
-                                   reason=f"{_named(identifiers)} to {instant(begin)}: {reason}")
-            rows.record_reset(tx, change, states, begin)
-            started = [state.id for state in states if state.due is not None]
-            rows.set_due(tx, started, begin)
+            moved = self._moved(states, begin)
+            skipped = self._skip(tx, moved, author, reason)
+            self._take_back(tx, moved, author, reason)
             rows.clear(tx, [state.id for state in states])
-            rows.set_start(tx, [state.id for state in states if state.due is None], begin)
+            return replace(moved, skipped=skipped)
 
-        self._database.transact(work)
+        return self._database.transact(work)
+
+    def _moved(self, states: Sequence[ScopeState], begin: datetime) -> Moved:
+        latest = self.complete_to()
+        if begin > latest:
+            raise Invalid(f"{instant(begin)} is beyond the last period that is complete, which ends at "
+                          f"{instant(latest)}: it can only be reset to then or earlier")
+        return Moved(begin, tuple(state for state in states if state.due is not None and state.due >= begin),
+                     tuple(state for state in states if state.due is not None and state.due < begin),
+                     tuple(state for state in states if state.due is None))
+
+    def complete_to(self) -> datetime:
+        """The end of the last period that is over and whose source was given its time to complete it."""
+        return Period.containing(self._clock() - self._wait_periods * self._length, self._length).begin
+
+    def _skip(self, tx: Connection, moved: Moved, author: str, reason: str) -> list[Stretch]:
+        """Take scopes forward; the holes left.  What was rated before they were taken back stays, and is none."""
+        if not moved.forward:
+            return []
+        if not reason.strip():
+            raise Invalid(f"reason: {_named([state.identifier for state in moved.forward])} would not be rated up to "
+                          f"{instant(moved.begin)}: say why")
+        change = self._change(tx, moved.forward, moved.begin, author, SKIP, reason)
+        left = holes.unrated(tx, [
+            (state.id, Period(state.due, moved.begin)) for state in moved.forward if state.due is not None])
+        holes.leave(tx, change, SKIPPED, left)
+        rows.set_due(tx, [state.id for state in moved.forward], moved.begin)
+        names = {state.id: state.identifier for state in moved.forward}
+        return together((names[scope_id], period, SKIPPED) for scope_id, period in left)
+
+    def _take_back(self, tx: Connection, moved: Moved, author: str, reason: str) -> None:
+        """Take scopes back, over their holes too, which are due again; and tell new ones where to start."""
+        states = (*moved.back, *moved.starting)
+        if not states:
+            return
+        change = self._change(tx, states, moved.begin, author, "reset", reason)
+        holes.close(tx, change, [(state.id, Period(moved.begin, state.due)) for state in moved.back
+                                 if state.due is not None and state.due > moved.begin])
+        rows.set_due(tx, [state.id for state in moved.back], moved.begin)
+        rows.set_start(tx, [state.id for state in moved.starting], moved.begin)
+
+    def _change(self, tx: Connection, states: Sequence[ScopeState], begin: datetime, author: str, cause: str,
+                reason: str) -> int:
+        names = _named([state.identifier for state in states])
+        change = index.open_tx(tx, at=self._clock(), author=author, cause=cause,
+                               reason=f"{names} to {instant(begin)}: {reason}")
+        rows.record_reset(tx, change, states, begin)
+        return change
 
     def begin(self, identifiers: Collection[str], at: datetime, *, author: str, reason: str) -> None:
         """Let rating of scopes that have not started begin with the period that holds ``at``; others stay."""
@@ -152,6 +212,7 @@ class Scopes:
             states = rows.everything(tx) if identifiers is None else rows.named(tx, identifiers)
             failed = [state for state in states if state.error is not None]
             rows.clear(tx, [state.id for state in failed])
+            holes.hasten(tx, [state.id for state in states])
             return [state.identifier for state in failed]
 
         return self._database.transact(work)
@@ -168,6 +229,7 @@ class Scopes:
                                    reason=f"{period}: {reason}")
             holes.accept(tx, change, period, None if identifiers is None else [state.id for state in states])
             rows.clear(tx, [state.id for state in states if state.error_kind == rows.SOURCE])
+            holes.hasten(tx, [state.id for state in states])       # what was left behind is rated as empty now
 
         self._database.transact(work)
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from cloudkitty_like.db import holes, revisions
 from cloudkitty_like.db import ledger as index
-from cloudkitty_like.db import revisions
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.ledger import Published
 from cloudkitty_like.db.reprocessing import Task
@@ -39,6 +39,7 @@ class Undoing:
             made = revisions.made(tx, period, wanted)
             old = {one.former.revision: one.former for one in made.values() if _can(one) and one.former is not None}
             totals = read_totals(tx, old)
+            filled = holes.filled(tx, {scope_id: one.change for scope_id, one in made.items()}, period)
         contents = self._contents(period, {task.scope: old[one.former.revision] for task in tasks
                                            if (one := made.get(task.scope_id)) and one.former
                                            and one.former.revision in old})
@@ -53,7 +54,8 @@ class Undoing:
                     failed[task.id] = Invalid(f"the storage does not have revision {one.former.revision} any more")
                     continue
             results.append(Result(task, current.get(task.scope_id), content,
-                                  left_alone=one is not None and not _can(one)))
+                                  left_alone=one is not None and not _can(one),
+                                  unrated=content is not None and task.scope_id in filled))
         self._publish(period, results, failed)
         return failed
 
@@ -88,5 +90,5 @@ def _can(made: Made) -> bool:
 
 
 def _nothing(ruleset: int) -> Content:
-    """Of a period that was not rated before: no points."""
+    """Of a period that was not rated before: no points, which says nothing about usage."""
     return Content((), None, ruleset, digest(()), {})

@@ -14,8 +14,8 @@ from tests.api.site import BrokenStorage, Site, broken
 
 NAMES = ("http_requests_total", "http_request_seconds_total", "workers", "periods_rated_total", "points_rated_total",
          "source_requests_total", "source_failures_total", "stage_seconds_total", "stage_cpu_seconds_total", "scopes",
-         "scopes_lagging", "scopes_failing", "scopes_parked", "last_rated_timestamp_seconds", "reprocess_tasks",
-         "ledger_changes_total", "unpriced_points")
+         "scopes_lagging", "scopes_failing", "scopes_parked", "last_rated_timestamp_seconds", "periods_missing",
+         "reprocess_tasks", "ledger_changes_total", "unpriced_points")
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"(,|$)')
 LINE = re.compile(rf"({NAME})(?:{{(.*)}})? (\S+)")

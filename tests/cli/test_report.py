@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import subprocess
 from decimal import Decimal
 
@@ -113,3 +114,20 @@ def test_a_reader_that_has_seen_enough_is_no_error_of_ours(sample) -> None:
         report.stdout.close()
         assert report.stderr.read() == b""
         assert report.wait() == CLOSED_PIPE
+
+
+def test_i8_m10_what_is_not_in_the_figures_is_said_beside_them(site: Site) -> None:
+    site.rated()
+    before = site.here.json("report")
+    site.here.ok("scopes", "reset", "alpha", "--to", "2026-03-02T08:00", "--reason", "moved")
+    missing = "2026-03-02T04:00:00Z to 2026-03-02T08:00:00Z is skipped, of alpha"
+    assert missing in site.here.ok("report")
+    for form in ("--json", "--csv"):
+        ran = site.here("report", form)
+        assert ran.code == 0
+        assert ran.err == f"cloudkitty-like: warning: not in these figures: {missing}\n"
+        assert "skipped" not in ran.out
+    assert json.loads(site.here("report", "--json").out) == before
+    assert "2026-03-02T06:00:00Z to 2026-03-02T08:00:00Z" in site.here.ok("report", "--begin", "2026-03-02T06:00")
+    for elsewhere in (("--end", "2026-03-02T04:00"), ("--scope", "beta"), ("--as-of", "3")):
+        assert "skipped" not in site.here.ok("report", *elsewhere)

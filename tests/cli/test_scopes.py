@@ -67,3 +67,48 @@ def test_i8_small_one_scope_is_one_scope(site: Site) -> None:
     assert site.here.ok("scopes", "reset", "--to", "2026-03-01T01:00", "--all").startswith("2 scopes will be ")
     site.spawn("processor", "--once")
     assert site.here.ok("scopes", "retry", "alpha").startswith("1 scope will be ")
+
+
+def test_i8_m10_the_hint_is_the_command_with_its_times(site: Site) -> None:
+    site.rated()
+    site.spawn("processor", "--once")              # beyond the file's end nothing is known
+    out = site.here.ok("scopes", "list")
+    assert ("cloudkitty-like scopes accept-empty --all --begin 2026-03-02T04:00:00Z --end 2026-03-02T05:00:00Z "
+            "--reason 'WHY'") in out
+
+
+def test_i8_m13_a_reset_to_a_later_time_skips_and_is_told_everywhere(site: Site) -> None:
+    site.rated()
+    refused = site.here("scopes", "reset", "alpha", "--to", "2026-03-02T08:00")
+    assert (refused.code, refused.out) == (1, "")
+    assert "reason: alpha would not be rated up to 2026-03-02T08:00:00Z: say why" in refused.err
+    out = site.here.ok("scopes", "reset", "alpha", "--to", "2026-03-02T08:00", "--reason", "moved")
+    assert "rated from 2026-03-02T08:00:00Z on, and not before:" in out
+    assert "2026-03-02T04:00:00Z to 2026-03-02T08:00:00Z is skipped, of alpha" in out
+    assert states(site) == dict.fromkeys(("alpha", "beta"), ("ok", "2026-03-02T03:00:00Z"))
+    table = site.here.ok("scopes", "list").splitlines()
+    assert "not rated" in table[0]
+    assert table[2].endswith("4 skipped")
+    (listed, other) = site.here.json("scopes", "list")
+    assert (listed["holes"], other["holes"]) == (
+        [{"begin": "2026-03-02T04:00:00Z", "end": "2026-03-02T08:00:00Z", "kind": "skipped"}], [])
+    (hole,) = site.here.json("scopes", "holes")
+    assert (hole["scope"], hole["kind"], hole["reason"]) == ("alpha", "skipped", "alpha to 2026-03-02T08:00:00Z: moved")
+    assert "skipped" in site.here.ok("scopes", "holes")
+    history = site.here.ok("history", "--scope", "alpha")
+    assert "1 scope skipped in 2026-03-02T04:00:00Z to 2026-03-02T08:00:00Z" in history
+    site.here.ok("scopes", "reset", "alpha", "--to", "2026-03-02T06:00")
+    assert site.here.json("scopes", "list")[0]["holes"][0]["end"] == "2026-03-02T06:00:00Z"
+
+
+def test_i8_m13_a_reset_beyond_what_is_complete_is_refused(site: Site) -> None:
+    site.rated()
+    refused = site.here("scopes", "reset", "--all", "--to", "2999-01-01", "--reason", "why")
+    assert refused.code == 1
+    assert "is beyond the last period that is complete, which ends at" in refused.err
+
+
+def test_i8_m10_no_hole_is_no_column(site: Site) -> None:
+    site.rated()
+    assert site.here.ok("scopes", "holes") == "There are no holes.\n"
+    assert site.here.json("scopes", "holes") == []

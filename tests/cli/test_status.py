@@ -65,3 +65,16 @@ def test_it_is_a_table_for_people(site: Site) -> None:
     lines = site.rated().here.ok("status").splitlines()
     assert lines[0].split() == ["check", "state", "detail"]
     assert lines[2].split()[:2] == ["database", "ok"]
+
+
+def test_i8_m10_holes_are_a_row_and_unknown_ones_a_warning(site: Site) -> None:
+    site.rated()
+    assert "holes" in site.here("status").out
+    assert _holes(site) == ("ok", "none")
+    site.here.ok("scopes", "reset", "--all", "--to", "2026-03-02T08:00", "--reason", "moved")
+    assert _holes(site) == ("ok", "8 periods of 2 scopes skipped; see 'cloudkitty-like scopes holes'")
+
+
+def _holes(site: Site) -> tuple[str, str]:
+    rows = json.loads(site.here("status", "--json").out)
+    return next((row["state"], row["detail"]) for row in rows if row["check"] == "holes")

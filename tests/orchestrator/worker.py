@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,16 +11,20 @@ from cloudkitty_like.db import scopes as rows
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.scopes import ScopeState
 from cloudkitty_like.domain.metric import Metric
+from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import Query
 from cloudkitty_like.orchestrator.collect import Gatherer
 from cloudkitty_like.orchestrator.daemon import Worker
 from cloudkitty_like.orchestrator.failures import Failures
+from cloudkitty_like.orchestrator.gaps import GapPolicy, Gaps
 from cloudkitty_like.orchestrator.heartbeat import Pulse
 from cloudkitty_like.orchestrator.newcomers import Newcomers, Source
 from cloudkitty_like.orchestrator.parts import Parts, Tempo
 from cloudkitty_like.orchestrator.process import Processor
 from cloudkitty_like.orchestrator.reprocess import Past, Reprocessor
 from cloudkitty_like.orchestrator.stages import Stages
+from cloudkitty_like.ports import Collected
+from cloudkitty_like.service.holes import Holes
 from cloudkitty_like.service.ledger import Ledger, establish
 from cloudkitty_like.service.scopes import Scopes
 from cloudkitty_like.service.summary import Summary
@@ -38,6 +42,20 @@ def hourly(scopes: Iterable[str], hours: int, begin: datetime = MONTH) -> list[S
             for hour in range(hours) for scope in scopes for metric in METRICS]
 
 
+class Mortal(MemoryCollector):
+    """A source that was not alive in the periods that begin at one of ``dead``, until these are taken out."""
+
+    dead: frozenset[datetime] = frozenset()
+
+    def collect(self, metric: Metric, period: Period, scopes: Collection[str],
+                others: Collection[str] = ()) -> Collected:
+        found = super().collect(metric, period, scopes, others)
+        return Collected({}, found.failed, proven=False) if period.begin in self.dead else found
+
+    def begins(self, metrics: Sequence[Metric], period: Period) -> datetime | None:
+        return min((one.begin for one in period.split(HOUR) if one.begin not in self.dead), default=None)
+
+
 class Bench:
     """All parts of a worker; every one may be replaced before :meth:`worker` is called."""
 
@@ -53,7 +71,8 @@ class Bench:
         self.ends: Callable[[], datetime | None] = lambda: None
         self.progress: list[tuple[datetime, int]] = []
         self.ledger = Ledger(database, self.storage, self.clock, "tester")
-        self.scopes = Scopes(database, self.clock, HOUR)
+        self.scopes, self.holes = Scopes(database, self.clock, HOUR), Holes(database, self.clock, "tester")
+        self.policy = GapPolicy()
         self.failures = Failures(database, self.clock, timedelta(seconds=30), timedelta(hours=1))
         self.pulse = Pulse(database, self.clock, self.stages, lambda: len(self.collector.asked))
 
@@ -68,12 +87,16 @@ class Bench:
     def worker(self, **tempo: Any) -> Worker:
         gatherer = Gatherer(self.collector, self.metrics, threads=4, deadline_seconds=60, stages=self.stages,
                             stop=self.stop)
+        gaps = Gaps(self.holes, gatherer, lambda window: self.collector.begins(METRICS, window), self.policy,
+                    self.scopes.complete_to)
         reprocessor = Reprocessor(Past(self.database, self.storage, self.clock), gatherer, {}, self.stages,
-                                  self.failures, self.pulse.doing, self.stop, HOUR, tempo.get("scopes_per_batch", 5000))
+                                  self.failures, gaps, self.pulse.doing, self.stop, HOUR,
+                                  tempo.get("scopes_per_batch", 5000))
         parts = Parts(
             database=self.database, ledger=self.ledger, newcomers=self.newcomers,
             gatherer=gatherer,
-            processor=Processor(self.ledger, {}, self.stages), reprocessor=reprocessor, failures=self.failures,
+            processor=Processor(self.ledger, {}, self.stages), reprocessor=reprocessor, gaps=gaps,
+            failures=self.failures,
             rating=lambda: (self.ruleset, self.rate), lease=self.lease, pulse=self.pulse, clock=self.clock,
             stop=self.stop, outages=self.failures.outages, ends=self.ends)
         settings = {"period": HOUR, "wait_periods": 0, "shards": 8, "poll_seconds": 0.01, "discovery": timedelta(0)}

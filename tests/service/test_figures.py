@@ -10,6 +10,7 @@ from cloudkitty_like.db import workers
 from cloudkitty_like.db.scopes import Failure
 from cloudkitty_like.db.workers import Heartbeat
 from cloudkitty_like.service.figures import Figures
+from cloudkitty_like.service.holes import Holes
 from cloudkitty_like.service.ledger import Rated
 from tests.books import HOUR, NOW, Books, at, usage
 
@@ -75,3 +76,13 @@ def test_of_the_ledger_its_changes_its_last_period_and_this_months_points_withou
     assert found["ledger_changes_total"] == {(): 2}
     assert found["last_rated_timestamp_seconds"] == {(): at(100).end.timestamp()}
     assert found["unpriced_points"] == {("vcpu", "h"): 1}
+
+
+def test_i8_m10_what_is_missing_is_counted_in_periods(books):
+    assert figures(books)["periods_missing"] == {("unknown",): 0, ("skipped",): 0}
+    for name in ("alice", "bob"):
+        books.scope(name)
+        books.ledger.record([Rated(books.state(name), at(0), ())], 1)
+    holes = Holes(books.database, lambda: NOW, "tester")
+    holes.leave(at(1), [books.state("alice"), books.state("bob")], "it was off", NOW)
+    assert figures(books)["periods_missing"] == {("unknown",): 2, ("skipped",): 0}

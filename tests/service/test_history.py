@@ -14,6 +14,7 @@ from cloudkitty_like.domain.rule import Rule
 from cloudkitty_like.service import rules
 from cloudkitty_like.service.corrections import Corrections, Reprocessed
 from cloudkitty_like.service.history import LEDGER, RULES, History, Wanted
+from cloudkitty_like.service.holes import Holes
 from cloudkitty_like.service.ledger import Rated
 from cloudkitty_like.service.modules import Modules
 from cloudkitty_like.service.reprocessing import Reprocessing
@@ -128,3 +129,24 @@ def test_two_requests_of_one_author_for_one_reason_are_two_entries(books):
     reprocess(books, ["3"], "alice")
     found = History(books.database).entries(Wanted())
     assert [plain(one.price) for one in found] == ["1", "1"]
+
+
+def test_i8_m13_who_skipped_is_told_and_why(books):
+    scopes = Scopes(books.database, lambda: books.now, HOUR)
+    due = next(state.due for state in scopes.states() if state.identifier == "alice")
+    scopes.reset(["alice"], due + 2 * HOUR, author="kim", reason="the source was moved")
+    (entry,) = History(books.database).entries(Wanted(scopes=["alice"]))
+    assert (entry.author, entry.cause, entry.scopes) == ("kim", "skip", 1)
+    assert entry.summary == f"1 scope skipped in {Period(due, due + 2 * HOUR)}"
+    assert entry.reason.endswith(": the source was moved")
+    assert History(books.database).entries(Wanted(scopes=["bob"])) == []
+
+
+def test_i8_m10_a_gap_is_one_entry(books):
+    scopes, holes = Scopes(books.database, lambda: books.now, HOUR), Holes(books.database, lambda: books.now, "tester")
+    due = scopes.states()[0].due
+    for hour in range(3):
+        holes.leave(Period.starting(due + hour * HOUR, HOUR), scopes.states(), "it was off", books.now)
+    (entry,) = History(books.database).entries(Wanted())
+    assert entry.summary == f"2 scopes unknown in {Period(due, due + 3 * HOUR)}"
+    assert (entry.cause, entry.last - entry.first) == ("gap", 2)

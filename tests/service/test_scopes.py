@@ -71,10 +71,19 @@ def test_a_reset_to_before_the_first_period_moves_the_begin(bench):
     assert bench.dues()["alice"] == at(5)
 
 
-def test_a_reset_ahead_of_the_progress_is_refused_as_it_would_leave_a_hole(bench):
-    with pytest.raises(Invalid, match="alice"):
+def test_i8_m13_a_reset_of_all_takes_each_where_it_can_and_none_beyond_what_is_complete(bench):
+    bench.scopes.reset(["bob"], at(1), author="tester", reason="")
+    moved = bench.scopes.reset(["alice", "bob"], at(3), author="kim", reason="all from there")
+    assert [[state.identifier for state in some] for some in (moved.back, moved.forward, moved.starting)] == [
+        ["alice"], ["bob"], []]
+    assert set(bench.dues().values()) == {at(3)}
+    with pytest.raises(Invalid, match="beyond the last period that is complete, which ends at 2026-11-01T05:00:00Z"):
         bench.scopes.reset(["alice", "bob"], at(6), author="tester", reason="")
-    assert set(bench.dues().values()) == {at(5)}
+    assert set(bench.dues().values()) == {at(3)}
+    with bench.database.read() as tx:
+        rows = tx.execute(text("SELECT author, cause, reason FROM ledger_tx ORDER BY id DESC LIMIT 2")).all()
+    assert {tuple(row) for row in rows} == {("kim", "skip", "bob to 2026-11-01T03:00:00Z: all from there"),
+                                            ("kim", "reset", "alice to 2026-11-01T03:00:00Z: all from there")}
 
 
 def test_a_reset_is_on_record(bench):

@@ -13,6 +13,7 @@ from cloudkitty_like.api.render import with_offset
 from cloudkitty_like.api.v2.asking import LIMIT, OFFSET
 from cloudkitty_like.db.scopes import ScopeState
 from cloudkitty_like.domain.errors import Invalid, NotFound
+from cloudkitty_like.domain.hole import sentences
 from cloudkitty_like.domain.scope import LONGEST, Scope
 from cloudkitty_like.service.scopes import Scopes, Which
 
@@ -44,19 +45,21 @@ class ScopeStates:
             raise NotFound("No resource found for provided filters.")
         return {"results": [self._written(state) for state in page]}
 
-    @gives({"type": "object"})
+    @gives(object_of("warnings", warnings=list_of(TEXT)))
     @takes(all_scopes=Param(Boolean(), False), scope_id=Param(Texts(), ()), **NAMES,
-           last_processed_timestamp=Param(Moment(), text="rate again from the period that holds this", alias="state"))
-    def put(self, context: Context, *, all_scopes: bool, last_processed_timestamp: datetime, **names: Any) -> Any:
-        """Rates scopes again from a time on; what was rated is superseded, not lost."""
+           last_processed_timestamp=Param(Moment(), text="rate from the period that holds this", alias="state"),
+           reason=Param(Text(longest=4000), "", "kept with the change"))
+    def put(self, context: Context, *, all_scopes: bool, last_processed_timestamp: datetime, reason: str,
+            **names: Any) -> Any:
+        """Rates scopes from a time on: again, where they are rated further; the others skip what lies between."""
         if all_scopes == bool(names["scope_id"]):
             raise Invalid("either all_scopes or scope_id has to be given, and not both")
         found = self.scopes.selected(_which(**names, active=True))
         if not found:
             raise NotFound("No resource found for provided filters.")
-        self.scopes.reset([state.identifier for state in found], last_processed_timestamp, author=context.author,
-                          reason=WHY)
-        return Answer({}, 202)
+        moved = self.scopes.reset([state.identifier for state in found], last_processed_timestamp,
+                                  author=context.author, reason=reason.strip() or WHY)
+        return Answer({"warnings": sentences(moved.skipped)} if moved.skipped else {}, 202)
 
     @gives(SCOPE)
     @takes(scope_id=Param(Text(longest=LONGEST)), scope_key=Param(NAME, None), fetcher=Param(NAME, None),

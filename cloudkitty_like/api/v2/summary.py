@@ -14,13 +14,18 @@ from cloudkitty_like.api.render import csv_bytes, with_offset
 from cloudkitty_like.api.v2.asking import AS_OF, BEGIN, END, LIMIT, OFFSET, Asking, following
 from cloudkitty_like.api.v2.projections import DEFAULT, Projection, projections
 from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.domain.hole import MISSING, SHOWN, Stretch, sentences
 from cloudkitty_like.domain.money import plain
+from cloudkitty_like.domain.query import Query
 from cloudkitty_like.service.grouping import Group, Grouping, Groups
 
 FORMATS = ("table", "object")
 BOUNDS = ("begin", "end")
-SHAPE = object_of("next", "columns", total=WHOLE, format={"enum": list(FORMATS)}, columns=list_of(TEXT),
-                  results=list_of(ANY), next=TEXT)
+HOLES_HEADER = "X-Rating-Holes"
+"""In an answer of CSV: how many stretches of time are not in it, as what was used then is unknown or was skipped."""
+HOLE = object_of(begin=TEXT, end=TEXT, kind={"enum": list(MISSING)}, scope_ids=list_of(TEXT), scopes=WHOLE)
+SHAPE = object_of("next", "columns", "holes", "warnings", total=WHOLE, format={"enum": list(FORMATS)},
+                  columns=list_of(TEXT), results=list_of(ANY), next=TEXT, warnings=list_of(TEXT), holes=list_of(HOLE))
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,7 @@ class Summaries:
     asking: Asking
     groups: Groups
     length: timedelta
+    holes: Callable[[Query], Sequence[Stretch]]     # what is missing from the answer to a query
 
     @gives(SHAPE, csv=True)
     @takes(begin=BEGIN, end=END,
@@ -46,15 +52,17 @@ class Summaries:
         rows = [] if query is None else self.groups.rows(query, grouping, self.length)
         extremes = self.groups.extremes(query, grouping, self.length) \
             if query is not None and any(one.extreme for one in fields) else {}
+        missing = [] if query is None else self.holes(query)
         columns = [*BOUNDS, *_distinct(fields, self.asking.spelled(grouping.columns))]
 
         def cells(row: Group, number: Callable[[Decimal], Any]) -> list[Any]:
             return _cells(row, [one.value(row, extremes.get((row.key, row.period))) for one in fields], number)
 
         if context.accepts == CSV:
-            return Answer(csv_bytes(columns, (cells(row, plain) for row in rows)), content_type=CSV)
+            return Answer(csv_bytes(columns, (cells(row, plain) for row in rows)), content_type=CSV,
+                          headers={HOLES_HEADER: str(len(missing))} if missing else None)
         page = [cells(row, context.number) for row in rows[offset:offset + limit]]
-        return _body(columns, page, response_format, len(rows)) | (
+        return _body(columns, page, response_format, len(rows)) | _missing(missing) | (
             {"next": following(context, offset=offset + limit)} if offset + limit < len(rows) else {})
 
 
@@ -77,3 +85,11 @@ def _body(columns: Sequence[str], page: Sequence[Sequence[Any]], response_format
     if response_format == "object":
         return {"total": total, "results": [dict(zip(columns, row, strict=True)) for row in page], "format": "object"}
     return {"total": total, "columns": list(columns) if page else [], "results": page, "format": "table"}
+
+
+def _missing(found: Sequence[Stretch]) -> dict[str, Any]:
+    """What is not in the sums; nothing where nothing is missing."""
+    return {} if not found else {
+        "warnings": [f"not in these sums: {line}" for line in sentences(found)],
+        "holes": [{"begin": with_offset(one.period.begin), "end": with_offset(one.period.end), "kind": one.kind,
+                   "scope_ids": list(one.scopes), "scopes": one.count} for one in found[:SHOWN]]}

@@ -164,3 +164,30 @@ def test_what_is_wrong_with_a_new_scope_is_said(site: Site, body):
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "POST"])
 def test_it_is_for_admins_and_that_is_looked_at_first(site: Site, method):
     site.wrong(method, URL, {"bogus": 1}, user="alice", status=403)
+
+
+# --- skipping -----------------------------------------------------------------------------------
+
+def test_i8_m13_all_scopes_are_taken_to_a_time_whichever_side_of_it_they_are_on(site: Site):
+    site.ok("PUT", URL, {"scope_id": "bob", T: "2026-11-20T08:00:00Z"})
+    status, body = site.ask("PUT", URL, {"all_scopes": True, T: "2026-11-20T09:00:00Z"})
+    assert status == 202
+    assert {state.due.hour for state in site.scopes.states()} == {9}
+    assert body == {"warnings": ["2026-11-20T08:00:00Z to 2026-11-20T09:00:00Z is skipped, of bob"]}
+
+
+def test_i8_m13_a_reset_to_a_later_time_skips_and_says_so(site: Site):
+    status, body = site.ask("PUT", URL, {"all_scopes": True, T: "2026-11-20T12:00:00Z", "reason": "moved"})
+    assert (status, body) == (202, {
+        "warnings": ["2026-11-20T10:00:00Z to 2026-11-20T12:00:00Z is skipped, of alice, bob, carol"]})
+    assert {state.due.hour for state in site.scopes.states()} == {12}
+    entry = site.get("/v2/history", kind="ledger")["results"][0]
+    assert (entry["author"], entry["cause"]) == ("root", "skip")
+    assert entry["reason"] == "alice, bob, carol to 2026-11-20T12:00:00Z: moved"
+    assert "3 scopes skipped in" in entry["summary"]
+
+
+def test_i8_m13_a_reset_beyond_the_last_complete_period_is_400(site: Site):
+    body = site.wrong("PUT", URL, {"all_scopes": True, T: "2026-11-20T13:00:00Z"})
+    assert "beyond the last period that is complete, which ends at 2026-11-20T12:00:00Z" in str(body)
+    assert {state.due for state in site.scopes.states()} == {DUE}

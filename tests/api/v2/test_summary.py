@@ -303,3 +303,21 @@ def test_s13_also_where_the_policy_lets_everybody_in(sqlite, tmp_path):
 
 def test_without_a_name_nobody_is_let_in(site: Site):
     assert site.ask("GET", URL, user="")[0] == 401
+
+
+# --- what is not known --------------------------------------------------------------------------
+
+def test_i8_m10_what_is_not_in_the_sums_is_said_to_those_who_may_see_it(site: Site):
+    before = site.get(URL, groupby="project_id")
+    site.ok("PUT", "/v2/scope", {"scope_id": "alice", "last_processed_timestamp": "2026-11-20T12:00"})
+    missing = "2026-11-20T10:00:00Z to 2026-11-20T12:00:00Z is skipped, of alice"
+    found = site.get(URL, groupby="project_id")
+    assert found == before | {
+        "warnings": [f"not in these sums: {missing}"],
+        "holes": [{"begin": "2026-11-20T10:00:00+00:00", "end": "2026-11-20T12:00:00+00:00", "kind": "skipped",
+                   "scope_ids": ["alice"], "scopes": 1}]}
+    assert "holes" in site.get(URL, "alice")
+    for other in ({"user": "bob"}, {"end": "2026-11-20T10:00"}, {"filters": "project_id:bob"}, {"as_of": "5"}):
+        assert "holes" not in site.get(URL, **other)
+    site.ask("GET", URL, accept="text/csv")
+    assert site.last.headers["X-Rating-Holes"] == "1"

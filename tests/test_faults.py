@@ -186,13 +186,14 @@ def test_s6_hostile_scope_ids_are_rated_like_all_others(tmp_path):
         assert site.usage() == served(CATALOGUE)
 
 
-def test_hours_in_which_the_source_was_dead_stay_due_until_an_operator_accepts_them(tmp_path):
+def test_i8_m10_hours_in_which_the_source_was_dead_stay_due_until_an_operator_accepts_them(tmp_path):
     catalogue = replace(CATALOGUE, silent=frozenset({2, 3}))
     with Synthetic(catalogue) as source, site_of(tmp_path, source, collector_prometheus={"guard": "up"}) as site:
         site.rate(code=1)
         dead, alive = (instant(catalogue.begin + hour * catalogue.length) for hour in (2, 4))
         assert set(site.due().values()) == {dead}
-        assert "accept-empty" in site.scopes()["alice"]["error"]
+        assert (f"cloudkitty-like scopes accept-empty --all --begin {dead} --end {alive} --reason 'WHY'"
+                in site.scopes()["alice"]["error"]), "i8 M10: the command is ready, with its times"
         site.run("scopes", "retry", "--all")
         site.rate(code=1)
         assert set(site.due().values()) == {dead}, "asking again made it empty"

@@ -69,14 +69,6 @@ def test_i8_small_one_scope_is_one_scope(site: Site) -> None:
     assert site.here.ok("scopes", "retry", "alpha").startswith("1 scope will be ")
 
 
-def test_i8_m10_the_hint_is_the_command_with_its_times(site: Site) -> None:
-    site.rated()
-    site.spawn("processor", "--once")              # beyond the file's end nothing is known
-    out = site.here.ok("scopes", "list")
-    assert ("cloudkitty-like scopes accept-empty --all --begin 2026-03-02T04:00:00Z --end 2026-03-02T05:00:00Z "
-            "--reason 'WHY'") in out
-
-
 def test_i8_m13_a_reset_to_a_later_time_skips_and_is_told_everywhere(site: Site) -> None:
     site.rated()
     refused = site.here("scopes", "reset", "alpha", "--to", "2026-03-02T08:00")

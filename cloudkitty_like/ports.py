@@ -160,6 +160,9 @@ class Storage(Plugin, Protocol):
     ``excluded`` are revisions that must not be counted: superseded or never
     published.  Nor must any above ``upto`` (None: no bound): they were made
     after the reader has looked at the index.
+
+    A method ``compact()`` is optional: it gives back to the disk what was purged, and answers an object with the
+    sizes in bytes ``before`` and ``after``, or None where nothing has become smaller.
     """
 
     @property

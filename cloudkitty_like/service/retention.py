@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from cloudkitty_like.db import ledger as index
 from cloudkitty_like.db import retention as rows
+from cloudkitty_like.db.compaction import Sizes, compact
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.retention import Bounds, Extent
 from cloudkitty_like.domain.errors import Invalid
@@ -42,6 +43,15 @@ class Retention:
             by = ""                    # one change of the ledger is enough
             done = self._finish(done, progressed)
         return done
+
+    def compact(self) -> list[Sizes]:
+        """Give back to the disk what was forgotten; the sizes of each database file that has become smaller.
+
+        :raises Unavailable: when there is too little room for that, or a database fails; nothing is lost.
+        """
+        of_storage = getattr(self._storage, "compact", None)
+        sizes = [compact(self._database), of_storage() if of_storage is not None else None]
+        return [size for size in sizes if size is not None]
 
     def _check(self, bounds: Bounds) -> None:
         given = {"superseded-before": bounds.superseded_before, "rated-before": bounds.rated_before}

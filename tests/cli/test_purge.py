@@ -1,7 +1,13 @@
 """Forgetting points from the command line."""
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
+import pytest
+
 from tests.cli.small import Site
+from tests.commands import Here, Ran
 
 OLD = ("purge", "--rated-before", "2026-03-02")
 
@@ -42,3 +48,18 @@ def test_i8_small_one_revision_is_one_revision(site: Site) -> None:
     site.here.ok("scopes", "activate", "--off", "beta")
     out = site.here.ok("purge", "--rated-before", "2026-03-01T01:00", "--yes")
     assert out.startswith("2 revisions, 2 of them current, with 3 points of 2 scopes,")
+
+
+def test_i8_small_the_database_file_shrinks(sample: tuple[Path, Ran], tmp_path: Path,
+                                            capsys: pytest.CaptureFixture[str]) -> None:
+    state = tmp_path / "state"
+    shutil.copytree(sample[0], state)
+    here, file = Here(capsys, "--state", state), state / "cloudkitty-like.sqlite"
+    before, totals = file.stat().st_size, here.json("report", "--by", "scope,metric")
+    assert "shrunk" not in here.ok("purge", "--rated-before", "2026-10-02", "--yes", "--keep-file-size")
+    said = here.ok("purge", "--rated-before", "2026-11-01", "--yes")
+    after = file.stat().st_size
+    assert f"The database file has shrunk from {before / 1e6:.1f} MB to {after / 1e6:.1f} MB.\n" in said
+    assert after < before * 0.75              # what is left are the frames and their totals
+    assert here.json("report", "--by", "scope,metric") == totals
+    assert here.json("status", "--verify")[-1]["state"] == "ok"

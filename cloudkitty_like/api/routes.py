@@ -2,12 +2,10 @@
 from __future__ import annotations
 
 import gzip
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 from itertools import chain
 from time import perf_counter
 from typing import Any
@@ -16,7 +14,7 @@ from oslo_context.context import RequestContext
 from webob import Request, Response
 from webob.acceptparse import create_accept_encoding_header, create_accept_header
 
-from cloudkitty_like.api import errors, identity, render
+from cloudkitty_like.api import body, errors, identity, render
 from cloudkitty_like.api.context import CSV, JSON, XML, Answer, Context
 from cloudkitty_like.api.counters import Counters
 from cloudkitty_like.api.params import Param, arguments
@@ -27,6 +25,7 @@ from cloudkitty_like.service.access import Caller
 Target = Callable[[Mapping[str, Any], Caller], str | None]
 """From a request's arguments to the project that it is about."""
 
+DECIMAL = "decimal"                    # the argument that says how numbers are wanted
 GZIP_FROM = 1400                       # bytes; below, an answer fits a packet anyway
 
 
@@ -160,14 +159,19 @@ class Dispatcher:
     def _answered(self, request: Request, route: Route, in_path: Mapping[str, str],
                   credentials: RequestContext) -> Response:
         caller = identity.caller(credentials, self._policy)
-        given = self._given(request, in_path)
+        if route.target is own_project:
+            # Before anything is read: what is wrong with it is nobody's business who may not call this.
+            self._authorize(route, {}, caller, credentials)
+        in_url = _in_url(request, in_path)
+        if route.target is not own_project:
+            # Whose it is may stand in the body too, which nobody reads for a caller who may not even ask this.
+            asked = {name: value for name, value in in_url.items() if name != DECIMAL}
+            self._authorize(route, arguments(route.params, asked), caller, credentials)
+        given = in_url | body.given(request, self._limits.body_bytes)
         exact = _exact(request, given)
-        if route.rule and route.target is own_project:
-            # Before the arguments are read: what is wrong with them is nobody's business who may not call this.
-            self._policy.authorize(route.rule, credentials, {"project_id": caller.project_id})
         values = arguments(route.params, given)
-        if route.rule and route.target is not own_project:
-            self._policy.authorize(route.rule, credentials, {"project_id": route.target(values, caller)})
+        if route.target is not own_project:
+            self._authorize(route, values, caller, credentials)
         context = Context(
             caller=caller, authorize=lambda rule, target: self._policy.authorize(rule, credentials, target),
             url=request.application_url, path=request.path_url, query=request.query_string, accepts=_accepts(request),
@@ -177,40 +181,26 @@ class Dispatcher:
             answer = Answer(answer, route.status)
         return _response(request, answer, context.accepts if request.path_info.startswith("/v1") else JSON)
 
-    def _given(self, request: Request, in_path: Mapping[str, str]) -> dict[str, list[Any]]:
-        """The arguments by name: of the path, of the query, of the body; the later hides the earlier."""
-        given: dict[str, list[Any]] = {name: [value] for name, value in in_path.items()}
-        query: dict[str, list[Any]] = {}
-        try:
-            for name, value in request.GET.items():
-                query.setdefault(name, []).append(value)
-        except UnicodeDecodeError:
-            raise Invalid("the query is not text in UTF-8") from None
-        return {**given, **query, **self._body(request)}
-
-    def _body(self, request: Request) -> dict[str, list[Any]]:
-        length = request.content_length
-        if length is not None and length > self._limits.body_bytes:
-            raise errors.TooLarge(f"a body may have {self._limits.body_bytes} bytes, this one has {length}")
-        data = request.body_file.read(self._limits.body_bytes + 1) if length or request.is_body_readable else b""
-        if len(data) > self._limits.body_bytes:
-            raise errors.TooLarge(f"a body may have {self._limits.body_bytes} bytes")
-        if not data:
-            return {}
-        kind = (request.content_type or "").lower()
-        # What a form of another site could send with a browser's password is refused: no text, nothing without a type.
-        if kind != JSON and not kind.endswith("+json"):
-            raise errors.Unsupported(f"a body of {kind[:80] or 'no type'} is not understood; send {JSON}")
-        found = parsed(data)
-        if not isinstance(found, dict):
-            raise Invalid("the body is not an object of JSON")
-        return {name: [value] for name, value in found.items()}
+    def _authorize(self, route: Route, values: Mapping[str, Any], caller: Caller, credentials: RequestContext) -> None:
+        if route.rule:
+            self._policy.authorize(route.rule, credentials, {"project_id": route.target(values, caller)})
 
     def _failed(self, request: Request, error: Exception, request_id: str) -> Response:
         fault = request.environ.get("PATH_INFO", "").startswith("/v1/")
-        body = errors.body(error, fault=fault, request_id=request_id)
+        told = errors.body(error, fault=fault, request_id=request_id)
         headers = {"Allow": ", ".join(error.allowed)} if isinstance(error, errors.MethodNotAllowed) else {}
-        return _response(request, Answer(body, errors.status(error), headers), JSON)
+        return _response(request, Answer(told, errors.status(error), headers), JSON)
+
+
+def _in_url(request: Request, in_path: Mapping[str, str]) -> dict[str, list[Any]]:
+    """The arguments by name: of the path and of the query, which hides the path."""
+    query: dict[str, list[Any]] = {}
+    try:
+        for name, value in request.GET.items():
+            query.setdefault(name, []).append(value)
+    except UnicodeDecodeError:
+        raise Invalid("the query is not text in UTF-8") from None
+    return {**{name: [value] for name, value in in_path.items()}, **query}
 
 
 def _path(request: Request) -> str:
@@ -221,30 +211,9 @@ def _path(request: Request) -> str:
     return path
 
 
-def parsed(data: bytes) -> Any:
-    """A JSON document with every number as it is written: whole, or a Decimal.  Invalid where it is none."""
-    try:
-        return json.loads(data, parse_float=_number, parse_constant=_refused)
-    except RecursionError:
-        raise Invalid("the body is nested too deeply") from None
-    except (ValueError, UnicodeDecodeError) as error:
-        raise Invalid(f"the body is not JSON: {error}"[:200]) from None
-
-
-def _number(text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        raise ValueError(f"{text[:40]} is out of range") from None
-
-
-def _refused(constant: str) -> Any:
-    raise ValueError(f"{constant} is no number of JSON")
-
-
 def _exact(request: Request, given: dict[str, list[Any]]) -> bool:
     """Whether numbers are wanted as text: ``decimal=string`` in the query, or as a parameter of Accept."""
-    wanted = given.pop("decimal", [])
+    wanted = given.pop(DECIMAL, [])
     for value in wanted:
         if value not in ("string", "float"):
             raise Invalid("decimal: it is 'string' or 'float'")
@@ -285,15 +254,15 @@ def _response(request: Request, answer: Answer, accepts: str) -> Response:
         pieces = (piece for piece in chain([first], answer.body))
         return Response(status=answer.status, app_iter=pieces, headerlist=[*headers.items(), ("Content-Type", kind)])
     if isinstance(answer.body, bytes):
-        body = answer.body
+        content = answer.body
     elif accepts == XML:
-        body, content_type = render.xml_bytes(answer.body), XML
+        content, content_type = render.xml_bytes(answer.body), XML
     else:
-        body = render.json_bytes(answer.body)
+        content = render.json_bytes(answer.body)
     headers["Content-Type"] = content_type if content_type == JSON else f"{content_type}; charset=utf-8"
-    if len(body) >= GZIP_FROM:
+    if len(content) >= GZIP_FROM:
         headers["Vary"] = "Accept-Encoding"
         if _unpacks(request):
-            body = gzip.compress(body, 5)
+            content = gzip.compress(content, 5)
             headers["Content-Encoding"] = "gzip"
-    return Response(status=answer.status, body=body, headerlist=list(headers.items()))
+    return Response(status=answer.status, body=content, headerlist=list(headers.items()))

@@ -1,4 +1,4 @@
-"""Serving the application with gunicorn: worker processes, each of some threads, stopped gracefully."""
+"""Serving the application: gunicorn's processes, each with waitress' threads, stopped gracefully."""
 from __future__ import annotations
 
 import socket
@@ -9,6 +9,7 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
+from cloudkitty_like.api.worker import WaitressWorker
 from cloudkitty_like.domain.errors import Invalid, Unavailable
 
 
@@ -21,6 +22,7 @@ class Where:
     workers: int
     threads: int
     grace_seconds: int
+    body_bytes: int = 10 * 2**20       # that a request may have
 
     def check(self) -> None:
         """Invalid for numbers that cannot be."""
@@ -58,9 +60,10 @@ class _Server(BaseApplication):  # type: ignore[misc]
     def load_config(self) -> None:
         where = self._where
         host = f"[{where.host}]" if ":" in where.host else where.host
+        worker_class = type("WaitressWorker", (WaitressWorker,), {"body_bytes": where.body_bytes})
         for name, value in {
             "bind": f"{host}:{where.port}", "workers": where.workers, "threads": where.threads,
-            "worker_class": "gthread", "graceful_timeout": where.grace_seconds, "timeout": 120, "keepalive": 75,
+            "worker_class": worker_class, "graceful_timeout": where.grace_seconds, "timeout": 120,
             "proc_name": "cloudkitty-like api", "control_socket_disable": True, "limit_request_line": 8190,
             "preload_app": False,
         }.items():

@@ -71,7 +71,7 @@ def _resources(args: argparse.Namespace, app: App) -> Sequence[Resource]:
 
 
 def _from_file(name: str) -> Sequence[Resource]:
-    from cloudkitty_like.api.routes import parsed
+    from cloudkitty_like.api.body import parsed
     from cloudkitty_like.api.v1.rating import Resources
     from cloudkitty_like.cli.rules import read
 

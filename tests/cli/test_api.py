@@ -1,10 +1,15 @@
 """The REST API as it is started, answers and stops."""
 from __future__ import annotations
 
+import json
 import signal
 import socket
+import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -107,3 +112,88 @@ def test_what_keeps_the_strategy_from_working_is_said_at_the_start(site: Site, t
     assert ran.code == 1
     assert "htpasswd_file" in ran.err
     assert "Traceback" not in ran.err
+
+
+# --- clients that hold on to it -----------------------------------------------------------------------
+
+HALF = b"POST /v2/dataframes HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
+
+
+@contextmanager
+def serving_api(site: Site, *options: str) -> Iterator[tuple[int, Any]]:
+    """The API's port and process, once it answers."""
+    port = free_port()
+    with started("--config-file", site.conf, "api", "--port", str(port), *options) as daemon:
+        answered(f"http://127.0.0.1:{port}/", daemon)
+        yield port, daemon
+
+
+def connected(port: int, sent: bytes = b"") -> socket.socket:
+    client = socket.create_connection(("127.0.0.1", port), timeout=20)
+    client.sendall(sent)
+    return client
+
+
+def test_i8_b5_half_sent_requests_and_idle_connections_stop_nothing(noauth: Site) -> None:
+    noauth.prepared()
+    with serving_api(noauth) as (port, daemon), ExitStack() as stack:
+        for number in range(24):
+            stack.enter_context(connected(port, HALF if number % 2 else HALF[:30]))
+        for _ in range(200):
+            stack.enter_context(connected(port))
+        waited = []
+        for _ in range(5):
+            began = time.monotonic()
+            assert requests.get(f"http://127.0.0.1:{port}/healthcheck", timeout=10).ok
+            assert requests.get(f"http://127.0.0.1:{port}/v2/rating/modules", timeout=10).ok
+            waited.append(time.monotonic() - began)
+        assert min(waited) < 1, waited
+        assert max(waited) < 5, waited
+        daemon.send_signal(signal.SIGTERM)
+        assert daemon.wait(10) == 0
+        assert "Traceback" not in daemon.communicate()[1]
+
+
+def test_i8_b5_what_runs_is_finished_when_told_to_stop(noauth: Site) -> None:
+    noauth.prepared()
+    frames = [{"period": {"begin": "2026-03-01T00:00:00Z", "end": "2026-03-01T01:00:00Z"}, "usage": {"instance": [
+        {"vol": {"unit": "h", "qty": 1}, "rating": {"price": 1}, "groupby": {"project_id": "alpha", "id": str(number)},
+         "metadata": {}} for number in range(2_000)]}}]
+    body = json.dumps({"dataframes": frames}).encode()
+    with serving_api(noauth) as (port, daemon), connected(port, HALF.replace(b"1000", b"%d" % len(body))) as client:
+        client.sendall(body[1:])
+        time.sleep(0.1)                # it has arrived, and is worked at
+        daemon.send_signal(signal.SIGTERM)
+        assert client.recv(1000).startswith(b"HTTP/1.1 204 ")
+        assert daemon.wait(10) == 0
+
+
+def test_i8_b5_the_end_comes_within_ten_seconds_whatever_hangs(noauth: Site, tmp_path: Path) -> None:
+    noauth.prepared()
+    with serving_api(noauth, "--workers", "1") as (port, daemon), ExitStack() as stack:
+        held = sqlite3.connect(tmp_path / "state.sqlite")
+        held.execute("BEGIN IMMEDIATE")            # whoever writes waits for this
+        for _ in range(4):
+            stack.enter_context(connected(port, HALF.replace(b"/v2/dataframes", b"/v2/rating/modules/noop")
+                                          .replace(b"POST", b"PUT").replace(b"1000", b"17") + b'"enabled": false}'))
+        time.sleep(0.5)
+        daemon.send_signal(signal.SIGTERM)
+        asked = time.monotonic()
+        daemon.wait(15)
+        assert time.monotonic() - asked < 10
+        held.close()
+
+
+@pytest.mark.parametrize(("length", "expected"), [(2048, 400), (2049, 413)])
+def test_i8_b5_a_body_may_be_as_large_as_the_option_says(noauth: Site, length: int, expected: int) -> None:
+    noauth.configure(DEFAULT={"auth_strategy": "noauth"}, api={"max_body_bytes": 2048})
+    noauth.prepared()
+    url = "/v1/rating/quote"
+    with serving_api(noauth, "--workers", "1") as (port, _):
+        sent = requests.post(f"http://127.0.0.1:{port}{url}", data=b"x" * length, timeout=10,
+                             headers={"Content-Type": "application/json"})
+        chunked = requests.post(f"http://127.0.0.1:{port}{url}", data=iter([b"x" * 1000, b"x" * (length - 1000)]),
+                                timeout=10, headers={"Content-Type": "application/json"})
+    for answer in (sent, chunked):
+        assert (answer.status_code, answer.json()["faultcode"]) == (expected, "Client")
+        assert answer.headers["X-Openstack-Request-Id"]

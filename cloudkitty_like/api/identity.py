@@ -84,6 +84,20 @@ def problems(conf: cfg.ConfigOpts) -> list[str]:
         return list(error.problems)
 
 
+def warnings(conf: cfg.ConfigOpts) -> list[str]:
+    """What might be better about the files of the chosen strategy, one line each."""
+    return list(_module(HTTP_BASIC).warnings(conf)) if is_basic(conf) else []
+
+
+def is_basic(conf: cfg.ConfigOpts) -> bool:
+    """Whether names and passwords of a file are asked for."""
+    register(conf)
+    try:
+        return bool(conf.auth_strategy == HTTP_BASIC)
+    except (cfg.Error, ValueError):
+        return False                   # no strategy at all: see problems()
+
+
 def wrap(application: WSGIApplication, conf: cfg.ConfigOpts, *, public: Iterable[str] = PUBLIC) -> WSGIApplication:
     """The application, answering only those whom the strategy knows; Invalid with all :func:`problems`.
 

@@ -1,11 +1,13 @@
 """``http_basic``: names and passwords of a file, with the project and the roles of each.
 
-The passwords are checked by oslo.middleware's functions and not by its
-middleware, which answers every exception of the application with a 401 that
-quotes it.
+The header is read by oslo.middleware's functions. Its middleware is not used: it answers every exception of the
+application with a 401 that quotes it, and tells by its haste which names there are not.
 """
 from __future__ import annotations
 
+import hashlib
+import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+import bcrypt
 from oslo_config import cfg
 from oslo_middleware import basic_auth
 
@@ -38,12 +41,19 @@ class User:
 
 def problems(conf: cfg.ConfigOpts) -> list[str]:
     """Everything that is wrong with both files, one line each."""
-    found = list(_passwords(Path(conf.http_basic.htpasswd_file)))
+    found = [f"[http_basic] {option}: {path}: {reason}" for option, path in _files(conf) for reason in _writers(path)]
+    found += _passwords(Path(conf.http_basic.htpasswd_file))
     try:
         read_users(Path(conf.http_basic.users_file))
     except Invalid as error:
         found += [f"[http_basic] users_file: {problem}" for problem in error.problems]
     return found
+
+
+def warnings(conf: cfg.ConfigOpts) -> list[str]:
+    """What might be better about both files, one line each."""
+    return [f"[http_basic] {option}: {path}: everybody on this host may read it" for option, path in _files(conf)
+            if path.exists() and path.stat().st_mode & stat.S_IROTH]
 
 
 def guard(application: WSGIApplication, conf: cfg.ConfigOpts) -> WSGIApplication:
@@ -65,11 +75,32 @@ def _authenticated(environ: WSGIEnvironment, passwords: str) -> str | None:
     try:
         # The header goes: nobody behind this needs the password.
         name, password = basic_auth.parse_token(basic_auth.parse_header(environ))
-        basic_auth.authenticate(passwords, name, password)
+        digests = _digests(Path(passwords))
+        known = digests.get(name)
+        right = bcrypt.checkpw(password, known or _somebodys(digests, name))
     except Exception:
         # Whatever kept it from being shown to be right (bcrypt refuses some passwords with an error of its own).
         return None
-    return name
+    return name if right and known else None
+
+
+def _digests(path: Path) -> dict[str, bytes]:
+    """The digests of the passwords by name; of a name that is there twice the first, as Apache reads it."""
+    digests: dict[str, bytes] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        name, colon, digest = line.strip().partition(":")
+        if colon and digest.startswith(BCRYPT) and not line.startswith("#"):
+            digests.setdefault(name, digest.encode())
+    return digests
+
+
+def _somebodys(digests: Mapping[str, bytes], name: str) -> bytes:
+    """A digest with which the password of a name that is not there is compared, so that it takes as long.
+
+    How long depends on whose it is; so it is always the same for the same name, and nobody can tell whose.
+    """
+    mine = hashlib.sha256(b"".join(digests.values()) + name.encode()).digest()
+    return list(digests.values())[int.from_bytes(mine) % len(digests)]
 
 
 def _claims(name: str, user: User) -> dict[str, str]:
@@ -80,6 +111,25 @@ def _claims(name: str, user: User) -> dict[str, str]:
 
 
 # --- the files --------------------------------------------------------------------------------------
+
+def _files(conf: cfg.ConfigOpts) -> list[tuple[str, Path]]:
+    """The option of each file, and where it is."""
+    return [("htpasswd_file", Path(conf.http_basic.htpasswd_file)), ("users_file", Path(conf.http_basic.users_file))]
+
+
+def _writers(path: Path) -> Iterator[str]:
+    """Who else may write the file, or put another in its place: whoever does could let anybody in."""
+    try:
+        file, directory = path.stat(), path.resolve().parent.stat()
+    except OSError:
+        return                         # which is said where it is read
+    if file.st_mode & stat.S_IWOTH:
+        yield "everybody on this host may write it; chmod o-w"
+    if file.st_mode & stat.S_IWGRP and file.st_gid not in (os.getegid(), *os.getgroups()):
+        yield f"the group {file.st_gid}, which is not the service's, may write it; chmod g-w"
+    if directory.st_mode & stat.S_IWOTH and not directory.st_mode & stat.S_ISVTX:
+        yield "everybody on this host may put another in its place; chmod o-w the directory"
+
 
 def _passwords(path: Path) -> Iterator[str]:
     """What is wrong with the file of passwords."""

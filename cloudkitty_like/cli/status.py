@@ -4,6 +4,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloudkitty_like.cli import outage, output
@@ -38,6 +39,7 @@ def _checks(app: App, verify: bool) -> Iterator[Check]:
     yield tried("scopes found by the fetcher", lambda: str(len(set(app.fetcher.scopes()))))
     known = _known(app) if database.state == "ok" else None
     yield outage.source(app, known)
+    yield from _password_files(app)
     if known is not None:
         yield tried("ledger", lambda: _ledger(app))
         yield tried("storage of points", lambda: _storage(app))
@@ -63,6 +65,19 @@ def _known(app: App) -> Workforce | None:
 
 def _schema(app: App) -> str:
     return f"schema {app.schema} in {app.database}"
+
+
+def _password_files(app: App) -> Iterator[Check]:
+    """Who may read and write the files of [http_basic], where the API uses them and they are on this host."""
+    from cloudkitty_like.api import identity
+
+    identity.register(app.conf)
+    files = (Path(app.conf.http_basic.htpasswd_file), Path(app.conf.http_basic.users_file))
+    if not identity.is_basic(app.conf) or not any(path.exists() for path in files):
+        return
+    problems, warnings = identity.problems(app.conf), identity.warnings(app.conf)
+    yield Check("password files", "error" if problems else "warning" if warnings else "ok",
+                "; ".join(problems or warnings) or ", ".join(map(str, files)))
 
 
 def _ledger(app: App) -> str:

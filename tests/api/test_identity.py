@@ -2,8 +2,10 @@
 from __future__ import annotations
 
 import base64
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import bcrypt
@@ -123,6 +125,77 @@ def test_an_error_of_the_application_stays_one(tmp_path: Path, passwords: str) -
     wrapped = TestApp(identity.wrap(broken, basic_configuration(tmp_path, passwords, USERS)))
     with pytest.raises(RuntimeError, match="the disk is full"):
         wrapped.get("/v2/summary", headers=basic("alice", "alice-secret"))
+
+
+# --- what a stranger learns, and who may write the files ------------------------------------------
+
+def cpu_seconds(app: TestApp, name: str) -> float:
+    """The least that one question with a wrong password costs this process, of several."""
+    spent = []
+    for _ in range(3):
+        began = time.process_time()
+        app.get("/v2/summary", headers=basic(name, "wrong"), status=401)
+        spent.append(time.process_time() - began)
+    return min(spent)
+
+
+def test_i8_b7_a_name_that_is_not_there_costs_as_much_as_one_that_is(tmp_path: Path) -> None:
+    text = "".join(f"{name}:{bcrypt.hashpw(b'x', bcrypt.gensalt(10)).decode()}\n" for name in ("alice", "bob"))
+    app = door(basic_configuration(tmp_path, text, "{}\n"))
+    known = cpu_seconds(app, "alice")
+    for name in ("nobody", "alic", "alice2", "", "Alice"):
+        assert known / 2 < cpu_seconds(app, name) < known * 2, name
+
+
+def test_i8_b7_where_the_costs_differ_a_name_that_is_not_there_has_one_of_them_and_keeps_it(tmp_path: Path) -> None:
+    text = "".join(f"{name}:{bcrypt.hashpw(b'x', bcrypt.gensalt(cost)).decode()}\n"
+                   for name, cost in (("cheap", 4), ("dear", 11)))
+    app = door(basic_configuration(tmp_path, text, "{}\n"))
+    between = (cpu_seconds(app, "cheap") * cpu_seconds(app, "dear")) ** 0.5
+    dear = [cpu_seconds(app, f"nobody-{number}") > between for number in range(20)]
+    assert 0 < sum(dear) < 20
+    assert [cpu_seconds(app, f"nobody-{number}") > between for number in range(5)] == dear[:5]
+
+
+def test_i8_b7_a_line_that_is_commented_out_lets_nobody_in(tmp_path: Path) -> None:
+    app = door(basic_configuration(tmp_path, f"#alice:{digest('secret')}\nbob:{digest('b')}\n", "{}\n"))
+    for name in ("alice", "#alice"):
+        app.get("/v2/summary", headers=basic(name, "secret"), status=401)
+
+
+@pytest.mark.parametrize("option", ["htpasswd", "users.yaml"])
+def test_i8_b7_a_file_that_others_may_write_is_refused(tmp_path: Path, passwords: str, option: str) -> None:
+    conf = basic_configuration(tmp_path, passwords, USERS)
+    (tmp_path / option).chmod(0o602)
+    (problem,) = identity.problems(conf)
+    assert problem.startswith("[http_basic] ")
+    assert problem.endswith(f"{tmp_path / option}: everybody on this host may write it; chmod o-w")
+    with pytest.raises(Invalid, match="may write it"):
+        door(conf)
+    (tmp_path / option).chmod(0o660)
+    assert identity.problems(conf) == []               # the group is our own
+    if os.geteuid() == 0:
+        os.chown(tmp_path / option, -1, 54321)
+        (problem,) = identity.problems(conf)
+        assert "the group 54321, which is not the service's, may write it" in problem
+
+
+def test_i8_b7_a_file_that_others_may_replace_is_refused(tmp_path: Path, passwords: str) -> None:
+    conf = basic_configuration(tmp_path, passwords, USERS)
+    tmp_path.chmod(0o777)
+    assert ["may put another in its place" in problem for problem in identity.problems(conf)] == [True, True]
+    tmp_path.chmod(0o1777)             # as /tmp is, where only the owner may
+    assert identity.problems(conf) == []
+
+
+def test_i8_b7_a_file_that_everybody_may_read_is_a_warning(tmp_path: Path, passwords: str) -> None:
+    conf = basic_configuration(tmp_path, passwords, USERS)
+    for option, mode in (("htpasswd", 0o644), ("users.yaml", 0o640)):
+        (tmp_path / option).chmod(mode)
+    assert identity.problems(conf) == []
+    assert identity.warnings(conf) == [
+        f"[http_basic] htpasswd_file: {tmp_path / 'htpasswd'}: everybody on this host may read it"]
+    assert identity.warnings(configuration(tmp_path, "[DEFAULT]\nauth_strategy = noauth\n")) == []
 
 
 # --- what everybody may see, and what nobody may claim ------------------------------------------

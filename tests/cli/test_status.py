@@ -78,3 +78,22 @@ def test_i8_m10_holes_are_a_row_and_unknown_ones_a_warning(site: Site) -> None:
 def _holes(site: Site) -> tuple[str, str]:
     rows = json.loads(site.here("status", "--json").out)
     return next((row["state"], row["detail"]) for row in rows if row["check"] == "holes")
+
+
+def test_i8_b7_who_may_read_and_write_the_password_files_is_told(site: Site) -> None:
+    files = {"htpasswd_file": site.path / "htpasswd", "users_file": site.path / "users.yaml"}
+    site.configure(DEFAULT={"auth_strategy": "http_basic"}, http_basic=files)
+    site.prepared()
+    assert "password files" not in checks(site)[1]         # they are on the host of the API
+    for path in files.values():
+        path.write_text("")
+        path.chmod(0o640)
+    assert checks(site)[1]["password files"][0] == "ok"
+    files["htpasswd_file"].chmod(0o644)
+    code, told = checks(site)
+    assert (code, told["password files"][0]) == (0, "warning")
+    assert told["password files"][1].endswith("htpasswd: everybody on this host may read it")
+    files["users_file"].chmod(0o666)
+    code, told = checks(site)
+    assert (code, told["password files"][0]) == (1, "error")
+    assert told["password files"][1].endswith("users.yaml: everybody on this host may write it; chmod o-w")

@@ -14,10 +14,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from cloudkitty_like.db import modules, reprocessing, scopes, settings, workers
+from cloudkitty_like.db import holes, modules, reprocessing, scopes, settings, workers
+from cloudkitty_like.db import ledger as index
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.rules import Change
 from cloudkitty_like.db.scopes import Failure
+from cloudkitty_like.domain.hole import UNKNOWN
+from cloudkitty_like.domain.period import Period
 from cloudkitty_like.service import migration
 from cloudkitty_like.service.changes import recorded
 from tests.cli.small import METRICS, RULES, USAGE, Site
@@ -134,11 +137,21 @@ def parked(broken: Broken) -> None:
 
 
 def stopped(broken: Broken) -> None:
-    broken.site.here.ok("reprocess", "start", "--begin", "2026-03-01", "--end", "2026-03-02", "--reason", "r", "--scope", "alpha")
+    broken.site.here.ok("reprocess", "start", "--scope", "alpha", "--begin", "2026-03-01", "--end", "2026-03-02",
+                        "--reason", "late")
 
     def work(tx):
         (task,) = reprocessing.everything(tx, waiting=True)
         reprocessing.fail(tx, [Failure(task.id, task.next, scopes.RATING, "rule 7 is wrong", None, 1)], NOW)
+
+    broken.change(work)
+
+
+def unknown(broken: Broken) -> None:
+    def work(tx):
+        state = scopes.everything(tx)[0]
+        change = index.open_tx(tx, at=NOW, author="tester", cause="gap")
+        holes.leave(tx, change, UNKNOWN, [(state.id, Period.starting(state.due, timedelta(hours=1)))])
 
     broken.change(work)
 
@@ -173,6 +186,7 @@ BROKEN: dict[str, Callable[[Broken], None]] = {
     "A worker was lost, and nothing is due": lambda broken: lost(broken, due=False),
     "A scope is parked or its source fails": parked,
     "A correction does not go on": stopped,
+    "A period was left behind as unknown": unknown,
 }
 
 

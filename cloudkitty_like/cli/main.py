@@ -31,11 +31,15 @@ NEEDS = {
     "explain": ("schema", "metrics"), "quote": ("schema", "metrics"), "whatif": ("schema", "metrics"),
     "scopes": ("schema", "ledger"),        # its periods have to be those of the ledger
     "reprocess": ("schema", "ledger"), "history": ("schema",), "purge": ("schema", "ledger", "storage"),
+    "backup": ("schema",),
 }
 """What has to be right before a command can do anything; those that rate look at more."""
 
 READERS = ("report", "explain", "quote", "whatif", "history", "config", "status")
 """Those that change nothing, and so have nothing more to do where nobody takes what they print."""
+
+WITHOUT_CONFIGURATION = ("restore",)
+"""Those that make an installation, and do not ask one."""
 
 DAEMONS = ("processor", "api")
 SPELLING = ("standalone", "processor", "rate", "status")
@@ -54,6 +58,8 @@ COMMANDS = {
     "reprocess": "rate the past again: start, list, show, cancel, undo",
     "history": "who changed what, when and why: rules and ledger",
     "purge": "forget old points, with a dry run; totals stay",
+    "backup": "write the ledger, its configuration and the files that this names into one archive",
+    "restore": "make a state directory of such an archive",
     "rules": "apply, export and list hashmap rules",
     "scripts": "test, add, list, show, end and delete rating scripts",
     "metrics": "the metric definitions that hold for all workers: accept, show",
@@ -114,7 +120,7 @@ def _run(args: argparse.Namespace) -> int:
         module: Any = args.module
         if hasattr(module, "prepare"):
             module.prepare(args)               # may write the configuration that is read next
-        app = _app(args)
+        app = None if args.command in WITHOUT_CONFIGURATION else _app(args)
         _let_interrupts_raise()
         return int(module.run(args, app))
     finally:

@@ -89,7 +89,11 @@ def _check(tx: Connection, known: dict[str, int], as_of: int | None, period: Per
     if old:
         raise Invalid(f"as of change {as_of} of the ledger: points that counted then are no longer kept; those of "
                       f"change {change} and later are", hint=TOTALS)
-    raise Invalid(f"points of periods up to {instant(last)} are no longer kept", hint=TOTALS)
+    if period is not None and period.end <= last:
+        raise Invalid(f"points of periods up to {instant(last)} are no longer kept", hint=TOTALS)
+    raise Invalid(f"points of periods up to {instant(last)} are no longer kept; from then on they are",
+                  hint=f"begin there (--begin {instant(last)}, over the API begin={instant(last)}), or ask without "
+                       "labels and filters: totals by scope, metric, day and time are kept")
 
 
 TOTALS = "totals by scope, metric, day and time are kept: ask without labels and filters, or about a later time"

@@ -1,6 +1,7 @@
 """Forgetting points from the command line."""
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -63,3 +64,14 @@ def test_i8_small_the_database_file_shrinks(sample: tuple[Path, Ran], tmp_path: 
     assert after < before * 0.75              # what is left are the frames and their totals
     assert here.json("report", "--by", "scope,metric") == totals
     assert here.json("status", "--verify")[-1]["state"] == "ok"
+
+
+def test_i8_small_a_report_that_needs_forgotten_points_names_the_time_it_can_begin_at(site: Site) -> None:
+    site.rated()
+    site.here.ok(*OLD, "--yes")
+    ran = site.here("report", "--by", "scope,flavor")
+    assert "points of periods up to 2026-03-02T00:00:00Z are no longer kept; from then on they are" in ran.err
+    (offer,) = re.findall(r"--begin [^\s,]+", ran.err)
+    assert len(site.here.json("report", "--by", "scope,flavor", *offer.split())) == 1
+    gone = site.here("report", "--by", "flavor", "--end", "2026-03-01T05:00")
+    assert (gone.code, "--begin" in gone.err, "totals by scope, metric, day and time" in gone.err) == (1, False, True)

@@ -53,13 +53,31 @@ class Collected:
     proven: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class SourceNames:
+    """What a source calls what it has.
+
+    ``metrics``: names of metrics.  ``labels``: by the name of a metric those
+    labels that any of its series has a value of; a metric of which that cannot
+    be told is absent.  ``usage_only``: the source holds nothing that is not to
+    be rated.
+    """
+
+    metrics: frozenset[str]
+    labels: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
+    usage_only: bool = False
+
+
 class Collector(Plugin, Protocol):
     """Reads usage.  Thread-safe: metrics of a period are collected side by side.
 
     Three members are optional: ``check(metric)``, which raises Invalid where a
-    definition cannot be collected, ``requests_made``, a number for ``status``,
-    and ``ends()``, the last instant that the source will ever know of: a
-    period that begins later is not due.  A source without it goes on for ever.
+    definition cannot be collected; ``requests_made``, a number for ``status``;
+    ``ends()``, the last instant that the source will ever know of: a period
+    that begins later is not due, and a source without it goes on for ever; and
+    ``names(metrics, labels) -> SourceNames``, which tells what the source has
+    of these metrics and, where it lacks one, what else it has, by two requests
+    at most, and with ``labels`` one more for each metric.
     """
 
     def parse_args(self, extra_args: Mapping[str, Any]) -> Any:
@@ -154,6 +172,14 @@ class Addition:
     collected: Sequence[Frame] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LabelUse:
+    """Labels of one metric's points: some that they have, and which of those asked about no point has a value of."""
+
+    names: frozenset[str]
+    unused: frozenset[str]
+
+
 class Storage(Plugin, Protocol):
     """Keeps points under revisions; append-only.  The ledger's index alone decides which revisions count.
 
@@ -163,6 +189,9 @@ class Storage(Plugin, Protocol):
 
     A method ``compact()`` is optional: it gives back to the disk what was purged, and answers an object with the
     sizes in bytes ``before`` and ``after``, or None where nothing has become smaller.
+
+    So is ``labels_in_use(wanted) -> Mapping[str, LabelUse]``, where ``wanted`` has the labels that are asked about by
+    metric: it answers for every metric of which there are points, at little cost.
     """
 
     @property

@@ -156,6 +156,11 @@ def unknown(broken: Broken) -> None:
     broken.change(work)
 
 
+def misspelt(broken: Broken) -> None:
+    (broken.site.path / "rules.yml").write_text(RULES.replace("instance", "instnace"))
+    assert broken.site.here("rules", "apply", broken.site.path / "rules.yml").code == 0
+
+
 BROKEN: dict[str, Callable[[Broken], None]] = {
     "The database cannot be reached": lambda broken: broken.site.configure(
         database={"connection": "postgresql://nobody@127.0.0.1:1/nothing"}),
@@ -187,6 +192,7 @@ BROKEN: dict[str, Callable[[Broken], None]] = {
     "A scope is parked or its source fails": parked,
     "A correction does not go on": stopped,
     "A period was left behind as unknown": unknown,
+    "A name in rules or metrics.yml fits nothing": misspelt,
 }
 
 

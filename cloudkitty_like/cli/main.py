@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 NEEDS = {
     "report": ("schema",), "rules": ("schema",), "scripts": ("schema",), "modules": ("schema",),
-    "metrics": ("schema", "ledger"),
     "explain": ("schema", "metrics"), "quote": ("schema", "metrics"), "whatif": ("schema", "metrics"),
     "scopes": ("schema", "ledger"),        # its periods have to be those of the ledger
     "reprocess": ("schema", "ledger"), "history": ("schema",), "purge": ("schema", "ledger", "storage"),
@@ -62,7 +61,7 @@ COMMANDS = {
     "restore": "make a state directory of such an archive",
     "rules": "apply, export and list hashmap rules",
     "scripts": "test, add, list, show, end and delete rating scripts",
-    "metrics": "the metric definitions that hold for all workers: accept, show",
+    "metrics": "check a metrics.yml; accept and show the definitions that hold for all workers",
     "modules": "list, enable, disable and order rating modules",
     "dbsync": "bring the state database to this version",
     "config": "print a sample configuration",

@@ -1,9 +1,12 @@
-"""``metrics``: the metric definitions that hold for all workers of a ledger."""
+"""``metrics``: what is measured; whether a file of definitions is right, and those that hold for all workers."""
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from cloudkitty_like.cli import name_warnings
+from cloudkitty_like.domain.text import counted
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
@@ -11,6 +14,9 @@ if TYPE_CHECKING:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    check = actions.add_parser("check", help="read a metrics.yml as a whole, and compare its names with the source's")
+    check.add_argument("file", nargs="?", metavar="FILE", type=Path,
+                       help="the file; that of the configuration if not given")
     accept = actions.add_parser("accept", help="let the definitions of a file hold for all workers from now on")
     accept.add_argument("file", metavar="FILE", type=Path, help="a metrics.yml; it is checked as a whole")
     accept.add_argument("--reason", required=True, help="why; kept with the change")
@@ -19,12 +25,28 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, app: App) -> int:
+    if args.action != "check":
+        app.check("schema", "ledger")
     match args.action:
+        case "check":
+            _check(args, app)
         case "accept":
             _accept(args, app)
         case "show":
             _show(app)
     return 0
+
+
+def _check(args: argparse.Namespace, app: App) -> None:
+    """Say that the file is right, and print what is odd about its names beside the source's and the rules'."""
+    file = app.metrics if args.file is None else app.definitions(args.file)
+    texts = name_warnings.of_source(app, file.metrics)
+    if app.database.exists:
+        app.check("schema")
+        texts += name_warnings.check_of(app).of_stored_rules(file.metrics)
+    print(f"{counted(len(file.metrics), 'metric')}: nothing is wrong"
+          + (f", but {counted(len(texts), 'name')} may be." if texts else "."))
+    name_warnings.show(texts)
 
 
 def _accept(args: argparse.Namespace, app: App) -> None:

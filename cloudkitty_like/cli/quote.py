@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from cloudkitty_like.service.account import Explanation
     from cloudkitty_like.service.quote import Resource
 
+MOST_PROBLEMS = 20
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--metric", metavar="NAME", help="of this metric, by its alt_name")
@@ -36,6 +38,7 @@ def run(args: argparse.Namespace, app: App) -> int:
     from cloudkitty_like.service.access import Caller
 
     resources = _resources(args, app)
+    _check_names(args, resources, app)
     root = Caller(app.author, is_admin=True)
     if args.explain:
         found = app.quotes.explained(root, resources, args.at)
@@ -81,6 +84,23 @@ def _from_file(name: str) -> Sequence[Resource]:
     except Invalid as error:
         raise Invalid(*(problem if problem.startswith(name) else f"{name}: {problem}"
                         for problem in error.problems)) from None
+
+
+def _check_names(args: argparse.Namespace, resources: Sequence[Resource], app: App) -> None:
+    """Warn of labels that usage never has; Invalid where there is no such metric: it would be silently unpriced."""
+    from cloudkitty_like.cli import name_warnings
+
+    wanted: dict[str, set[str]] = {}
+    for resource in resources:
+        wanted.setdefault(resource.metric, set()).update(resource.groupby, resource.metadata)
+    checked = name_warnings.check_of(app).of_quote(wanted, app.metrics.metrics)
+    problems = [
+        f"{'--metric' if args.file is None else f'{args.file}: [{number}]: service'}: "
+        f"{checked.unknown[resource.metric]}"
+        for number, resource in enumerate(resources) if resource.metric in checked.unknown]
+    if problems:
+        raise Invalid(*problems[:MOST_PROBLEMS])
+    name_warnings.show(checked.warnings)
 
 
 def _price(points: Sequence[Explanation]) -> Decimal | None:

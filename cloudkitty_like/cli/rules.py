@@ -3,10 +3,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cloudkitty_like.cli import output
+from cloudkitty_like.cli import name_warnings, output
 from cloudkitty_like.cli.arguments import moment
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Invalid
@@ -57,20 +58,20 @@ def run(args: argparse.Namespace, app: App) -> int:
 def _apply(args: argparse.Namespace, app: App) -> None:
     from cloudkitty_like.db.rules import Change
     from cloudkitty_like.service import rules
-    from cloudkitty_like.service.rules_file import parse
 
     now = app.clock()
-    name = "standard input" if args.file == "-" else args.file
     how = rules.Application(args.effective or now, args.retroactive, args.dry_run, args.move_changes)
     change = Change(now, app.author, "apply", args.reason)
+    wanted = wanted_rules(args.file, app)
     try:
-        amendment = rules.apply(app.database, parse(read(args.file), name), how, change)
+        amendment = rules.apply(app.database, wanted, how, change)
     except rules.MovesBack as refusal:
         _print(refusal.amendment)
         raise
     _print(amendment)              # after the work: what becomes of the output must not decide what is recorded
     if amendment:
         print("Nothing was recorded: a dry run." if args.dry_run else "Recorded.")
+    name_warnings.show_of_rules(app, wanted)
 
 
 def _print(amendment: Amendment) -> None:
@@ -84,7 +85,19 @@ def _print(amendment: Amendment) -> None:
               f"{'is as it' if amendment.unchanged == 1 else 'are as they'} should be.")
 
 
+def wanted_rules(file: str, app: App) -> Sequence[Rule]:
+    """Return the rules of a file (``-``: of the standard input), with a warning where they are for another period."""
+    from cloudkitty_like.service import rules_file
+
+    name = "standard input" if file == "-" else file
+    document = rules_file.read(read(file), name)
+    if doubt := document.doubt(app.conf.collect.period):
+        name_warnings.show([f"{name}: period: {doubt}"])
+    return document.rules
+
+
 def read(name: str) -> str:
+    """Return the text of a file (``-``: the standard input); Invalid where it cannot be read."""
     try:
         if name == "-":
             content = sys.stdin.buffer.read(MAX_BYTES + 1)
@@ -105,7 +118,8 @@ def _export(args: argparse.Namespace, app: App) -> None:
     from cloudkitty_like.service.rules_file import export
 
     found = rules.stored(app.database, known_at=args.known_at)
-    print(export(found, ended_by=None if args.all else args.known_at or app.clock()), end="")
+    print(export(found, ended_by=None if args.all else args.known_at or app.clock(), period=app.conf.collect.period),
+          end="")
 
 
 def _list(args: argparse.Namespace, app: App) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from cloudkitty_like.cli import setting_up
+from cloudkitty_like.cli import name_warnings, setting_up
 from cloudkitty_like.cli.setting_up import HOST, SAMPLE
 from cloudkitty_like.cli.state import METRICS, PROGRAM, STATE
 from cloudkitty_like.cli.working import (
@@ -78,7 +78,7 @@ def run(args: argparse.Namespace, app: App) -> int:
         clock, shift = app.clock, MONTH.end + DAY - app.clock()
         app.clock = lambda: clock() + shift
     rules = SAMPLE / "rules.yml" if args.sample else args.rules
-    _look_at_source(args, app)
+    answers = _look_at_source(args, app)
     print(f"The state is kept in the directory {args.state}.")
     if args.metrics is not None:
         print(f"The metrics of {args.metrics} are kept there too: from now on the copy counts, "
@@ -87,14 +87,19 @@ def run(args: argparse.Namespace, app: App) -> int:
     if rules is not None:
         print(f"Rules of {rules.name}:")
         _apply(rules, app)
+    print(f"A price is per unit; that of a gauge is per unit and period, of {app.conf.collect.period} s.")
+    name_warnings.show_of_installation(app, source=answers, rules=rules is None)
     code = _sample(args, app) if args.sample else _rate(args, app)
     app.close()
     leave(code)
     return code
 
 
-def _look_at_source(args: argparse.Namespace, app: App) -> None:
-    """Say at once what is wrong with the source; one that is down is waited for, but with --once."""
+def _look_at_source(args: argparse.Namespace, app: App) -> bool:
+    """Say at once what is wrong with the source; one that is down is waited for, but with --once.
+
+    The answer is whether it answers.
+    """
     app.check("fetcher", "collector", "metrics", "storage")
     try:
         warn_without_scopes(len(list(app.fetcher.scopes())), app)
@@ -103,6 +108,8 @@ def _look_at_source(args: argparse.Namespace, app: App) -> None:
             raise
         print(f"{PROGRAM}: warning: the source does not answer, and is asked again until it does: {error}",
               file=sys.stderr)
+        return False
+    return True
 
 
 def _apply(path: Path, app: App) -> None:

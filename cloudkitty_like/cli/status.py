@@ -38,7 +38,8 @@ def _checks(app: App, verify: bool) -> Iterator[Check]:
     yield tried("metrics.yml", lambda: counted(len(app.metrics.metrics), 'metric'))
     yield tried("scopes found by the fetcher", lambda: str(len(set(app.fetcher.scopes()))))
     known = _known(app) if database.state == "ok" else None
-    yield outage.source(app, known)
+    source = outage.source(app, known)
+    yield source
     yield from _password_files(app)
     if known is not None:
         yield tried("ledger", lambda: _ledger(app))
@@ -51,6 +52,7 @@ def _checks(app: App, verify: bool) -> Iterator[Check]:
         yield from _scopes(app)
         yield _tasks(app)
         yield _holes(app)
+        yield from _names(app, source.state != "error")
         if verify:
             yield from _verified(app)
 
@@ -126,6 +128,21 @@ def _holes(app: App) -> Check:
                      f"{counted(extent.scopes, 'scope')} {kind}" for kind, extent in sorted(found.items()))
     return Check("holes", "warning" if UNKNOWN in found else "ok",
                  f"{text}; see 'cloudkitty-like scopes holes'" if found else "none")
+
+
+def _names(app: App, source: bool) -> Iterator[Check]:
+    """What is probably a typo, beside the source if that answers; nothing where another row says what keeps it."""
+    from cloudkitty_like.cli import name_warnings
+
+    try:
+        texts = name_warnings.of_status(app, source=source)
+    except Error:
+        return
+    yield from (Check("names", "warning", text) for text in texts[:name_warnings.MOST])
+    if len(texts) > name_warnings.MOST:
+        yield Check("names", "warning", f"{len(texts) - name_warnings.MOST} more; see 'cloudkitty-like metrics check'")
+    if not texts:
+        yield Check("names", "ok", "rules, metrics.yml and usage have the same names for the same things")
 
 
 def _verified(app: App) -> Iterator[Check]:

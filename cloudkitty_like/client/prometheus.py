@@ -139,8 +139,11 @@ class Prometheus:
         """The values of a label that the server keeps, of the series that ``match`` selects."""
         # Without a start newer VictoriaMetrics answers for the current day only.
         parameters = {"start": "0", **({"match[]": match} if match else {})}
-        answer: list[str] = self._ask(f"label/{quote(label, safe='')}/values", parameters, _VALUES).data
-        return answer
+        return list(self._ask(f"label/{quote(label, safe='')}/values", parameters, _VALUES).data)
+
+    def label_names(self, match: str) -> list[str]:
+        """The names of the labels of the kept series that ``match`` selects, ``__name__`` among them."""
+        return list(self._ask("labels", {"start": "0", "match[]": match}, _VALUES).data)
 
     def includes_left_edge(self, near: datetime) -> bool:
         """Whether the range ``[1h]`` holds a sample that is exactly one hour old; asked once.

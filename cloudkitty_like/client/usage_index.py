@@ -53,6 +53,7 @@ class UsageIndex:
         self._metrics: dict[int, frozenset[str]] = {}
         self._allowance = most_stretches
         self._sets: dict[frozenset[str], frozenset[str]] = {}
+        self._empty: dict[str, list[int]] = {}          # by metric: columns of labels that none of its rows fills
         packed = usage_file.is_packed(path)
         try:
             with tempfile.TemporaryFile() if packed else path.open("rb") as text:
@@ -90,6 +91,13 @@ class UsageIndex:
                     return min(found)
         return None
 
+    @property
+    def labels(self) -> dict[str, frozenset[str]]:
+        """By metric, in the order of the file: the labels that any of its rows has a value of."""
+        names = self.header.names
+        return {metric: frozenset(self.header.labels).difference(names[column] for column in empty)
+                for metric, empty in self._empty.items()}
+
     def _build(self, path: Path, scope_key: str, spool: IO[bytes] | None) -> None:
         previous: datetime | None = None
         hour = 0
@@ -107,6 +115,15 @@ class UsageIndex:
                 offset = position
                 position += spool.write(content)
             self._add(hour, offset, len(content), row.cells[self.header.metric])
+            self._fill(row.cells)
+
+    def _fill(self, cells: list[str]) -> None:
+        metric = cells[self.header.metric]
+        empty = self._empty.get(metric)
+        if empty is None:
+            empty = [column for column, name in enumerate(self.header.names) if name in self.header.labels]
+        if empty or metric not in self._empty:
+            self._empty[metric] = [column for column in empty if not cells[column]]
 
     def _add(self, hour: int, offset: int, length: int, metric: str) -> None:
         stretches = self._stretches.get(hour)

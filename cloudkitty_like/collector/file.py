@@ -16,7 +16,7 @@ from cloudkitty_like.domain.errors import Invalid, Unavailable
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.domain.period import EPOCH, Period
-from cloudkitty_like.ports import Collected, Site
+from cloudkitty_like.ports import Collected, Site, SourceNames
 
 KEPT_PERIODS = 2
 
@@ -90,6 +90,12 @@ class FileCollector:
         """The begin of the last row: of what is later the file, as it is, will never say anything."""
         with self._lock:
             return self._current().last or EPOCH
+
+    def names(self, metrics: Sequence[Metric], labels: bool) -> SourceNames:
+        """See the port: all that the file has, without another pass."""
+        with self._lock:
+            index = self._current()
+        return SourceNames(frozenset(index.labels), index.labels, usage_only=True)
 
     def _current(self) -> UsageIndex:
         """The index of the file as it is now: made again, and the file checked again, when that has changed."""

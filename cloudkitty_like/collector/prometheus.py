@@ -3,13 +3,10 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
-from itertools import islice
 from time import monotonic
 from typing import Any, Self
 
@@ -17,30 +14,25 @@ from oslo_config import cfg
 
 from cloudkitty_like.client import prometheus_options, promql
 from cloudkitty_like.client.prometheus import Prometheus
+from cloudkitty_like.collector import prometheus_frame as build_frame
+from cloudkitty_like.collector import prometheus_names
 from cloudkitty_like.collector import prometheus_query as build
+from cloudkitty_like.collector.prometheus_frame import SHOWN, Answer
 from cloudkitty_like.collector.prometheus_query import Args
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Error, Invalid, Unavailable
-from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.domain.period import DAY, EPOCH, Period
-from cloudkitty_like.ports import Collected, Site
+from cloudkitty_like.ports import Collected, Site, SourceNames
 
 FINE, COARSE = timedelta(minutes=1), timedelta(minutes=5)
 """Steps at which the begin of data is looked for; Prometheus sees a sample for five minutes, so none is missed."""
-
-SHOWN = 5
-"""Bad rows of a scope that are named."""
 
 _MILLISECOND = timedelta(milliseconds=1)
 _REMEMBERED = 16
 _DOUBT = 10.0
 _REFUSALS = 3
 _METRICS_AT_ONCE = 50
-
-Cells = Sequence[tuple[str, ...]]
-Answer = tuple[Cells, Sequence[str]]
-"""Rows of labels, and their samples."""
 
 
 class PrometheusCollector:
@@ -88,6 +80,10 @@ class PrometheusCollector:
         if problems := build.problems_of(metric):
             raise Invalid(*problems)
 
+    def names(self, metrics: Sequence[Metric], labels: bool) -> SourceNames:
+        """See the port; :mod:`cloudkitty_like.collector.prometheus_names` asks."""
+        return prometheus_names.read(self.client, metrics, labels)
+
     def collect(self, metric: Metric, period: Period, scopes: Collection[str],
                 others: Collection[str] = ()) -> Collected:
         self.check(metric)
@@ -107,11 +103,11 @@ class PrometheusCollector:
             answers = self._together(metric, args, period, asked, list(filter(promql.encodable, filter(None, others))))
         frames = {}
         names = build.labels(metric, self._scope_key)
-        quantities = _quantities(metric, answers)
+        quantities = build_frame.quantities_of(metric, answers)
         for scope in list(answers):
             try:
                 # What a frame is made of is let go with it: all metrics are collected at the same time.
-                frames[scope] = _frame(metric, period, names, answers.pop(scope), quantities)
+                frames[scope] = build_frame.frame_of(metric, period, names, answers.pop(scope), quantities)
             except Invalid as error:
                 failed[scope] = error
         complete = all(scope in frames or scope in failed for scope in asked)
@@ -262,38 +258,3 @@ class _Sign:
         if self.answer.exception() is not None:
             return True
         return not self.answer.result() and monotonic() - self.since > _DOUBT
-
-
-def _quantities(metric: Metric, answers: Mapping[str, Answer]) -> Iterator[Decimal] | None:
-    """Those of all scopes, one after the other; None where it has to be found out whose is none."""
-    with suppress(Invalid):
-        return iter(metric.quantities([value for _, values in answers.values() for value in values]))
-    return None
-
-
-def _frame(metric: Metric, period: Period, names: Sequence[str], answer: Answer,
-           quantities: Iterator[Decimal] | None) -> Frame:
-    rows, values = answer
-    columns = dict(zip(names, zip(*rows, strict=True), strict=True))
-    try:
-        return Frame.of_usage(
-            metric.alt_name, metric.unit, period,
-            metric.quantities(values) if quantities is None else islice(quantities, len(values)),
-            {name: columns[name] for name in metric.groupby}, {name: columns[name] for name in metric.metadata},
-        )
-    except Invalid as error:
-        raise Invalid(*_bad_rows(metric, names, answer) or (f"{metric.name}: {error}",)) from None
-
-
-def _bad_rows(metric: Metric, names: Sequence[str], answer: Answer) -> list[str]:
-    """Each row that is no quantity, with its labels."""
-    problems = []
-    for row, value in zip(*answer, strict=True):
-        try:
-            metric.quantity(value)
-        except Invalid as error:
-            labels = ", ".join(f"{name}={cell!r}" for name, cell in zip(names, row, strict=True) if cell)
-            problems.append(f"{metric.name} of {labels}: {error}")
-    if len(problems) > SHOWN:
-        problems[SHOWN:] = [f"{metric.name}: {len(problems) - SHOWN} more rows like these"]
-    return problems

@@ -63,7 +63,7 @@ def test_a_dry_run_records_nothing(command, write):
     code, out, _ = command("rules", "apply", write(FILE), "--dry-run")
     assert code == 0
     assert out.endswith("3 added, 0 changed, 0 withdrawn, 0 unchanged.\nNothing was recorded: a dry run.\n")
-    assert command("rules", "export", "--all")[1] == "services: {}\n"
+    assert command("rules", "export", "--all")[1] == "period: 3600\nservices: {}\n"
 
 
 def test_an_export_leaves_out_what_has_ended_unless_all_is_wanted(command, write):
@@ -84,13 +84,14 @@ def test_a_change_can_be_effective_at_a_time_or_retroactive(command, write):
     command("rules", "apply", write("services: {m: [{cost: 1}]}"))
     command("rules", "apply", write("services: {m: [{cost: 2}]}"), "--effective", "2100-01-01")
     assert command("rules", "export")[1] == """\
+period: 3600
 services:
   m:
     - {cost: 1, end: 2100-01-01T00:00:00Z}
     - {cost: 2, start: 2100-01-01T00:00:00Z}
 """
     command("rules", "apply", write("services: {m: [{cost: 3}]}"), "--retroactive", "--reason", "a mistake")
-    assert command("rules", "export", "--all")[1] == "services:\n  m:\n    - {cost: 3}\n"
+    assert command("rules", "export", "--all")[1] == "period: 3600\nservices:\n  m:\n    - {cost: 3}\n"
 
 
 def test_i8_m3_a_price_change_moves_back_only_where_that_is_asked_for(command, write):
@@ -122,6 +123,19 @@ def test_i8_m3_retroactively_a_change_moves_back_without_another_word(command, w
     command("rules", "apply", path, "--effective", "2100-06-01")
     assert command("rules", "apply", path, "--retroactive")[0] == 0
     assert command("rules", "export")[1].splitlines()[-1] == "    - {cost: 2}"
+
+
+def test_i8_m5_rules_that_were_written_for_another_period_are_warned_of(command, write):
+    exported = command("rules", "export")[1]
+    assert exported == "period: 3600\nservices: {}\n"
+    assert command("rules", "apply", write(exported))[2] == ""
+    for period, factor, share in ((60, "60", "1/60"), (86400, "1/24", "24")):
+        code, out, err = command("rules", "apply", write(f"period: {period}\nservices: {{m: [{{cost: 1}}]}}"))
+        assert code == 0
+        assert (f"rules.yml: period: its costs are for periods of {period} s, and a period is 3600 s here" in err)
+        assert f"comes to {share} times what was meant; multiply these costs by {factor}" in err
+    assert out.startswith("No change")
+    assert command("rules", "apply", write("services: {m: [{cost: 1}]}"))[2] == ""      # nobody says for which
 
 
 def test_rules_are_listed_as_a_table(command, write):

@@ -290,3 +290,33 @@ def test_i8_m11_a_file_is_the_only_source(tmp_path: Path, capsys, arguments: tup
                        *arguments)
     assert (ran.code, "it cannot be used together with --" in ran.err) == (1, True)
     assert not (tmp_path / "s").exists()
+
+
+def test_i8_m4_names_that_fit_nothing_are_told_at_the_start(tmp_path: Path) -> None:
+    usage, state = tmp_path / "usage.csv", tmp_path / "s"
+    usage.write_text(USAGE + "2024-02-01T00:00:00Z,instanse,1,a\n")
+    (tmp_path / "metrics.yml").write_text("metrics: {instance: {unit: hour, groupby: [tennant]}}")
+    (tmp_path / "rules.yml").write_text("services: {instance: [{cost: 0.5}], instnace: [{cost: 1}]}")
+    first = spawn("standalone", "--state", state, "--file", usage, "--scope-label", "tenant", "--metrics",
+                  tmp_path / "metrics.yml", "--rules", tmp_path / "rules.yml", "--once")
+    rule = ("rules for 'instnace' price nothing: neither metrics.yml nor posted usage has it; "
+            "did you mean 'instance'?")
+    assert [line.partition(" warning: ")[2] for line in first.err.splitlines() if " warning: " in line] == [
+        rule,
+        "metrics.yml: metric 'instance': no series of it has the label 'tennant'",
+        ("the source has usage of 'instanse', which metrics.yml does not have: it is not rated; "
+         "did you mean 'instance'?")]
+    again = spawn("standalone", "--state", state, "--once")
+    assert rule in again.err
+    assert "total" in again.out            # and it went on all the same
+
+
+@pytest.mark.parametrize("period", ["3600", "300"])
+def test_i8_m5_it_says_what_a_price_is_per(tmp_path: Path, period: str) -> None:
+    (tmp_path / "usage.csv").write_text(USAGE)
+    (tmp_path / "metrics.yml").write_text("metrics: {instance: {unit: hour}}")
+    (tmp_path / "rules.yml").write_text("period: 3600\nservices: {instance: [{cost: 0.5}]}")
+    ran = spawn("standalone", "--state", tmp_path / "s", "--file", tmp_path / "usage.csv", "--scope-label", "tenant",
+                "--metrics", tmp_path / "metrics.yml", "--rules", tmp_path / "rules.yml", "--period", period, "--once")
+    assert f"A price is per unit; that of a gauge is per unit and period, of {period} s.\n" in ran.out
+    assert ("multiply these costs by 1/12" in ran.err) == (period == "300")

@@ -336,3 +336,16 @@ def test_the_temporary_text_of_a_packed_file_goes_with_the_collector(tmp_path):
     assert len(os.listdir("/proc/self/fd")) == before + 1
     del collector
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_i8_m4_it_tells_its_metrics_and_the_labels_that_any_row_of_each_has(tmp_path: Path) -> None:
+    path = tmp_path / "usage.csv"
+    path.write_text(rows_of([
+        ("2026-03-01", "cpu", "1", {"project_id": "a", "flavor": "small"}),
+        ("2026-03-01", "cpuu", "1", {"project_id": "a", "zone": ""}),
+        ("2026-03-01", "cpu", "1", {"project_id": "a", "zone": "z"}),
+    ], ["project_id", "flavor", "zone", "image"]))
+    names = FileCollector(path).names([CPU], labels=True)
+    assert names.metrics == {"cpu", "cpuu"}
+    assert dict(names.labels) == {"cpu": {"project_id", "flavor", "zone"}, "cpuu": {"project_id"}}
+    assert names.usage_only

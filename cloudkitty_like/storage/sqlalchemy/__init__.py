@@ -5,7 +5,7 @@ Labels are stored once, in ``series``; a point is six integers.  See
 """
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import repeat
@@ -24,8 +24,8 @@ from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import DAY, TIME, Query, Row
-from cloudkitty_like.ports import Addition, Site
-from cloudkitty_like.storage.sqlalchemy import answers, selection
+from cloudkitty_like.ports import Addition, LabelUse, Site
+from cloudkitty_like.storage.sqlalchemy import answers, label_use, selection
 from cloudkitty_like.storage.sqlalchemy.bulk import BULK, Point, chunks
 from cloudkitty_like.storage.sqlalchemy.interning import Interner
 from cloudkitty_like.storage.sqlalchemy.labels import Labels
@@ -106,6 +106,11 @@ class SqlalchemyStorage:
                     rows = selection.points(self._bulk, tx, [one.revision for one in some])
                     yield from self._frames(tx, some, rows, query)
                     take = max(1, min(MOST, take * FASTER, len(some) * POINTS // max(1, len(rows))))
+
+    def labels_in_use(self, wanted: Mapping[str, Collection[str]]) -> Mapping[str, LabelUse]:
+        """See the port."""
+        with _translated(), self._ready().read() as tx:
+            return label_use.read(tx, wanted)
 
     def usage(self, query: Query, excluded: Collection[int] = (),
               upto: int | None = None) -> Iterator[tuple[str, Frame]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cloudkitty_like.cli import output
 from cloudkitty_like.cli.arguments import add_window, window
 from cloudkitty_like.cli.choosing import add_form, check_scopes
-from cloudkitty_like.cli.rules import read
+from cloudkitty_like.cli.rules import read, wanted_rules
 from cloudkitty_like.domain.money import plain
 from cloudkitty_like.domain.script import Script
 
@@ -39,13 +39,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, app: App) -> int:
-    from cloudkitty_like.service.rules_file import parse
     from cloudkitty_like.service.simulation import Trial
 
-    name = "standard input" if args.rules == "-" else args.rules
     trial = Trial(
         period=window(args), scopes=frozenset(args.scope) if args.scope else None,
-        rules=None if args.rules is None else parse(read(args.rules), name),
+        rules=None if args.rules is None else wanted_rules(args.rules, app),
         scripts=None if args.script is None else _scripts(args.script))
     check_scopes(args.scope or (), app)
     bar = Bar()

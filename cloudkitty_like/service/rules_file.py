@@ -7,9 +7,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from difflib import get_close_matches
+from fractions import Fraction
 from typing import Any
 
 from cloudkitty_like.domain import money
@@ -20,12 +22,35 @@ from cloudkitty_like.service import exact_yaml
 from cloudkitty_like.service.exact_yaml import Number, Table
 
 TEXTS = ("field", "value", "group", "scope", "name", "description")
+DAY_SECONDS = 86400
 MAX_SIMPLE_KEY = 1000          # YAML wants longer keys marked
 KEYS = ("field", "value", "level", "cost", "type", "group", "scope", "start", "end", "name", "description")
 
 
+@dataclass(frozen=True, slots=True)
+class RulesFile:
+    """The rules of a file, in its order, and the period in seconds for which their costs are meant (None: not said)."""
+
+    rules: tuple[Rule, ...]
+    period: int | None = None
+
+    def doubt(self, period: int) -> str:
+        """Say what costs for another period than this one (in seconds) come to here; '' where they are for this one."""
+        if self.period is None or self.period == period:
+            return ""
+        times = Fraction(period, self.period)
+        return (f"its costs are for periods of {self.period} s, and a period is {period} s here: the cost of a gauge "
+                f"is per period, so what a gauge costs comes to {1 / times} times what was meant; multiply these costs "
+                f"by {times} and write 'period: {period}'")
+
+
 def parse(text: str, name: str = "") -> tuple[Rule, ...]:
-    """The rules of a file, in its order; ``name`` goes in front of messages.
+    """The rules alone of :func:`read`."""
+    return read(text, name).rules
+
+
+def read(text: str, name: str = "") -> RulesFile:
+    """What a file says; ``name`` goes in front of messages.
 
     Invalid with every problem at once, each with its line and path
     (``line 4: instance[2].cost: ...``).  A file without a list of services is
@@ -42,11 +67,14 @@ class _Reading:
         self._problems: list[str] = []
         self._found: list[tuple[Rule, str, int]] = []
 
-    def file(self, document: Any) -> tuple[Rule, ...]:
+    def file(self, document: Any) -> RulesFile:
         if not isinstance(document, Table) or "services" not in document:
             raise Invalid(f"{self._where}a file of rules begins with 'services:'; "
                           "'services: {}' says that there are none")
-        self._unknown(document, ("services",), "")
+        self._unknown(document, ("services", "period"), "")
+        period = None
+        with self._at(document, "", "period"):
+            period = _period(document["period"]) if "period" in document else None
         services = document["services"]
         if not isinstance(services, Table):
             raise Invalid(f"{self._where}line {document.lines['services']}: services: write each metric's name, "
@@ -56,7 +84,7 @@ class _Reading:
         self._overlaps()
         if self._problems:
             raise Invalid(*self._problems)
-        return tuple(rule for rule, _, _ in self._found)
+        return RulesFile(tuple(rule for rule, _, _ in self._found), period)
 
     def _service(self, service: str, entries: Any, line: int) -> None:
         if not isinstance(entries, list):
@@ -116,7 +144,7 @@ class _Reading:
         try:
             yield
         except Invalid as error:
-            self._say(entry.lines.get(key, entry.line), f"{path}.{key}", str(error))
+            self._say(entry.lines.get(key, entry.line), f"{path}.{key}" if path else key, str(error))
 
     def _say(self, line: int, path: str, problem: str = "") -> None:
         self._problems.append(f"{self._where}line {line}: {path}" + (f": {problem}" if problem else ""))
@@ -140,6 +168,13 @@ def _number(raw: Any) -> Decimal:
     return Decimal(money.number(raw))
 
 
+def _period(raw: Any) -> int:
+    """A period's length in seconds."""
+    if isinstance(raw, Number) and raw.written.isdecimal() and 0 < raw <= DAY_SECONDS and DAY_SECONDS % raw == 0:
+        return int(raw)
+    raise Invalid("must be a whole number of seconds that divides a day, as [collect] period is")
+
+
 def _type(raw: Any) -> str:
     if raw not in TYPES:
         raise Invalid(f"must be flat or rate, not {raw!r}")
@@ -149,16 +184,17 @@ def _type(raw: Any) -> str:
 # --- writing ---------------------------------------------------------------------------------------
 
 
-def export(rules: Iterable[Rule], *, ended_by: datetime | None = None) -> str:
+def export(rules: Iterable[Rule], *, ended_by: datetime | None = None, period: int | None = None) -> str:
     """The rules as a file that :func:`parse` reads back as the same rules, in a fixed order.
 
-    Those that have ended at ``ended_by`` are left out.
+    Those that have ended at ``ended_by`` are left out.  ``period``: the seconds for which their costs are meant.
     """
     by_service: dict[str, list[Rule]] = {}
     for rule in sorted(rules, key=place):
         if not rule.valid.is_over(ended_by):
             by_service.setdefault(rule.service, []).append(rule)
-    lines = ["services:" if by_service else "services: {}"]
+    lines = [] if period is None else [f"period: {period}"]
+    lines.append("services:" if by_service else "services: {}")
     for service, members in by_service.items():
         name = _scalar(service)
         lines += [f"  {name}:"] if len(name) < MAX_SIMPLE_KEY else [f"  ? {name}", "  :"]

@@ -12,7 +12,7 @@ from cloudkitty_like.db.tables import hashmap_rule
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.rule import Rule, Validity, overlaps
 from cloudkitty_like.service.rules import Application, apply, stored
-from cloudkitty_like.service.rules_file import export, parse
+from cloudkitty_like.service.rules_file import RulesFile, export, parse, place, read
 from tests.databases import new_database
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -40,6 +40,30 @@ def test_a_file_says_what_it_says():
         Rule(service="instance", level=Decimal(100), cost=Decimal("0.9"), type="rate"),
         Rule(service="instance", field="memory_mb", level=Decimal(4096), cost=Decimal("0.02")),
     )
+
+
+def test_i8_m5_a_file_may_say_for_which_period_its_costs_are():
+    assert read("services: {}").period is None
+    assert read("period: 60\nservices: {a: [{cost: 1}]}") == RulesFile((Rule(service="a", cost=Decimal(1)),), 60)
+    assert export([], period=300) == "period: 300\nservices: {}\n"
+    assert read(export(parse(EXAMPLE), period=300)) == RulesFile(
+        tuple(sorted(parse(EXAMPLE), key=place)), 300)
+
+
+@pytest.mark.parametrize("period", ["0", "-60", "7", "172800", "60.5", "hour", "'60'", "yes", "null", "6e1", "[60]"])
+def test_i8_m5_a_period_that_is_none_is_refused(period):
+    with pytest.raises(Invalid) as refusal:
+        parse(f"services: {{a: [{{cots: 1}}]}}\nperiod: {period}")
+    assert any(problem.startswith("line 2: period: must be a whole number of seconds that divides a day")
+               for problem in refusal.value.problems)
+    assert any("cots" in problem for problem in refusal.value.problems)
+
+
+@pytest.mark.parametrize(("written", "here", "share", "factor"), [(60, 3600, "1/60", "60"), (3600, 300, "12", "1/12")])
+def test_i8_m5_costs_for_another_period_are_told_with_what_to_multiply_them_by(written, here, share, factor):
+    doubt = RulesFile((), written).doubt(here)
+    assert f"comes to {share} times what was meant; multiply these costs by {factor} and write" in doubt
+    assert RulesFile((), written).doubt(written) == RulesFile(()).doubt(here) == ""
 
 
 def test_c10_a_cost_is_exactly_as_written():

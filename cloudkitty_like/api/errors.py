@@ -10,6 +10,9 @@ from cloudkitty_like.domain.errors import Conflict, Error, Forbidden, Invalid, N
 LOG = logging.getLogger(__name__)
 STATUS: Mapping[type[Error], int] = {Invalid: 400, Forbidden: 403, NotFound: 404, Conflict: 409, Unavailable: 503}
 
+# Not what the driver said: it may hold addresses.
+NO_ANSWER = "a part of the service does not answer, or not in time; try again, or ask for less"
+
 
 class MethodNotAllowed(Error):
     """The URL exists, and answers other methods: ``allowed``."""
@@ -43,11 +46,15 @@ def body(error: BaseException, *, fault: bool, request_id: str) -> dict[str, Any
         text = f"internal error; the log of the service has it under {request_id}"
     elif code == 503:
         LOG.warning("request %s: %s", request_id, error)
-        # Not what the driver said: it may hold addresses.
-        text = "a part of the service does not answer, or not in time; try again, or ask for less"
+        text = NO_ANSWER
     else:
         text = str(error) + (f" ({error.hint})" if isinstance(error, Error) and error.hint else "")
         text = text.encode("utf-8", "backslashreplace").decode()       # it may quote what is no text
+    return shaped(text, code, fault=fault)
+
+
+def shaped(text: str, code: int, *, fault: bool) -> dict[str, Any]:
+    """The object that says ``text`` with this status."""
     if fault:
         return {"faultcode": "Client" if code < 500 else "Server", "faultstring": text, "debuginfo": None}
     return {"message": text}

@@ -29,7 +29,8 @@ from cloudkitty_like.app.configuration import (
 )
 from cloudkitty_like.db import schema
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.domain.errors import Error, Invalid, NotFound, Unavailable
+from cloudkitty_like.db.limits import Limits
+from cloudkitty_like.domain.errors import Error, Invalid, NotFound, Refused, Unavailable
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.ports import Site
 
@@ -37,6 +38,9 @@ __all__ = ["DEFAULT_CONFIG", "OPTS", "App", "list_opts", "read_configuration"]
 
 WORKING = ("database", "fetcher", "collector", "metrics", "storage", "schema", "ledger")
 """What has to be right before anything is rated, in the order in which it is named."""
+
+SERVING = ("metrics", "schema", "ledger", "storage")
+"""What has to be right before the API can answer."""
 
 
 class App:
@@ -73,6 +77,16 @@ class App:
                         **{name: value for name, value in (
                             ("pool_size", options.max_pool_size), ("max_overflow", options.max_overflow),
                             ("pool_timeout", options.pool_timeout)) if value is not None})
+
+    def limit_database(self, *, answers: bool, question: float | None = None) -> None:
+        """Let nothing wait for ever for the database; before it is used.
+
+        ``answers``: statements are bounded too.  ``question``: how many seconds one that only reads may take.
+        """
+        options = self.conf.database
+        self.database.limit(Limits(
+            connect=options.connect_timeout, network=options.network_timeout,
+            answer=options.answer_timeout if answers else None, question=question))
 
     @property
     def site(self) -> Site:
@@ -123,7 +137,10 @@ class App:
         return schema.required(self.database)
 
     def check(self, *names: str) -> None:
-        """Make these parts now; raises everything that is wrong with any of them, at once."""
+        """Make these parts now; raises everything that is wrong with any of them, at once.
+
+        :raises Unavailable: when nothing is wrong but that systems do not answer.
+        """
         problems: dict[str, None] = {}
         hints: dict[str, None] = {}
         errors: list[Error] = []
@@ -136,6 +153,9 @@ class App:
                 hints.update(dict.fromkeys(filter(None, [error.hint])))
         if len(errors) == 1:
             raise errors[0]
+        if errors and all(isinstance(error, Unavailable) for error in errors):
+            kind = Refused if any(isinstance(error, Refused) for error in errors) else Unavailable
+            raise kind("\n".join(problems), hint="; ".join(hints))
         if errors:
             raise Invalid(*problems, hint="; ".join(hints))
 
@@ -274,15 +294,17 @@ class App:
             simulation_points=self.conf.api.simulation_points)
 
     def application(self, counters: Any = None) -> Any:
-        """The REST API as a WSGI application; Invalid with everything that is wrong at once.
+        """The REST API as a WSGI application; Invalid with everything that is wrong with the configuration at once.
 
+        The database is looked at when the first request comes, and until it is there and right.
         ``counters``: see :class:`cloudkitty_like.api.counters.Counters`.
         """
         from cloudkitty_like.api.application import make
+        from cloudkitty_like.api.readiness import Readiness
 
-        self.database.question_seconds = self.conf.api.query_seconds
-        self.check("metrics", "schema", "ledger", "storage")
-        return make(self.services, self.conf, counters)
+        self.limit_database(answers=True, question=self.conf.api.query_seconds)
+        self.check("metrics", "storage")
+        return Readiness(make(self.services, self.conf, counters), lambda: self.check("schema", "ledger"))
 
     def close(self) -> None:
         for module in self._rating_modules.values():

@@ -92,12 +92,14 @@ def _middleware_opts() -> Iterator[tuple[str, list[cfg.Opt]]]:
 
 
 def database_opts() -> list[cfg.Opt]:
-    """Those of oslo.db that we heed, with the default that is ours."""
+    """Those of oslo.db that we heed, with the default that is ours, and our own limits."""
     from oslo_db import options as oslo_db_options
+
+    from cloudkitty_like.db import limits
 
     opts = [copy(opt) for opt in oslo_db_options.database_opts if opt.name in DATABASE_OPTIONS]
     cfg.set_defaults(opts, connection=DEFAULT_DATABASE)
-    return opts
+    return [*opts, *limits.OPTS]
 
 
 def read_configuration(files: Sequence[str], directories: Sequence[str] = (), *, logs: bool = False,

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from math import inf
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, TypeVar
@@ -25,16 +25,23 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, InterfaceEr
 from sqlalchemy.pool import NullPool
 
 from cloudkitty_like.db import read_only
-from cloudkitty_like.domain.errors import Conflict, Invalid, Unavailable
+from cloudkitty_like.db.limits import Limits, install
+from cloudkitty_like.domain.errors import Conflict, Invalid, Refused, Unavailable
+from cloudkitty_like.domain.exhaustion import exhausted, out_of_files
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 SQLITE_BUSY_SECONDS = 120
-STEPS_BETWEEN_LOOKS = 20_000       # of SQLite's machine: some ten thousandths of a second
 ATTEMPTS = 20
 PAUSE_SECONDS = 0.02    # after the first attempt; longer from one to the next, so that two do not meet again
 MYSQL_UNDONE = (1205, 1213)                # waited too long for a lock; chosen to end a deadlock
 POSTGRESQL_UNDONE = ("40001", "40P01")     # not serialisable; chosen to end a deadlock
+MYSQL_REFUSED = (1044, 1045, 1049, 1130, 1698)      # of the user, of the database, of the host
+# libpq gives no code for what goes wrong while it connects.
+POSTGRESQL_REFUSED = re.compile(r"FATAL: .*(authentication failed|does not exist|no pg_hba\.conf entry|"
+                                r"not permitted to log in)|no password supplied")
+SQLITE_REFUSED = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CORRUPT,
+                  sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_AUTH)
 DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg",
            "mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql"}
 EXTRAS = {"postgresql": "postgresql", "mysql": "mysql", "mariadb": "mysql"}
@@ -63,7 +70,8 @@ class Database:
         if self.dialect == "mysql" and "charset" not in parsed.query:
             self.url = parsed.update_query_dict({"charset": "utf8mb4"})
         self._options = engine_options
-        self.question_seconds: float | None = None     # the longest that a question may take; set before the first
+        self._limits: Limits | None = None
+        self._neighbours: list[Database] = []
         self._engine: Engine | None = None
         self._lock = threading.Lock()
 
@@ -95,6 +103,20 @@ class Database:
                 self._engine = self._made()
             return self._engine
 
+    def limit(self, limits: Limits) -> None:
+        """Wait no longer than so for anything from now on, here and in the databases beside; what is open is closed."""
+        self.close()
+        self._limits = limits
+        for neighbour in self._neighbours:
+            neighbour.limit(limits)
+
+    def beside(self, url: str) -> Database:
+        """Another database, under the limits that this one has or is given later."""
+        neighbour = Database(url)
+        neighbour._limits = self._limits
+        self._neighbours.append(neighbour)
+        return neighbour
+
     def transact(self, work: Callable[[Connection], T]) -> T:
         """``work(tx)`` in one transaction that may write, begun again where the database undid it.
 
@@ -122,6 +144,8 @@ class Database:
                 connection = connection.execution_options(isolation_level="READ COMMITTED")
             try:
                 with connection.begin():
+                    if self._limits is not None:
+                        self._limits.write_begins(connection)
                     yield connection
             finally:
                 connection.info.pop("write", None)
@@ -164,8 +188,8 @@ class Database:
             event.listen(engine, "begin", _begin_sqlite)
         elif self.dialect == "mysql":
             event.listen(engine, "connect", _prepare_mysql)
-        if self.question_seconds is not None:
-            _limit(engine, self.dialect, self.question_seconds)
+        if self._limits is not None:
+            install(engine, self._limits)
         return engine
 
     def _make_room(self) -> None:
@@ -185,15 +209,40 @@ class Database:
             if error.connection_invalidated:
                 raise Unavailable(f"the database {self} was lost: {_line(error)}") from error
             if type(error) is DatabaseError:       # SQLite's for a file that is none of its own, or is damaged
-                raise Unavailable(f"the database {self} cannot be read: {_line(error)}") from error
+                raise Refused(f"the database {self} cannot be read: {_line(error)}") from error
+            raise
+        except Exception as error:
+            # What setting the isolation level raises SQLAlchemy passes on as it is.
+            if self._engine is not None and isinstance(error, self._engine.dialect.loaded_dbapi.Error):
+                raise failure(f"the database {self}", error) from error
             raise
 
 
 def failure(who: str, error: BaseException | None) -> Unavailable:
-    """A driver's error as what it means to the caller: Undone where the transaction had to let another one pass."""
+    """A driver's error as what it means to the caller.
+
+    Undone where the transaction had to let another one pass, Refused where waiting is no use.
+    """
     code = getattr(error, "sqlstate", None) or (error.args[0] if error is not None and error.args else None)
-    kind = Undone if code in (*POSTGRESQL_UNDONE, *MYSQL_UNDONE) else Unavailable
-    return kind(f"{who} failed: {' '.join(str(error).split())}")
+    said = " ".join(str(error).split())
+    kind: type[Unavailable] = Unavailable
+    if code in (*POSTGRESQL_UNDONE, *MYSQL_UNDONE):
+        kind = Undone
+    elif code in MYSQL_REFUSED or POSTGRESQL_REFUSED.search(said) or _is_refused_by_sqlite(error):
+        kind = Refused
+    return kind(f"{who} failed: {said}{_limit_reached(error)}")
+
+
+def _is_refused_by_sqlite(error: BaseException | None) -> bool:
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in SQLITE_REFUSED and not _limit_reached(error)
+
+
+def _limit_reached(error: BaseException | None) -> str:
+    """Which limit of this process an error comes from, in brackets; '' where that is not known to be so."""
+    # Neither SQLite nor libpq says why it cannot open a file or a socket.
+    limit = exhausted(error) or out_of_files()
+    return "" if limit is None else f" ({limit})"
 
 
 def _line(error: DBAPIError) -> str:
@@ -234,26 +283,6 @@ def _prepare_mysql(connection: Any, record: Any) -> None:
     cursor = connection.cursor()
     cursor.execute("SET SESSION sql_mode = 'TRADITIONAL', time_zone = '+00:00', innodb_lock_wait_timeout = 60")
     cursor.close()
-
-
-def _limit(engine: Engine, dialect: str, seconds: float) -> None:
-    """Let the database give up a question that takes longer; on SQLite a transaction that writes is left alone."""
-    def in_session(connection: Any, record: Any) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(f"SET statement_timeout = {seconds * 1000:.0f}" if dialect == "postgresql"
-                           else f"SET SESSION max_statement_time = {seconds:.3f}")
-        connection.commit()
-
-    def watched(connection: Any, record: Any) -> None:
-        info = record.info
-        connection.set_progress_handler(lambda: monotonic() > info.get("deadline", inf), STEPS_BETWEEN_LOOKS)
-
-    def begun(connection: Connection, *_: Any) -> None:
-        connection.info["deadline"] = inf if connection.info.get("write") else monotonic() + seconds
-
-    event.listen(engine, "connect", watched if dialect == "sqlite" else in_session)
-    if dialect == "sqlite":
-        event.listen(engine, "before_cursor_execute", begun)
 
 
 def conflict(error: DBAPIError) -> Conflict:

@@ -52,3 +52,10 @@ class Unavailable(Error):
     def __init__(self, message: str = "", *, hint: str = "", smaller: bool = False) -> None:
         super().__init__(message, hint=hint)
         self.smaller = smaller
+
+
+class Refused(Unavailable):
+    """A system we depend on is there and does not let us in: a wrong name, password or file.
+
+    Waiting for it to come back is no use; an operator has to act.
+    """

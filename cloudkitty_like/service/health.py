@@ -7,10 +7,14 @@ from datetime import datetime, timedelta
 
 from cloudkitty_like.db import scopes
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.domain.errors import Error
+from cloudkitty_like.domain.errors import Error, Unavailable
 from cloudkitty_like.domain.period import EPOCH, Period, instant
 from cloudkitty_like.domain.query import Query
 from cloudkitty_like.ports import Storage
+from cloudkitty_like.service.timed_call import TimedCall
+
+SECONDS = 4.0           # before the five after which who asks takes it for dead
+PARTS = ("database", "storage", "rating")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,18 +26,32 @@ class Check:
     text: str
 
 
-@dataclass(frozen=True)
 class Health:
-    """Looks at the state database and at the storage, at little cost."""
+    """Looks at the state database and at the storage, at little cost.
 
-    database: Database
-    storage: Storage
-    clock: Callable[[], datetime]
+    It answers within some ``seconds``, whatever hangs.
+    """
+
+    def __init__(self, database: Database, storage: Storage, clock: Callable[[], datetime],
+                 seconds: float = SECONDS) -> None:
+        self._database, self._storage, self._clock, self._seconds = database, storage, clock, seconds
+        self._done: list[Check] = []
+        self._look = TimedCall(self._looked, seconds)
 
     def checks(self) -> list[Check]:
         """Each part, the least well informed about it."""
-        return [self._tried("database", self._database), self._tried("storage", self._storage),
-                self._tried("rating", self._rating)]
+        try:
+            return self._look()
+        except Unavailable as error:
+            done = list(self._done)
+            return [*done, *(Check(name, False, str(error)) for name in PARTS[len(done):])]
+
+    def _looked(self) -> list[Check]:
+        # A new list: who is late in reading the last one may still do so.
+        done = self._done = []
+        for name, look in zip(PARTS, (self._of_database, self._of_storage, self._of_rating), strict=True):
+            done.append(self._tried(name, look))
+        return done
 
     def _tried(self, name: str, look: Callable[[], str]) -> Check:
         try:
@@ -41,20 +59,20 @@ class Health:
         except Error as error:
             return Check(name, False, str(error))
 
-    def _database(self) -> str:
-        with self.database.read() as tx:
+    def _of_database(self) -> str:
+        with self._database.read() as tx:
             scopes.identifiers(tx)
-        return str(self.database)
+        return str(self._database)
 
-    def _storage(self) -> str:
+    def _of_storage(self) -> str:
         nothing = Period(EPOCH, EPOCH + timedelta(seconds=1))
-        self.storage.sums(Query(scopes=frozenset(), period=nothing))
-        return "in the state database" if self.storage.within else "on its own"
+        self._storage.sums(Query(scopes=frozenset(), period=nothing))
+        return "in the state database" if self._storage.within else "on its own"
 
-    def _rating(self) -> str:
-        with self.database.read() as tx:
+    def _of_rating(self) -> str:
+        with self._database.read() as tx:
             dues = [state.due for state in scopes.everything(tx) if state.active and state.rated]
         latest = max((due for due in dues if due is not None), default=None)
         if latest is None:
             return "nothing has been rated yet"
-        return f"rated up to {instant(latest)}, {(self.clock() - latest).total_seconds():.0f} seconds ago"
+        return f"rated up to {instant(latest)}, {(self._clock() - latest).total_seconds():.0f} seconds ago"

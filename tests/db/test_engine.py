@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import insert, select, text, update
 
 from cloudkitty_like.db.engine import Database, Undone
+from cloudkitty_like.db.limits import Limits
 from cloudkitty_like.db.tables import ledger_setting
 from cloudkitty_like.domain.errors import Invalid, Unavailable
 from tests.databases import KINDS, new_database
@@ -196,7 +197,7 @@ SLOW = {"sqlite": COUNT,
 def test_a_question_that_takes_too_long_is_given_up_and_the_next_is_answered(kind):
     with new_database(kind) as made:
         database = Database(made.url.render_as_string(hide_password=False))
-        database.question_seconds = 0.5
+        database.limit(Limits(question=0.5))
         began = monotonic()
         with pytest.raises(Unavailable), database.read() as tx:
             tx.execute(text(SLOW[kind])).all()

@@ -62,7 +62,7 @@ class SqlalchemyStorage:
     @classmethod
     def from_conf(cls, group: Any, site: Site) -> Self:
         if group.connection:
-            return cls(Database(group.connection))
+            return cls(Database(group.connection) if site.database is None else site.database.beside(group.connection))
         if site.database is None:
             raise Invalid("[storage_sqlalchemy] connection is empty and there is no state database")
         return cls(site.database, within=True)

@@ -1,0 +1,151 @@
+"""How long a program waits for its database: to connect, for an answer, for a network that is dead.
+
+Without such limits a connection that falls silent holds its program for ever.  The kernel's
+keepalives notice a peer that is gone, but not one whose kernel acknowledges while nothing
+answers; so every wait of the two drivers has an end of its own, see ``limited_psycopg`` and
+``limited_pymysql``.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
+from time import monotonic
+from typing import Any
+
+from oslo_config import cfg
+from sqlalchemy import URL, Connection, Engine, event
+
+LATER_SECONDS = 2.0                # after the server's own limit, which says more and keeps the connection
+STEPS_BETWEEN_LOOKS = 20_000       # of SQLite's machine: some ten thousandths of a second
+MYSQL_LOCK_SECONDS = 60
+
+OPTS: list[cfg.Opt] = [
+    cfg.IntOpt("connect_timeout", default=5, min=2,
+               help="Seconds until a connection to the database server must be there and usable."),
+    cfg.IntOpt("network_timeout", default=20, min=4,
+               help="Seconds after which a database server whose network gives no sign of life is taken for dead."),
+    cfg.FloatOpt("answer_timeout", default=60, min=1,
+                 help="Seconds that 'processor' and 'rate' wait for one answer of the database server; then the "
+                      "connection is given up, and the work is tried again. The API waits [api] query_seconds. "
+                      "Commands that may take long wait for ever."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds.  ``answer`` bounds the wait for one answer of a server; None: it may take as long as it takes.
+
+    ``question`` bounds what only reads, on SQLite too.
+    """
+
+    connect: int = 5
+    network: int = 20
+    answer: float | None = None
+    question: float | None = None
+
+    @property
+    def statement(self) -> float | None:
+        """When the server itself gives a statement up."""
+        return self.answer if self.question is None else self.question
+
+    @property
+    def silence(self) -> float:
+        """When the client gives a connection up."""
+        return inf if self.statement is None else self.statement + LATER_SECONDS
+
+    def write_begins(self, connection: Connection) -> None:
+        """Let the server undo the transaction that begins if its client is not heard of any more.
+
+        Otherwise the locks of a client whose network is dead would stay for hours.
+        """
+        if connection.dialect.name == "postgresql" and self.statement is not None:
+            connection.exec_driver_sql(
+                f"SET LOCAL idle_in_transaction_session_timeout = {self.statement * 1000:.0f}")
+
+
+def install(engine: Engine, limits: Limits) -> None:
+    """Put an engine that has not connected yet under these limits."""
+    if engine.dialect.name == "sqlite":
+        if limits.question is not None:
+            _limit_sqlite(engine, limits.question)
+        return
+    connect = _postgresql(engine.url, limits) if engine.dialect.name == "postgresql" else _mysql(limits)
+
+    def do_connect(dialect: Any, record: Any, args: Sequence[Any], parameters: Mapping[str, Any]) -> Any:
+        return connect(*args, **parameters)
+
+    def in_session(connection: Any, record: Any) -> None:
+        with connection.cursor() as cursor:
+            for statement in _session(engine.dialect.name, limits):
+                cursor.execute(statement)
+        connection.commit()
+
+    def checked_out(connection: Any, record: Any, proxy: Any) -> None:
+        connection.patience = limits.silence
+
+    def checked_in(connection: Any, record: Any) -> None:
+        # What is asked next is whether the connection still lives, which takes a server no time.
+        if connection is not None:
+            connection.patience = float(limits.connect)
+
+    event.listen(engine, "do_connect", do_connect)
+    event.listen(engine, "connect", in_session)
+    event.listen(engine, "checkout", checked_out)
+    event.listen(engine, "checkin", checked_in)
+
+
+def _postgresql(url: URL, limits: Limits) -> Callable[..., Any]:
+    """How to connect to PostgreSQL; what the URL says itself is left as it is."""
+    from cloudkitty_like.db.limited_psycopg import LimitedConnection
+
+    network = {
+        "connect_timeout": limits.connect, "keepalives": 1, "keepalives_idle": max(1, limits.network // 2),
+        "keepalives_interval": max(1, limits.network // 8), "keepalives_count": 4,
+        "tcp_user_timeout": limits.network * 1000,
+    }
+
+    def connect(*args: Any, **parameters: Any) -> Any:
+        connection = LimitedConnection.connect(*args, **{**network, **parameters})
+        connection.patience = float(limits.connect)
+        return connection
+
+    return connect
+
+
+def _mysql(limits: Limits) -> Callable[..., Any]:
+    from cloudkitty_like.db.limited_pymysql import LimitedConnection
+
+    def connect(*args: Any, **parameters: Any) -> Any:
+        return LimitedConnection(*args, **{"connect_timeout": limits.connect, **parameters},
+                                 network_seconds=limits.network)
+
+    return connect
+
+
+def _session(dialect: str, limits: Limits) -> list[str]:
+    """What a server is told when a session begins."""
+    seconds = limits.statement
+    if dialect == "postgresql":
+        # A server that does not notice that its client is gone keeps the client's locks.
+        said = [f"SET tcp_keepalives_idle = {max(1, limits.network // 2)}",
+                f"SET tcp_keepalives_interval = {max(1, limits.network // 8)}", "SET tcp_keepalives_count = 4"]
+        return said if seconds is None else [*said, f"SET statement_timeout = {seconds * 1000:.0f}"]
+    if seconds is None:
+        return []
+    whole = max(1, round(seconds))
+    return [f"SET SESSION max_statement_time = {seconds:.3f}", f"SET SESSION idle_write_transaction_timeout = {whole}",
+            f"SET SESSION innodb_lock_wait_timeout = {max(1, min(MYSQL_LOCK_SECONDS, whole // 2))}"]
+
+
+def _limit_sqlite(engine: Engine, seconds: float) -> None:
+    """Give up a question that takes longer; a transaction that writes is left alone."""
+    def watched(connection: Any, record: Any) -> None:
+        info = record.info
+        connection.set_progress_handler(lambda: monotonic() > info.get("deadline", inf), STEPS_BETWEEN_LOOKS)
+
+    def begun(connection: Connection, *_: Any) -> None:
+        connection.info["deadline"] = inf if connection.info.get("write") else monotonic() + seconds
+
+    event.listen(engine, "connect", watched)
+    event.listen(engine, "before_cursor_execute", begun)

@@ -1,0 +1,157 @@
+"""A database that falls silent holds nobody for ever, and one that works is not bothered."""
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import text
+
+from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.limits import Limits
+from cloudkitty_like.domain.errors import Unavailable
+from tests.databases import new_database
+from tests.proxy import Proxy
+
+SERVERS = ("postgresql", "mysql")
+SLEEP = {"postgresql": "SELECT pg_sleep({})", "mysql": "SELECT sleep({})"}
+QUICK = Limits(connect=2, network=4, answer=2)
+
+
+@contextmanager
+def behind_a_proxy(kind: str) -> Iterator[tuple[Database, Proxy]]:
+    """A database of this kind, limited, and the proxy that it is reached through."""
+    with new_database(kind) as made, Proxy(made.url.port) as proxy:
+        database = Database(made.url.set(host="127.0.0.1", port=proxy.port).render_as_string(hide_password=False))
+        database.limit(QUICK)
+        try:
+            yield database, proxy
+        finally:
+            database.close()
+
+
+def asked(database: Database, question: str = "SELECT 1") -> object:
+    with database.read() as tx:
+        return tx.execute(text(question)).scalar()
+
+
+def failing(database: Database, patience: float) -> float:
+    """How long it takes until a question fails; it is asked in a thread, so that the test ends whatever happens."""
+    began = time.monotonic()
+    threads = ThreadPoolExecutor(1)
+    try:
+        with pytest.raises(Unavailable):
+            threads.submit(asked, database).result(patience)
+    finally:
+        threads.shutdown(wait=False)
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize("kind", SERVERS)
+def test_i8_b4_a_connection_that_falls_silent_is_given_up_and_the_next_works(kind: str) -> None:
+    with behind_a_proxy(kind) as (database, proxy):
+        assert asked(database) == 1
+        proxy.silent = True
+        # One that is open, and one that would have to be opened.
+        assert failing(database, 30) < 8
+        assert failing(database, 30) < 8
+        proxy.silent = False
+        assert asked(database) == 1
+
+
+@pytest.mark.parametrize("kind", SERVERS)
+def test_i8_b4_a_transaction_in_which_the_server_falls_silent_is_given_up(kind: str) -> None:
+    with behind_a_proxy(kind) as (database, proxy):
+        def work() -> None:
+            with database.write() as tx:
+                tx.execute(text("INSERT INTO ledger_setting (name, value) VALUES ('lost', '1')"))
+                proxy.silent = True
+                tx.execute(text("INSERT INTO ledger_setting (name, value) VALUES ('lost too', '1')"))
+
+        began = time.monotonic()
+        threads = ThreadPoolExecutor(1)
+        with pytest.raises(Unavailable):
+            threads.submit(work).result(30)
+        threads.shutdown(wait=False)
+        assert time.monotonic() - began < 10
+        proxy.strand()
+        proxy.silent = False
+
+        # The server has not heard of it either, and lets the next have what it had locked.
+        def again(tx: object) -> None:
+            tx.execute(text("INSERT INTO ledger_setting (name, value) VALUES ('lost', '2')"))
+
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                database.transact(again)
+                break
+            except Unavailable:
+                assert time.monotonic() < deadline
+        assert asked(database, "SELECT count(*) FROM ledger_setting") == 1
+
+
+@pytest.mark.parametrize("kind", SERVERS)
+def test_i8_b4_a_statement_that_takes_too_long_is_ended_by_the_server_and_the_connection_stays(kind: str) -> None:
+    with behind_a_proxy(kind) as (database, _):
+        with database.read() as tx, pytest.raises(Exception, match=r"timeout|max_statement_time|interrupted"):
+            tx.execute(text(SLEEP[kind].format(20)))
+        assert asked(database) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", SERVERS)
+def test_i8_b4_without_a_limit_on_answers_they_may_take_long(kind: str) -> None:
+    with behind_a_proxy(kind) as (database, proxy):
+        database.limit(Limits(connect=2, network=4))
+        began = time.monotonic()
+        with database.write() as tx:
+            tx.execute(text(SLEEP[kind].format(7)))
+        assert time.monotonic() - began >= 7
+        # Not the network's limit either: its kernel acknowledges.
+        threads = ThreadPoolExecutor(1)
+        waiting = threads.submit(asked, database, SLEEP[kind].format(1))
+        time.sleep(0.5)
+        proxy.silent = True
+        time.sleep(7)
+        proxy.silent = False
+        waiting.result(20)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", SERVERS)
+def test_i8_b4_slow_answers_are_waited_for_while_they_come(kind: str) -> None:
+    """Each piece takes half a second, the whole longer than a silence may."""
+    with behind_a_proxy(kind) as (database, proxy):
+        assert asked(database) == 1
+        proxy.delay = 0.5
+        began = time.monotonic()
+        asked(database, "SELECT repeat('x', 600000)")
+        assert time.monotonic() - began > QUICK.silence
+
+
+def test_i8_b4_a_storage_in_a_database_of_its_own_is_under_the_same_limits() -> None:
+    with new_database("postgresql") as made, Proxy(made.url.port) as proxy:
+        url = made.url.set(port=proxy.port).render_as_string(hide_password=False)
+        state = Database(made.url.render_as_string(hide_password=False))
+        beside = state.beside(url)
+        state.limit(QUICK)
+        assert asked(beside) == 1
+        proxy.silent = True
+        assert failing(beside, 30) < 8
+        beside.close()
+        state.close()
+
+
+def test_i8_b4_what_the_url_says_of_the_network_holds() -> None:
+    with new_database("postgresql") as made:
+        url = made.url.update_query_dict({"keepalives_idle": "33", "connect_timeout": "9"})
+        database = Database(url.render_as_string(hide_password=False))
+        database.limit(QUICK)
+        with database.read() as tx:
+            parameters = tx.connection.driver_connection.info.get_parameters()
+        database.close()
+    assert (parameters["keepalives_idle"], parameters["connect_timeout"]) == ("33", "9")
+    assert (parameters["tcp_user_timeout"], parameters["keepalives_count"]) == ("4000", "4")

@@ -32,7 +32,7 @@ def run(args: argparse.Namespace, app: App) -> int:
         options.workers if args.workers is None else args.workers, options.threads, GRACE_SECONDS,
         options.max_body_bytes)
     where.check()
-    app.application()       # what is wrong with the configuration is said here, and not by every worker
+    _check(app)
     app.close()
     where.try_address()
     if app.conf.auth_strategy == "noauth" and where.host not in LOOPBACK:
@@ -45,3 +45,17 @@ def run(args: argparse.Namespace, app: App) -> int:
 
     serving.serve(application, where)
     return 0
+
+
+def _check(app: App) -> None:
+    """Say what is wrong with the configuration here, and not in every worker; a database may come later."""
+    from cloudkitty_like.app import SERVING
+    from cloudkitty_like.domain.errors import Refused, Unavailable
+
+    try:
+        app.check(*SERVING)
+    except Refused:
+        raise
+    except Unavailable as error:
+        LOG.warning("%s; the API starts, and answers 503 until that does", error)
+    app.application()

@@ -20,6 +20,7 @@ from cloudkitty_like.cli.logging_state import restored
 from cloudkitty_like.cli.parser import Parser, refusal
 from cloudkitty_like.cli.state import CONFIG, PROGRAM, STATE, check_name, check_place
 from cloudkitty_like.domain.errors import Error, Invalid, NotFound
+from cloudkitty_like.domain.exhaustion import exhausted
 from cloudkitty_like.domain.text import alternatives
 
 if TYPE_CHECKING:
@@ -43,6 +44,12 @@ WITHOUT_CONFIGURATION = ("restore",)
 DAEMONS = ("processor", "api")
 SPELLING = ("standalone", "processor", "rate", "status")
 """Those that say what in a configuration nobody reads."""
+
+UNHURRIED = ("dbsync", "purge")
+"""Those that may take as long as they take, whatever the database does meanwhile."""
+
+ANSWERED = ("processor", "rate", "api", "status")
+"""Those that wait for no answer of the database longer than the configuration says."""
 
 COMMANDS = {
     "standalone": "rate a Prometheus, or a sample month, all in one process with its state in one directory",
@@ -108,9 +115,18 @@ def _command(args: argparse.Namespace) -> int:
     except Exception as error:
         if args.debug:
             raise
-        print(f"{PROGRAM}: internal error: {type(error).__name__}: {error}", file=sys.stderr)
-        print("hint: run it again with --debug for the traceback, and report it", file=sys.stderr)
+        _say_unexpected(error)
         return 1
+
+
+def _say_unexpected(error: Exception) -> None:
+    """Say which limit of the process was reached; what is none of them is a defect."""
+    limit = exhausted(error)
+    if limit is not None:
+        print(f"{PROGRAM}: error: {limit}", file=sys.stderr)
+        return
+    print(f"{PROGRAM}: internal error: {type(error).__name__}: {error}", file=sys.stderr)
+    print("hint: run it again with --debug for the traceback, and report it", file=sys.stderr)
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -202,6 +218,9 @@ def _app(args: argparse.Namespace) -> App:
         for doubt in doubts(conf):
             print(f"{PROGRAM}: warning: {doubt}", file=sys.stderr)
     app = App(conf)
+    # The whole ledger is worked out again for --verify.  standalone begins with a migration, and sets limits itself.
+    if args.command not in (*UNHURRIED, "standalone") and not getattr(args, "verify", False):
+        app.limit_database(answers=args.command in ANSWERED)
     app.check(*needs)
     return app
 

@@ -84,6 +84,7 @@ def run(args: argparse.Namespace, app: App) -> int:
         print(f"The metrics of {args.metrics} are kept there too: from now on the copy counts, "
               f"{args.state / METRICS}.")
     upgrade(app.database)
+    app.limit_database(answers=True)
     if rules is not None:
         print(f"Rules of {rules.name}:")
         _apply(rules, app)

@@ -4,18 +4,19 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from time import monotonic
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from cloudkitty_like import __version__
 from cloudkitty_like.cli import streams
-from cloudkitty_like.domain.errors import Invalid, Unavailable
+from cloudkitty_like.domain.errors import Invalid, Refused, Unavailable
 from cloudkitty_like.domain.hole import sentences
 from cloudkitty_like.domain.period import Period, instant
 from cloudkitty_like.domain.query import Query
@@ -26,8 +27,12 @@ if TYPE_CHECKING:
 
     from cloudkitty_like.app import App
 
+LOG = logging.getLogger(__name__)
+T = TypeVar("T")
 BAR = 30
 INTERRUPTED = 130
+STOP_SECONDS = 8.0      # to end in when told to stop, so that all is over in ten
+LAST_WORDS_SECONDS = 0.5
 
 
 def log_to_stderr(debug: bool, level: int = logging.INFO) -> None:
@@ -57,19 +62,76 @@ def log_as_configured(conf: cfg.ConfigOpts, debug: bool) -> None:
 
 
 @contextmanager
-def stopping() -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set."""
-    stop = threading.Event()
+def stopping(code: int = 0, seconds: float = STOP_SECONDS) -> Iterator[threading.Event]:
+    """An event that SIGTERM and SIGINT set.
+
+    Where the block has not ended so many seconds later the process ends, with ``code``: a
+    database, a source or a disk that hangs is not waited for.  What was not published then is
+    still due.
+    """
+    stop, ended = threading.Event(), threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         stop.set()
 
+    def watch() -> None:
+        with told:
+            if not _signalled(told):
+                return
+            stop.set()
+            if not ended.wait(seconds):
+                # Standard error may be what hangs.
+                threading.Timer(LAST_WORDS_SECONDS, os._exit, [code]).start()
+                LOG.error("told to stop %g s ago, and something does not answer: it is not waited for", seconds)
+                leave(code)
+
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+    told, tell = socket.socketpair()
+    tell.setblocking(False)
+    # Python runs the handler above when the main thread is back from what it waits for; this is told at once.
+    woken = signal.set_wakeup_fd(tell.fileno(), warn_on_full_buffer=False)
+    threading.Thread(target=watch, name="stop", daemon=True).start()
     try:
         yield stop
     finally:
+        ended.set()
+        signal.set_wakeup_fd(woken)
+        tell.close()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _signalled(told: socket.socket) -> bool:
+    """Wait for a signal that says to stop; False where the other end is closed before."""
+    while numbers := told.recv(64):
+        if {signal.SIGTERM, signal.SIGINT}.intersection(numbers):
+            return True
+    return False
+
+
+def awaited(make: Callable[[], T], stop: threading.Event, pause: float) -> T | None:
+    """What ``make`` returns, tried until the systems that it needs answer; None where told to stop before.
+
+    :raises Error: when something is wrong that does not pass by itself.
+    """
+    failed_at: float | None = None
+    while not stop.is_set():
+        try:
+            made = make()
+        except Refused:
+            raise
+        except Unavailable as error:
+            failure = str(error).replace("\n", "; ")
+        else:
+            if failed_at is not None:
+                LOG.info("all that is needed answers after %.0f s", monotonic() - failed_at)
+            return made
+        # Behind the handler: oslo.log adds to a line the error that is being handled.
+        if failed_at is None:
+            failed_at = monotonic()
+            LOG.warning("%s; waiting for it", failure)
+        stop.wait(pause)
+    return None
 
 
 def leave(code: int) -> None:
@@ -133,7 +195,7 @@ def backfill(app: App, begin: datetime, end: datetime) -> int:
     from cloudkitty_like.service.backfill import ends, failures, idle, prepare
 
     progress = Progress(Period(begin, end))
-    with stopping() as stop:
+    with stopping(INTERRUPTED) as stop:
         worker = app.worker(stop, until=end, progressed=progress)
         with worker.pulse:
             worker.settle()                # before anything is changed

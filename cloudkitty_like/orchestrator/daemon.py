@@ -11,6 +11,7 @@ from cloudkitty_like.db import holes, workers
 from cloudkitty_like.db import scopes as rows
 from cloudkitty_like.db.scopes import ScopeState
 from cloudkitty_like.domain.errors import Error, Unavailable
+from cloudkitty_like.domain.exhaustion import exhausted
 from cloudkitty_like.domain.period import Period, instant
 from cloudkitty_like.domain.schedule import is_over
 from cloudkitty_like.domain.text import counted
@@ -63,6 +64,12 @@ class Worker:
                 busy = self.cycle().recorded > 0
             except Error as error:
                 failure = error
+            except Exception as error:
+                limit = exhausted(error)
+                if limit is None:
+                    raise
+                self._ahead.clear()        # it holds memory, and answers that may be half of one
+                failure = Unavailable(limit)
             # Behind the handler: oslo.log adds to a line the error that is being handled.
             self._tell(busy, failure)
             if not busy:

@@ -11,6 +11,7 @@ from datetime import datetime
 from cloudkitty_like.db import workers
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.domain.errors import Unavailable
+from cloudkitty_like.domain.exhaustion import exhausted
 from cloudkitty_like.orchestrator.outages import Outages
 from cloudkitty_like.orchestrator.stages import Stages
 
@@ -46,7 +47,7 @@ class Pulse:
             self._try_to_beat()
 
     def __enter__(self) -> Pulse:
-        self.beat()
+        self._try_to_beat()
         self._thread.start()
         return self
 
@@ -71,11 +72,14 @@ class Pulse:
             self._try_to_beat()
 
     def _try_to_beat(self) -> None:
-        failure = None
+        failure: Exception | None = None
         try:
             self.beat()
         except Unavailable as error:
             failure = error
+        except Exception as error:
+            # Out of file descriptors, of memory: a thread that ended with it would be missed for ever.
+            failure = Unavailable(exhausted(error) or repr(error))
         if failure is None:
             self._outages.end("heartbeat")
         else:

@@ -61,9 +61,21 @@ def processing(site: Installation, *arguments: str) -> Iterator[subprocess.Popen
     try:
         yield process
     finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+        end(process)
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Killed at once, it would leave its workers behind."""
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(15)
+    process.kill()
+    process.wait()
+
+
+def said(site: Installation) -> str:
+    """All of the log, where ``site.log`` is the end of it."""
+    return (site.directory / "log").read_text()
 
 
 @contextmanager
@@ -75,12 +87,7 @@ def serving(site: Installation) -> Iterator[tuple[str, subprocess.Popen[str]]]:
         eventually(lambda: is_open(f"http://127.0.0.1:{port}"), f"the API\n{site.log}")
         yield f"http://127.0.0.1:{port}", process
     finally:
-        if process.poll() is None:
-            process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(15)
-            process.kill()
-            process.wait()
+        end(process)
 
 
 def is_open(url: str) -> bool:
@@ -190,14 +197,14 @@ def test_i8_b9_a_processor_that_starts_before_its_database_waits_and_says_so_onc
     with installed(tmp_path, kind) as (site, database, proxy):
         proxy.refusing = True
         with processing(site, "--workers", workers) as process:
-            eventually(lambda: "waiting for it" in site.log, "that it waits")
+            eventually(lambda: "waiting for it" in said(site), "that it waits")
             time.sleep(2)          # some ten attempts
             assert process.poll() is None, site.log
-            assert site.log.count("waiting for it") == 1, site.log
-            assert "Traceback" not in site.log
+            assert said(site).count("waiting for it") == 1, site.log
+            assert "Traceback" not in said(site)
             proxy.refusing = False
             rating(site, database)
-            assert "answers after" in site.log
+            assert "answers after" in said(site)
             assert stopped(process, site) < STOP_SECONDS
 
 
@@ -205,7 +212,7 @@ def test_i8_b9_one_that_waits_for_its_database_can_be_stopped(tmp_path: Path) ->
     with installed(tmp_path, "postgresql") as (site, _, proxy):
         proxy.silent = True
         with processing(site) as process:
-            eventually(lambda: "waiting for it" in site.log, "that it waits")
+            eventually(lambda: "waiting for it" in said(site), "that it waits")
             assert stopped(process, site) < STOP_SECONDS
 
 
@@ -254,11 +261,11 @@ def test_i8_b9_out_of_descriptors_the_processor_says_so_with_the_limit_and_goes_
         proxy.cut()            # so that it has to connect again
         in_the_past(site)
         words = "out of file descriptors: this process may have 3 "
-        eventually(lambda: words in site.log, f"what is wrong\n{site.log}")
+        eventually(lambda: words in said(site), f"what is wrong\n{site.log}")
         assert process.poll() is None
         resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (soft, hard))
         eventually(lambda: rated(database), f"everything\n{site.log}")
-        assert "Traceback" not in site.log
+        assert "Traceback" not in said(site)
         assert stopped(process, site) < STOP_SECONDS
 
 
@@ -271,7 +278,7 @@ def test_i8_b9_out_of_memory_the_processor_says_so_with_the_limit(tmp_path: Path
         with (tmp_path / "usage.csv").open("a") as file:       # read anew: it takes room
             file.writelines(f"2026-10-0{day}T00:00:00Z,instance,1,scope-{n},{n},small,{'x' * 400}\n"
                             for day in range(1, 9) for n in range(3000))
-        eventually(lambda: f"out of memory: this process may use {used // 2} bytes" in site.log,
+        eventually(lambda: f"out of memory: this process may use {used // 2} bytes" in said(site),
                    f"what is wrong\n{site.log}")
         resource.prlimit(process.pid, resource.RLIMIT_AS, (soft, hard))
         eventually(lambda: process.poll() is not None or number(database, "SELECT count(*) FROM scope") > 1000,

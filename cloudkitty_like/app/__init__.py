@@ -18,10 +18,10 @@ from typing import Any
 from oslo_config import cfg
 
 from cloudkitty_like import __version__, option_values, plugin
+from cloudkitty_like.app import state_database
 from cloudkitty_like.app.configuration import (
     DAY_SECONDS,
     DEFAULT_CONFIG,
-    DEFAULT_DATABASE,
     OPTS,
     database_opts,
     list_opts,
@@ -29,8 +29,7 @@ from cloudkitty_like.app.configuration import (
 )
 from cloudkitty_like.db import schema
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.limits import Limits
-from cloudkitty_like.domain.errors import Error, Invalid, NotFound, Refused, Unavailable
+from cloudkitty_like.domain.errors import Error, Invalid, NotFound, Unavailable, together
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.ports import Site
 
@@ -72,21 +71,14 @@ class App:
 
     @cached_property
     def database(self) -> Database:
-        options = self.conf.database
-        return Database(options.connection or DEFAULT_DATABASE, pool_recycle=options.connection_recycle_time,
-                        **{name: value for name, value in (
-                            ("pool_size", options.max_pool_size), ("max_overflow", options.max_overflow),
-                            ("pool_timeout", options.pool_timeout)) if value is not None})
+        return state_database.make(self.conf.database)
 
     def limit_database(self, *, answers: bool, question: float | None = None) -> None:
         """Let nothing wait for ever for the database; before it is used.
 
         ``answers``: statements are bounded too.  ``question``: how many seconds one that only reads may take.
         """
-        options = self.conf.database
-        self.database.limit(Limits(
-            connect=options.connect_timeout, network=options.network_timeout,
-            answer=options.answer_timeout if answers else None, question=question))
+        self.database.limit(state_database.limits(self.conf.database, answers, question))
 
     @property
     def site(self) -> Site:
@@ -141,23 +133,14 @@ class App:
 
         :raises Unavailable: when nothing is wrong but that systems do not answer.
         """
-        problems: dict[str, None] = {}
-        hints: dict[str, None] = {}
         errors: list[Error] = []
         for name in names:
             try:
                 getattr(self, name)
             except Error as error:
                 errors.append(error)
-                problems.update(dict.fromkeys(str(error).splitlines()))
-                hints.update(dict.fromkeys(filter(None, [error.hint])))
-        if len(errors) == 1:
-            raise errors[0]
-        if errors and all(isinstance(error, Unavailable) for error in errors):
-            kind = Refused if any(isinstance(error, Refused) for error in errors) else Unavailable
-            raise kind("\n".join(problems), hint="; ".join(hints))
         if errors:
-            raise Invalid(*problems, hint="; ".join(hints))
+            raise together(errors)
 
     # --- use cases -------------------------------------------------------------------------------
 

@@ -191,11 +191,18 @@ def _api(args: argparse.Namespace, stop: threading.Event) -> Iterator[None]:
     with subprocess.Popen(command) as child:
         print(f"The API answers at http://{HOST}:{args.port}/", flush=True)
         threading.Thread(target=_watch, args=(child, stop), daemon=True).start()
+        threading.Thread(target=_end_with, args=(child, stop), daemon=True).start()
         try:
             yield
         finally:
             stop.set()
             child.terminate()
+
+
+def _end_with(child: subprocess.Popen[bytes], stop: threading.Event) -> None:
+    """Tell the API to stop as soon as this process is told: should something hang here, nobody would later."""
+    stop.wait()
+    child.terminate()
 
 
 def _watch(child: subprocess.Popen[bytes], stop: threading.Event) -> None:

@@ -5,6 +5,8 @@ the HTTP statuses; anything that is not one of these is a bug and is loud.
 """
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class Error(Exception):
     """The root: catch it at a process boundary, never in between.
@@ -59,3 +61,19 @@ class Refused(Unavailable):
 
     Waiting for it to come back is no use; an operator has to act.
     """
+
+
+def together(errors: Sequence[Error]) -> Error:
+    """Several errors as one that says each problem once.
+
+    It is Unavailable where all of them are, for then the same may work later; Refused where
+    one of those is; else Invalid.
+    """
+    if len(errors) == 1:
+        return errors[0]
+    problems = dict.fromkeys(line for error in errors for line in str(error).splitlines())
+    hint = "; ".join(dict.fromkeys(error.hint for error in errors if error.hint))
+    if not all(isinstance(error, Unavailable) for error in errors):
+        return Invalid(*problems, hint=hint)
+    kind = Refused if any(isinstance(error, Refused) for error in errors) else Unavailable
+    return kind("\n".join(problems), hint=hint)

@@ -6,7 +6,6 @@ command pays for what it needs only.
 """
 from __future__ import annotations
 
-import getpass
 import logging
 import threading
 from collections.abc import Callable
@@ -26,9 +25,11 @@ from cloudkitty_like.app.configuration import (
     database_opts,
     list_opts,
     read_configuration,
+    user,
 )
 from cloudkitty_like.db import schema
 from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.limits import Limits
 from cloudkitty_like.domain.errors import Error, Invalid, NotFound, Unavailable, together
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.ports import Site
@@ -47,8 +48,9 @@ class App:
 
     def __init__(self, conf: cfg.ConfigOpts, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.conf, self.clock = conf, clock
-        self.author = _user()
+        self.author = user()
         self._rating_modules: dict[str, Any] = {}
+        self._limits: Limits | None = None
         self._check_values()
 
     # --- values ----------------------------------------------------------------------------------
@@ -71,14 +73,19 @@ class App:
 
     @cached_property
     def database(self) -> Database:
-        return state_database.make(self.conf.database)
+        made = state_database.make(self.conf.database)
+        if self._limits is not None:
+            made.limit(self._limits)
+        return made
 
     def limit_database(self, *, answers: bool, question: float | None = None) -> None:
-        """Let nothing wait for ever for the database; before it is used.
+        """Let nothing wait for ever for the database.
 
         ``answers``: statements are bounded too.  ``question``: how many seconds one that only reads may take.
         """
-        self.database.limit(state_database.limits(self.conf.database, answers, question))
+        self._limits = state_database.limits(self.conf.database, answers, question)
+        if "database" in self.__dict__:
+            self.database.limit(self._limits)
 
     @property
     def site(self) -> Site:
@@ -296,10 +303,3 @@ class App:
                 close()
         if "database" in self.__dict__:
             self.database.close()
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"

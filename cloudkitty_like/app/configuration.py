@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import io
 from collections.abc import Iterator, Sequence
 from copy import copy
@@ -141,3 +142,11 @@ def read_configuration(files: Sequence[str], directories: Sequence[str] = (), *,
     except UnicodeDecodeError as error:
         raise Invalid(f"{', '.join([*files, *directories])}: it is not a text in UTF-8: {error}") from None
     return conf
+
+
+def user() -> str:
+    """Who runs this program, for the history of changes."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

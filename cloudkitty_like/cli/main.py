@@ -45,7 +45,7 @@ DAEMONS = ("processor", "api")
 SPELLING = ("standalone", "processor", "rate", "status")
 """Those that say what in a configuration nobody reads."""
 
-UNHURRIED = ("dbsync", "purge")
+UNHURRIED = ("dbsync", "purge", "backup", "restore")
 """Those that may take as long as they take, whatever the database does meanwhile."""
 
 ANSWERED = ("processor", "rate", "api", "status")

@@ -53,8 +53,6 @@ class App:
         self._limits: Limits | None = None
         self._check_values()
 
-    # --- values ----------------------------------------------------------------------------------
-
     def _check_values(self) -> None:
         problems = option_values.unreadable(self.conf, {**OPTS, "database": database_opts()})
         if not problems:
@@ -79,10 +77,7 @@ class App:
         return made
 
     def limit_database(self, *, answers: bool, question: float | None = None) -> None:
-        """Let nothing wait for ever for the database.
-
-        ``answers``: statements are bounded too.  ``question``: how many seconds one that only reads may take.
-        """
+        """Let nothing wait for ever for the database: no ``answers`` either, nor, so many seconds, a ``question``."""
         self._limits = state_database.limits(self.conf.database, answers, question)
         if "database" in self.__dict__:
             self.database.limit(self._limits)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-GRACE_SECONDS = 8       # for requests under way, when told to stop: the whole ends within ten
+GRACE_SECONDS = 7       # for requests under way, when told to stop: the whole ends within ten
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

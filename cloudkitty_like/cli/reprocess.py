@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from cloudkitty_like.db.rollup import Amounts
 
 MOST_IDS = 100_000
+STATES = ("waiting", "running", "failing", "parked", "done", "cancelled")
+"""What a task's ``state`` is one of."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +38,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     listing = actions.add_parser("list", help="the tasks, how far they are, and what they came to")
     listing.add_argument("--scope", action="append", metavar="ID", help="only of this scope; may be repeated")
     listing.add_argument("--waiting", action="store_true", help="only those that have not ended")
+    listing.add_argument("--only", action="append", choices=STATES, metavar="STATE",
+                         help=f"only tasks in this state: {', '.join(STATES)}; may be repeated")
     show = actions.add_parser("show", help="one task, with its totals before and after")
     show.add_argument("id", type=number, metavar="ID", help="number of the task")
     cancel = actions.add_parser("cancel", help="stop; what was done stays")
@@ -136,7 +140,8 @@ def _worked_off(args: argparse.Namespace, app: App, ids: Sequence[int]) -> int:
 
 
 def _list(args: argparse.Namespace, app: App) -> None:
-    found = app.reprocessing.tasks(args.scope, waiting=args.waiting)
+    found = [task for task in app.reprocessing.tasks(args.scope, waiting=args.waiting)
+             if not args.only or task.state in args.only]
     totals = app.reprocessing.totals(found)
     if args.json:
         output.json([_entry(task, totals[task.id], app.period) for task in found])

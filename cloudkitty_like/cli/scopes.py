@@ -3,14 +3,14 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from cloudkitty_like.cli import output
 from cloudkitty_like.cli.arguments import add_window, moment, some_or_all, window
 from cloudkitty_like.domain.hole import ACCEPTED, MISSING, Hole, by_scope, last_rated, sentences
-from cloudkitty_like.domain.period import instant
+from cloudkitty_like.domain.period import Period, instant
 from cloudkitty_like.domain.text import counted
 
 if TYPE_CHECKING:
@@ -19,15 +19,22 @@ if TYPE_CHECKING:
     from cloudkitty_like.service.scopes import Moved
 
 
+CONDITIONS = ("new", "ok", "failing", "parked", "inactive", "posted")
+"""What :func:`_condition` answers."""
+
+
 def arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="state, last rated period, lag and error of every scope")
+    listing.add_argument("--only", action="append", choices=CONDITIONS, metavar="STATE",
+                         help=f"only scopes in this state: {', '.join(CONDITIONS)}; may be repeated")
     listing.add_argument("--json", action="store_true", help="print JSON")
     missing = actions.add_parser("holes", help="what is not rated although it is past, and what was accepted as empty")
     missing.add_argument("--json", action="store_true", help="print JSON")
     reset = actions.add_parser("reset", help="rate from an instant on: again, where more is rated (superseded, not "
                                              "lost); else what lies between is skipped")
     reset.add_argument("--to", type=moment, required=True, metavar="TIME", help="from the period that holds it on")
+    reset.add_argument("--dry-run", action="store_true", help="say what would become of each scope, and change nothing")
     reset.add_argument("--reason", default="", help="kept with the change; who skips has to say why")
     activate = actions.add_parser("activate", help="rate these scopes, or with --off leave them alone")
     activate.add_argument("--off", action="store_true", help="leave them alone from now on")
@@ -50,9 +57,9 @@ def run(args: argparse.Namespace, app: App) -> int:
         case "reset":
             named = some_or_all(args)
             scopes = set(named) if named is not None else {state.identifier for state in app.scopes.states()}
-            _tell(app.scopes.reset(scopes, args.to, author=app.author, reason=args.reason))
+            _reset(args, app, scopes)
         case "activate":
-            app.scopes.activate(args.scope, not args.off)
+            _activate(args, app)
         case "retry":
             retried = app.scopes.retry(some_or_all(args))
             print(f"{counted(len(retried), 'scope')} will be tried again.")
@@ -60,6 +67,42 @@ def run(args: argparse.Namespace, app: App) -> int:
             app.scopes.accept_empty(window(args), some_or_all(args), author=app.author, reason=args.reason)
             print("From now on no data in that time is taken as no usage.")
     return 0
+
+
+def _reset(args: argparse.Namespace, app: App, scopes: Collection[str]) -> None:
+    period = Period.containing(args.to, app.period)
+    if args.to != period.begin:
+        print(f"{instant(args.to)} is in the period from {instant(period.begin)} to {instant(period.end)}.")
+    if not args.dry_run:
+        _tell(app.scopes.reset(scopes, args.to, author=app.author, reason=args.reason))
+        return
+    moved = app.scopes.preview(scopes, args.to)
+    _tell(moved)
+    table = [(state.identifier, instant(state.due) if state.due else "-", *_effect(state, moved.begin, app.period))
+             for state in sorted((*moved.back, *moved.forward, *moved.starting), key=lambda state: state.identifier)]
+    if table:
+        output.table(("scope", "rated up to", "would", "periods"), table, right={"periods"})
+    print("Nothing was changed: a dry run.")
+
+
+def _effect(state: ScopeState, begin: datetime, length: timedelta) -> tuple[str, str]:
+    """What a reset would make of a scope, and of how many periods."""
+    if state.due is None:
+        return "start there", "-"
+    if state.due < begin:
+        return "go forward", str((begin - state.due) // length)
+    return "go back", str((state.due - begin) // length)
+
+
+def _activate(args: argparse.Namespace, app: App) -> None:
+    changed = app.scopes.activate(args.scope, not args.off)
+    what = "left alone from now on" if args.off else "rated"
+    for state in changed:
+        since = f", from {instant(state.due)} on" if state.due and not args.off else ""
+        print(f"{output.printable(state.identifier)} will be {what}{since}.")
+    for identifier in sorted(set(args.scope) - {state.identifier for state in changed}):
+        print(f"{output.printable(identifier)}: nothing has changed; it {'was' if args.off else 'is'} "
+              f"{'left alone already' if args.off else 'active already'}.")
 
 
 def _tell(moved: Moved) -> None:
@@ -74,7 +117,8 @@ def _tell(moved: Moved) -> None:
 
 
 def _list(args: argparse.Namespace, app: App) -> None:
-    now, states, holes = app.clock(), app.scopes.states(), by_scope(app.holes.known())
+    now, holes = app.clock(), by_scope(app.holes.known())
+    states = [state for state in app.scopes.states() if not args.only or _condition(state) in args.only]
     if args.json:
         output.json([_entry(state, holes.get(state.identifier, ()), now, app.period) for state in states])
         return

@@ -111,6 +111,13 @@ class Scopes:
 
         return self._database.transact(work)
 
+    def preview(self, identifiers: Collection[str], to: datetime) -> Moved:
+        """Work out what :meth:`reset` would do, and do nothing.  Invalid and NotFound as there."""
+        begin = Period.containing(to, self._length).begin
+        with self._database.read() as tx:
+            moved = self._moved(rows.named(tx, identifiers), begin)
+            return replace(moved, skipped=_told(moved, _skipped(tx, moved)))
+
     def _moved(self, states: Sequence[ScopeState], begin: datetime) -> Moved:
         latest = self.complete_to()
         if begin > latest:
@@ -132,12 +139,10 @@ class Scopes:
             raise Invalid(f"reason: {_named([state.identifier for state in moved.forward])} would not be rated up to "
                           f"{instant(moved.begin)}: say why")
         change = self._change(tx, moved.forward, moved.begin, author, SKIP, reason)
-        left = holes.unrated(tx, [
-            (state.id, Period(state.due, moved.begin)) for state in moved.forward if state.due is not None])
+        left = _skipped(tx, moved)
         holes.leave(tx, change, SKIPPED, left)
         rows.set_due(tx, [state.id for state in moved.forward], moved.begin)
-        names = {state.id: state.identifier for state in moved.forward}
-        return together((names[scope_id], period, SKIPPED) for scope_id, period in left)
+        return _told(moved, left)
 
     def _take_back(self, tx: Connection, moved: Moved, author: str, reason: str) -> None:
         """Take scopes back, over their holes too, which are due again; and tell new ones where to start."""
@@ -175,10 +180,14 @@ class Scopes:
 
         self._database.transact(work)
 
-    def activate(self, identifiers: Collection[str], active: bool) -> None:
-        """Rate these scopes again, or leave them alone from now on."""
-        self._database.transact(
-            lambda tx: rows.set_active(tx, [state.id for state in rows.named(tx, identifiers)], active, self._clock()))
+    def activate(self, identifiers: Collection[str], active: bool) -> list[ScopeState]:
+        """Rate these scopes again, or leave them alone from now on; those that it changes, as they were before."""
+        def work(tx: Connection) -> list[ScopeState]:
+            changed = [state for state in rows.named(tx, identifiers) if state.active != active]
+            rows.set_active(tx, [state.id for state in changed], active, self._clock())
+            return changed
+
+        return self._database.transact(work)
 
     def selected(self, which: Which) -> list[ScopeState]:
         """Those that fit, by id."""
@@ -232,6 +241,17 @@ class Scopes:
             holes.hasten(tx, [state.id for state in states])       # what was left behind is rated as empty now
 
         self._database.transact(work)
+
+
+def _skipped(tx: Connection, moved: Moved) -> list[tuple[int, Period]]:
+    """What stays unrated where scopes are taken forward, by the row of the scope."""
+    return holes.unrated(tx, [
+        (state.id, Period(state.due, moved.begin)) for state in moved.forward if state.due is not None])
+
+
+def _told(moved: Moved, skipped: Iterable[tuple[int, Period]]) -> list[Stretch]:
+    names = {state.id: state.identifier for state in moved.forward}
+    return together((names[scope_id], period, SKIPPED) for scope_id, period in skipped)
 
 
 def _named(identifiers: Collection[str]) -> str:

@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import pytest
 
+from cloudkitty_like.cli.reprocess import STATES
+from cloudkitty_like.db.reprocessing import OPEN
 from tests.cli.small import FIRST, LAST, RULES, Site
 
 DEARER = RULES.replace("0.5", "0.75")
@@ -100,3 +102,12 @@ def test_what_is_wrong_is_said(site: Site, words: tuple[str, ...], said: tuple[s
     lines = [line for line in ran.err.splitlines() if ": error: " in line]
     assert (ran.code, len(lines)) == (1, len(said)), ran
     assert all(text in line for text, line in zip(said, lines, strict=True)), ran.err
+
+
+def test_i8_small_tasks_are_listed_by_their_state(dearer: Site) -> None:
+    dearer.here.ok(*START, *WINDOW, "--all")
+    dearer.here.ok("reprocess", "cancel", "1")
+    assert [one["id"] for one in dearer.here.json("reprocess", "list", "--only", "cancelled")] == [1]
+    assert [one["id"] for one in dearer.here.json("reprocess", "list", "--only", "waiting", "--only", "done")] == [2]
+    assert dearer.here.ok("reprocess", "list", "--only", "done") == "There are no such tasks.\n"
+    assert set(STATES) == {*OPEN, "done", "cancelled"}

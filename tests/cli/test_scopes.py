@@ -65,8 +65,6 @@ def test_i8_small_one_scope_is_one_scope(site: Site) -> None:
     site.rated()
     assert site.here.ok("scopes", "reset", "--to", "2026-03-01T01:00", "alpha").startswith("1 scope will be ")
     assert site.here.ok("scopes", "reset", "--to", "2026-03-01T01:00", "--all").startswith("2 scopes will be ")
-    site.spawn("processor", "--once")
-    assert site.here.ok("scopes", "retry", "alpha").startswith("1 scope will be ")
 
 
 def test_i8_m13_a_reset_to_a_later_time_skips_and_is_told_everywhere(site: Site) -> None:
@@ -104,3 +102,48 @@ def test_i8_m10_no_hole_is_no_column(site: Site) -> None:
     site.rated()
     assert site.here.ok("scopes", "holes") == "There are no holes.\n"
     assert site.here.json("scopes", "holes") == []
+
+
+def test_i8_small_a_reset_names_the_period_that_it_took(site: Site) -> None:
+    site.rated()
+    assert site.here.ok("scopes", "reset", "--to", "2026-03-01T01:25", "alpha") == (
+        "2026-03-01T01:25:00Z is in the period from 2026-03-01T01:00:00Z to 2026-03-01T02:00:00Z.\n"
+        "1 scope will be rated again from 2026-03-01T01:00:00Z on.\n")
+
+
+def test_i8_small_a_dry_run_of_a_reset_says_what_it_would_do_and_does_nothing(site: Site) -> None:
+    site.rated()
+    before = site.here.json("scopes", "list"), site.here.json("history")
+    out = site.here.ok("scopes", "reset", "--to", "2026-03-01T01:25", "--all", "--dry-run")
+    assert "2 scopes will be rated again from 2026-03-01T01:00:00Z on." in out
+    assert [line.split() for line in out.splitlines()[4:6]] == [
+        ["alpha", "2026-03-02T04:00:00Z", "go", "back", "27"], ["beta", "2026-03-02T04:00:00Z", "go", "back", "27"]]
+    ahead = site.here.ok("scopes", "reset", "--to", "2026-03-02T06:00", "alpha", "--dry-run")
+    assert "2026-03-02T04:00:00Z to 2026-03-02T06:00:00Z" in ahead
+    assert "go forward" in ahead
+    assert ahead.endswith("Nothing was changed: a dry run.\n")
+    after = site.here.json("scopes", "list"), site.here.json("history")
+    for scopes, _ in (before, after):
+        for scope in scopes:
+            scope.pop("lag_seconds")
+    assert after == before
+    assert "no scope is called 'x'" in site.here("scopes", "reset", "--to", "2026-03-01", "x", "--dry-run").err
+
+
+def test_i8_small_activating_says_what_it_did(site: Site) -> None:
+    site.rated()
+    assert site.here.ok("scopes", "activate", "--off", "beta") == "beta will be left alone from now on.\n"
+    assert site.here.ok("scopes", "activate", "--off", "beta") == (
+        "beta: nothing has changed; it was left alone already.\n")
+    assert site.here.ok("scopes", "activate", "beta", "alpha") == (
+        "beta will be rated, from 2026-03-02T04:00:00Z on.\nalpha: nothing has changed; it is active already.\n")
+
+
+def test_i8_small_scopes_are_listed_by_their_state(site: Site) -> None:
+    site.rated()
+    site.here.ok("scopes", "activate", "--off", "beta")
+    assert [one["scope"] for one in site.here.json("scopes", "list", "--only", "inactive")] == ["beta"]
+    assert [one["scope"] for one in site.here.json("scopes", "list", "--only", "inactive", "--only", "ok")] == [
+        "alpha", "beta"]
+    assert "beta" not in site.here.ok("scopes", "list", "--only", "ok")
+    assert "there is no 'okay'; did you mean 'ok'?" in site.here("scopes", "list", "--only", "okay").err

@@ -58,7 +58,8 @@ def routes(services: Services, counters: Counters) -> list[Route]:
 def _root(services: Services, counters: Counters) -> list[Route]:
     versions = Versions()
     figures = Figures(services.database, services.summary, services.clock, services.period, services.wait_periods)
-    watching = Watching(Health(services.database, services.storage, services.clock), figures, counters)
+    watching = Watching(Health(services.database, services.storage, services.clock, services.period,
+                                      services.wait_periods), figures, counters)
     return [
         Route("GET", "/", versions.get_all, ""),
         Route("GET", "/v1", versions.v1, ""),

@@ -10,7 +10,7 @@ from cloudkitty_like.api.counters import Counters
 from cloudkitty_like.api.params import TEXT, gives, list_of, object_of
 from cloudkitty_like.domain.errors import Forbidden
 from cloudkitty_like.service.figures import Figure, Figures
-from cloudkitty_like.service.health import Health
+from cloudkitty_like.service.health import Check, Health
 
 PREFIX = "cloudkitty_like_"
 
@@ -35,8 +35,7 @@ class Watching:
         except Forbidden:
             pass
         else:
-            body["checks"] = [{"name": one.name, "status": "ok" if one.well else "failing", "detail": one.text}
-                              for one in checks]
+            body["checks"] = [{"name": check.name, "status": _state(check), "detail": check.text} for check in checks]
         return Answer(body, 200 if well else 503)
 
     @gives(TEXT, content_type="text/plain")
@@ -51,6 +50,12 @@ class Watching:
                       for route, status, number in self.counters.requests()])
         yield Figure("http_request_seconds_total", "Seconds spent on requests", "counter",
                      [({"route": route}, seconds) for route, seconds in self.counters.seconds()])
+
+
+def _state(check: Check) -> str:
+    if not check.well:
+        return "failing"
+    return "warning" if check.warns else "ok"
 
 
 def _lines(figures: list[Figure]) -> Iterator[str]:

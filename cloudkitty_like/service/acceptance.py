@@ -89,15 +89,9 @@ class Acceptances:
             return None if accepted is None else rows.texts(tx, [accepted.digest])[accepted.digest]
 
     def standing(self) -> Standing | None:
-        """See :class:`Standing`; None before the first worker."""
-        now = self._clock()
+        """As :func:`standing_of`, now."""
         with self._database.read() as tx:
-            accepted = rows.last(tx)
-            living = [beat for beat in workers.everyone(tx) if beat.alive(now) and beat.metrics is not None]
-        if accepted is None:
-            return None
-        return Standing(accepted, [beat for beat in living if beat.metrics == accepted.digest],
-                        [beat for beat in living if beat.metrics != accepted.digest])
+            return standing_of(tx, self._clock())
 
     def accept(self, file: MetricsFile, reason: str) -> Difference | None:
         """Let these definitions hold for every worker; what they change, None where they hold already."""
@@ -171,6 +165,16 @@ class Acceptances:
         with self._database.read() as tx:
             accepted = rows.last(tx)
             return (None if accepted is None else rows.texts(tx, [accepted.digest])[accepted.digest]), accepted
+
+
+def standing_of(tx: Connection, now: datetime) -> Standing | None:
+    """See :class:`Standing`; None before the first worker."""
+    accepted = rows.last(tx)
+    if accepted is None:
+        return None
+    living = [beat for beat in workers.everyone(tx) if beat.alive(now) and beat.metrics is not None]
+    return Standing(accepted, [beat for beat in living if beat.metrics == accepted.digest],
+                    [beat for beat in living if beat.metrics != accepted.digest])
 
 
 def difference(before: str | None, after: str, skip: bool = False) -> Difference:

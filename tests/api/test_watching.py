@@ -71,7 +71,7 @@ def test_anybody_may_ask_whether_it_is_well_and_is_told_no_more(site: Site, user
 
 def test_an_admin_is_told_what_was_looked_at(site: Site):
     assert [(one["name"], one["status"]) for one in site.get("/healthcheck")["checks"]] == [
-        ("database", "ok"), ("storage", "ok"), ("rating", "ok")]
+        ("database", "ok"), ("storage", "ok"), ("rating", "ok"), ("workers", "ok")]
 
 
 def test_what_is_unwell_is_503_and_why_is_for_admins(site: Site):

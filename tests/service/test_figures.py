@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from cloudkitty_like.db import scopes as rows
-from cloudkitty_like.db import workers
+from cloudkitty_like.db import settings, workers
 from cloudkitty_like.db.scopes import Failure
 from cloudkitty_like.db.workers import Heartbeat
 from cloudkitty_like.service.figures import Figures
@@ -44,6 +44,31 @@ def test_of_workers_those_seen_lately_count_and_all_have_their_sums(books):
     assert (found["source_requests_total"]["w1",], found["source_failures_total"]["w1",]) == (5, 1)
     assert found["stage_seconds_total"] == {("w1", "collect"): 1.5}
     assert found["stage_cpu_seconds_total"] == {("w1", "collect"): 0.5}
+
+
+@pytest.mark.parametrize("cause", workers.CAUSES)
+def test_i8_m9_workers_that_cannot_rate_are_counted_by_what_keeps_them(books, cause):
+    assert figures(books)["workers_blocked"] == {(one,): 0 for one in workers.CAUSES}
+    for number, ago in enumerate((timedelta(0), timedelta(0), timedelta(minutes=5))):
+        with books.database.write() as tx:
+            workers.beat(tx, Heartbeat(f"w{number}", "host", number, NOW, NOW - ago, "", NOW, 0, 0, 0, 0, {}, None,
+                                       cause if number else None))
+    found = figures(books)
+    assert found["workers_blocked"] == {(one,): int(one == cause) for one in workers.CAUSES}   # one of them is lost
+    assert found["workers_missing"] == {(): 0}
+
+
+def test_i8_m9_a_worker_is_missing_where_one_is_to_be_and_something_is_due(books):
+    books.scope("alice", due=NOW - 2 * HOUR)
+    assert figures(books)["scopes_due"] == {(): 1}
+    assert figures(books)["workers_missing"] == {(): 0}        # it was rated by hand
+    with books.database.write() as tx:
+        settings.set_daemon(tx, True)
+    assert figures(books)["workers_missing"] == {(): 1}
+    with books.database.write() as tx:
+        settings.set_source_ends(tx, NOW - 3 * HOUR)           # nothing will ever be known of what is due
+    assert figures(books)["scopes_due"] == figures(books)["workers_missing"] == {(): 0}
+    assert figures(books, wait_periods=0)["scopes_lagging"] == {(): 0}
 
 
 @pytest.mark.parametrize(("hours", "wait_periods", "lagging"), [

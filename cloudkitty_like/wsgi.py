@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +36,12 @@ class Application:
 
 def _make() -> Any:
     from cloudkitty_like.app import App, read_configuration
+    from cloudkitty_like.cli.state import CONFIG, check_place
 
     files = [name for name in os.environ.get(FILES, "").split(":") if name]
+    for name in files:
+        if Path(name).name == CONFIG:
+            check_place(Path(name).parent)
     return App(read_configuration(files, logs=True, api=True)).application()
 
 

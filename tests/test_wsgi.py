@@ -65,3 +65,16 @@ def test_links_are_as_the_proxy_in_front_says(served: TestApp) -> None:
     assert versions[1]["links"][0]["href"] == "https://cloud.example.org/rating/v2"
     page = served.get(f"/v2/summary?{WINDOW}&groupby=project_id&limit=2", headers=said).json
     assert page["next"].startswith("https://cloud.example.org/rating/v2/summary?")
+
+
+def test_i8_m6_a_copied_state_directory_does_not_serve_the_original(tmp_path: Path, monkeypatch) -> None:
+    original, copy = tmp_path / "original", tmp_path / "copy"
+    for directory in (original, copy):
+        directory.mkdir()
+        (directory / "cloudkitty-like.sqlite").touch()
+        (directory / "cloudkitty-like.conf").write_text(
+            f"[database]\nconnection = sqlite:///{original}/cloudkitty-like.sqlite\n"
+            f"[orchestrator]\ncoordination_url = file://{original}/locks\n")
+    monkeypatch.setenv(FILES, str(copy / "cloudkitty-like.conf"))
+    with pytest.raises(Exception, match="was moved or copied from"):
+        TestApp(Application()).get("/")

@@ -57,7 +57,8 @@ def _wanted(args: argparse.Namespace, before: configparser.ConfigParser) -> tupl
     if args.sample:
         copies = {f"sample/{name}": SAMPLE / name for name in SAMPLE_FILES}
     elif not before.sections():
-        given = merged({"collect": {"wait_periods": WAIT_PERIODS}, "collector_prometheus": {"guard": "up"}}, given)
+        given = merged({"collect": {"wait_periods": WAIT_PERIODS},
+                        **({} if args.file else {"collector_prometheus": {"guard": "up"}})}, given)
     place = state.own_places()
     if before.has_option("database", "connection") and not _is_own(before, args.state):
         del place["database"]              # somebody has put it elsewhere

@@ -31,10 +31,14 @@ def aside(target: Path, purpose: str) -> Iterator[Path]:
     directory = target.with_name(f".{target.name}.{purpose}")
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        # What is in it is about to be removed: it must not be a link that somebody else has laid there.
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError as error:
         raise Invalid(f"{error.filename}: {error.strerror}") from None
     try:
+        if os.fstat(descriptor).st_uid != os.geteuid():
+            raise Invalid(f"{directory}: it belongs to somebody else")
+        os.fchmod(descriptor, 0o700)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from io import UnsupportedOperation
 from typing import Any, TextIO, cast
 
+STANDARD_OUTPUT = "standard output"
 CLOSED_PIPE = 141
 """What shells report of a program that SIGPIPE has ended; Python ignores that signal, so the exit code is ours."""
 
@@ -67,19 +68,30 @@ class GuardedStream:
 @contextmanager
 def guarded() -> Iterator[None]:
     """Guard both streams while a command runs."""
+    _take_closed_descriptors()
     before = sys.stdout, sys.stderr
-    sys.stdout = cast(TextIO, GuardedStream(before[0], "standard output"))
-    sys.stderr = cast(TextIO, GuardedStream(before[1], "standard error"))
+    # Python has None for a stream that was closed when it began (``>&-``), and print() prints nothing then.
+    sys.stdout = cast(TextIO, GuardedStream(before[0], STANDARD_OUTPUT)) if before[0] else before[0]
+    sys.stderr = cast(TextIO, GuardedStream(before[1], "standard error")) if before[1] else before[1]
     try:
         yield
     finally:
         sys.stdout, sys.stderr = before
 
 
+def _take_closed_descriptors() -> None:
+    """Let no file that is opened later, the database for one, become the standard output of a child process."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)         # gets the lowest number that is free: this one
+
+
 def end_with_output() -> None:
     """From here on a command whose standard output is lost ends: it has nothing to do but to print."""
-    for stream in _streams()[:1]:
-        stream.goes_on = False
+    for stream in _streams():
+        stream.goes_on = stream.name != STANDARD_OUTPUT
 
 
 def exit_code(code: int) -> int:
@@ -98,10 +110,10 @@ def exit_code(code: int) -> int:
 
 def lost_output() -> str:
     """Why standard output could not be written, in words; '' where it was, or its reader has seen enough."""
-    for stream in _streams()[:1]:
-        if stream.error is not None and not isinstance(stream.error, BrokenPipeError):
-            return f"{stream.name}: {stream.error.strerror}"
-    return ""
+    errors = [stream.error for stream in _streams() if stream.name == STANDARD_OUTPUT and stream.error is not None]
+    if not errors or isinstance(errors[0], BrokenPipeError):
+        return ""
+    return f"{STANDARD_OUTPUT}: {errors[0].strerror}"
 
 
 def _streams() -> list[GuardedStream]:

@@ -142,6 +142,16 @@ def test_i8_m7_a_directory_that_holds_anything_is_not_restored_into(small: Site,
     assert (empty / "cloudkitty-like.conf").exists()
 
 
+def test_i8_m7_a_link_that_somebody_has_laid_is_not_followed(small: Site, tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "x").touch()
+    (tmp_path / ".b.tar.gz.backup").symlink_to(precious)
+    ran = small.here("backup", tmp_path / "b.tar.gz")
+    assert (ran.code, "Traceback" in ran.err) == (1, False)
+    assert (precious / "x").exists()
+
+
 def changed(saved: Path, made: Path, tmp_path: Path, **changes: Any) -> Path:
     """The archive with another manifest."""
     with tarfile.open(saved) as before, tarfile.open(made, "w:gz") as after:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -146,3 +147,11 @@ def test_i8_small_a_table_that_fits_is_not_wrapped(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "30")
     output.table(("id", "what"), [("1", "a word or two")], wrapped={"what"})
     assert capsys.readouterr().out.splitlines()[-1] == "1   a word or two"
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_i8_m8_a_stream_that_is_closed_from_the_start_is_none(site: Site, closed: str) -> None:
+    site.here.ok("dbsync", "upgrade")
+    apply = shlex.join(command(*conf(site, "rules", "apply", site.path / "rules.yml")))
+    assert subprocess.run(f"{apply} {closed}", shell=True, check=False, timeout=PATIENCE).returncode == 0
+    assert len(site.here.json("rules", "list")) == 2

@@ -38,7 +38,7 @@ from tests.proxy import Proxy
 from tests.servers import free_port
 
 HISTORY = History(hours=240, begin=datetime(2026, 8, 25, tzinfo=UTC))        # so that a month ends in it
-PATIENCE = 150.0                       # until rating goes on after an event, on a machine that does other things too
+PATIENCE = 300.0                       # until rating goes on after an event, on a machine that does other things too
 LIMITS = {"connect_timeout": 2, "network_timeout": 4, "answer_timeout": 3}
 LEASE_SECONDS = 2
 DISK_BYTES = 64 << 20

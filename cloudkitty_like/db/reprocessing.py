@@ -146,7 +146,8 @@ def workable(tx: Connection, now: datetime, ruleset: int) -> list[tuple[Task, Sc
     task = reprocess_task.c
     conditions = [
         task.ended_at.is_(None), scope.c.active == 1, func.coalesce(task.due, task.begin) < scope.c.due,
-        or_(task.retry_at.is_(None), task.retry_at <= now),
+        # See db.scopes.due: the clock may have been set back.
+        or_(task.retry_at.is_(None), task.retry_at <= now, task.error_at > now),
         or_(task.parked_ruleset.is_(None), task.parked_ruleset != ruleset)]
     tasks = [_task(row) for row in tx.execute(_TASKS.where(*conditions).order_by(task.id))]
     if not tasks:

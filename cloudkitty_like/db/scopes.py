@@ -160,7 +160,8 @@ def due(tx: Connection, now: datetime, *, length: timedelta, wait_periods: int, 
         scope.c.active == 1,
         scope.c.fetcher != POSTED_ONLY,
         or_(scope.c.due.is_(None), scope.c.due <= latest),
-        or_(scope.c.retry_at.is_(None), scope.c.retry_at <= now),
+        # What failed in the future failed before the clock was set back: its pause would last until then.
+        or_(scope.c.retry_at.is_(None), scope.c.retry_at <= now, scope.c.error_at > now),
         or_(scope.c.parked_ruleset.is_(None), scope.c.parked_ruleset != ruleset),
     )
     return [of_row(row) for row in tx.execute(query)]

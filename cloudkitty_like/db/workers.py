@@ -77,8 +77,12 @@ def _engage(tx: Connection, worker_id: str, daemon: bool | None, now: datetime) 
 
 
 def alive(tx: Connection, now: datetime, within: timedelta, but: str = "") -> int:
-    """How many workers were seen lately, without the one of that id."""
-    query = select(func.count()).select_from(worker).where(worker.c.seen_at >= now - within, worker.c.id != but)
+    """How many workers were seen lately, without the one of that id.
+
+    What was seen in the future was so before the clock was set back, and may be dead since.
+    """
+    query = select(func.count()).select_from(worker).where(
+        worker.c.seen_at.between(now - within, now + within), worker.c.id != but)
     return int(tx.execute(query).scalar_one())
 
 

@@ -43,5 +43,10 @@ def test_i8_m4_a_label_is_unused_only_where_no_series_has_a_value(storage, newes
         assert use["m"].names == {"id", "flavor", "a_b", 'odd"\\%: "', "image"}
 
 
+def test_i8_m4_any_number_of_labels_may_be_asked_about(storage):
+    wanted = [f"label {number}" for number in range(1500)]
+    assert storage.labels_in_use({"m": [*wanted, "id"]})["m"].unused == {*wanted}
+
+
 def test_i8_m4_nothing_is_known_of_no_points(database):
     assert SqlalchemyStorage(database, within=True).labels_in_use({"m": ["a"]}) == {}

@@ -1,44 +1,43 @@
-"""Which labels the points of a metric have, read from the newest series and from few others."""
+"""Which labels the points of a metric have: read from the newest series, and of all only what those leave open."""
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy.sql import ColumnElement
 
 from cloudkitty_like.db.tables import series
 from cloudkitty_like.ports import LabelUse
 
-NEWEST = 10_000        # series that are looked at
-CANDIDATES = 100       # older ones, for a label that none of those has
+NEWEST = 10_000        # series that are looked at first
+CANDIDATES = 1_000     # of all others, at a time
+TOGETHER = 100         # labels in one question: databases limit how deep a condition is
 
-Used = dict[str, set[str]]
-"""By metric the labels that a series has a value of."""
+Labels = dict[str, set[str]]
+"""By metric."""
 
 
 def read(tx: Connection, wanted: Mapping[str, Collection[str]]) -> dict[str, LabelUse]:
     """Tell which of the wanted labels no series has a value of, by metric; see the port.
 
-    A label that the newest series lack is looked for among all of them: only
-    what none has is unused.
+    Where the newest series leave anything open, all of them are scanned: once
+    for metrics that those lack, and once for labels, unless many series have one.
     """
-    names: Used = {}
-    filled: Used = {}
+    names: Labels = {}
+    filled: Labels = {}
     newest = (select(series.c.metric, series.c.groupby, series.c.metadata)
               .order_by(series.c.id.desc()).limit(NEWEST))
     for metric, *documents in tx.execute(newest):
         if metric in wanted:
             _note(documents, names.setdefault(metric, set()), filled.setdefault(metric, set()))
-    use = {}
-    for metric, labels in wanted.items():
-        if metric not in names and not _has_series(tx, metric):
-            continue
-        unused = {label for label in labels if label not in filled.get(metric, ()) and not _filled(tx, metric, label)}
-        use[metric] = LabelUse(frozenset(names.get(metric, ())), frozenset(unused))
-    return use
+    present = names.keys() | _with_series(tx, wanted.keys() - names.keys())
+    unused = {metric: {*wanted[metric]} - filled.get(metric, set()) for metric in present}
+    _find(tx, unused)
+    return {metric: LabelUse(frozenset(names.get(metric, ())), frozenset(labels)) for metric, labels in unused.items()}
 
 
-def _note(documents: Collection[str], names: set[str], filled: set[str]) -> None:
+def _note(documents: Iterable[str], names: set[str], filled: set[str]) -> None:
     for document in documents:
         for name, value in json.loads(document).items():
             names.add(name)
@@ -46,19 +45,36 @@ def _note(documents: Collection[str], names: set[str], filled: set[str]) -> None
                 filled.add(name)
 
 
-def _has_series(tx: Connection, metric: str) -> bool:
-    return tx.execute(select(series.c.id).where(series.c.metric == metric).limit(1)).first() is not None
+def _with_series(tx: Connection, metrics: Collection[str]) -> set[str]:
+    if not metrics:
+        return set()
+    return set(tx.execute(select(series.c.metric).where(series.c.metric.in_(metrics)).distinct()).scalars())
 
 
-def _filled(tx: Connection, metric: str, label: str) -> bool:
-    """Whether any series of the metric has a value of the label."""
+def _find(tx: Connection, unused: Labels) -> None:
+    """Take from these labels all that any series has a value of."""
+    asked = [(metric, label) for metric, labels in unused.items() for label in sorted(labels)]
+    for start in range(0, len(asked), TOGETHER):
+        _find_among(tx, asked[start:start + TOGETHER], unused)
+
+
+def _find_among(tx: Connection, asked: Sequence[tuple[str, str]], unused: Labels) -> None:
+    while left := [(metric, label) for metric, label in asked if label in unused[metric]]:
+        rows = tx.execute(select(series.c.metric, series.c.groupby, series.c.metadata)
+                          .where(or_(*(_has_value(*pair) for pair in left))).limit(CANDIDATES)).all()
+        for metric, *documents in rows:
+            filled: set[str] = set()
+            _note(documents, set(), filled)
+            unused[metric] -= filled
+        # LIKE may take one letter case for the other: then nothing was found, and nothing will be.
+        if len(rows) < CANDIDATES or all(label in unused[metric] for metric, label in left):
+            return
+
+
+def _has_value(metric: str, label: str) -> ColumnElement[bool]:
+    """Whether a series is of the metric and has a value of the label, letter case aside."""
     # Interning writes a member as "name": "value", with every quote inside of a text behind a backslash.
     member = f"{json.dumps(label)}: \""
-    for column in (series.c.groupby, series.c.metadata):
-        rows = tx.execute(
-            select(column).where(series.c.metric == metric, column.contains(member, autoescape=True),
-                                 ~column.contains(f'{member}"', autoescape=True)).limit(CANDIDATES))
-        # LIKE may not tell letter cases apart.
-        if any(json.loads(document).get(label) for document in rows.scalars()):
-            return True
-    return False
+    return and_(series.c.metric == metric, or_(*(
+        and_(column.contains(member, autoescape=True), ~column.contains(f'{member}"', autoescape=True))
+        for column in (series.c.groupby, series.c.metadata))))

@@ -49,6 +49,41 @@ def test_prometheus_takes_the_alerts() -> None:
     assert run.returncode == 0, run.stderr
 
 
+OUTAGES = {
+    "CloudkittyLikeBlocked": ('workers_blocked{cause="modules"}', 'cause="modules"'),
+    "CloudkittyLikeNoWorker": ("workers_missing", ""),
+}
+
+
+@pytest.mark.parametrize("alert", OUTAGES)
+def test_i8_m9_an_outage_is_an_alert_within_a_period(alert: str, tmp_path: Path) -> None:
+    """Of an hour, the usual one; it is quiet before, and when the outage is over."""
+    figure, labels = OUTAGES[alert]
+    expected = [{"exp_labels": dict(re.findall(r'(\w+)="(\w+)"', labels)) | {"severity": "critical"}}]
+    case = {
+        "rule_files": [str(ALERTS)], "evaluation_interval": "1m",
+        "tests": [{
+            "interval": "1m",
+            "input_series": [{"series": PREFIX + figure, "values": "0x59 1x59 0x30"}],
+            "alert_rule_test": [
+                {"eval_time": "59m", "alertname": alert},
+                {"eval_time": "65m", "alertname": alert},
+                {"eval_time": "75m", "alertname": alert, "exp_alerts": expected},
+                {"eval_time": "119m", "alertname": alert, "exp_alerts": expected},
+                {"eval_time": "121m", "alertname": alert}],
+        }],
+    }
+    for rule in yaml.safe_load(ALERTS.read_text(encoding="utf-8"))["groups"][0]["rules"]:
+        if rule["alert"] == alert:
+            texts = {name: text.replace("{{ $value }}", "1").replace("{{ $labels.cause }}", "modules")
+                     for name, text in rule["annotations"].items()}
+            expected[0]["exp_annotations"] = texts
+    path = tmp_path / "outage.yml"
+    path.write_text(yaml.safe_dump(case))
+    run = subprocess.run([require("promtool"), "test", "rules", str(path)], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
 def test_the_reference_has_every_operation_with_every_argument() -> None:
     pytest.importorskip("sphinx", reason="Sphinx is not installed: pip install -e '.[test,docs]'")
     from doc.source._ext.api_reference import described, reference

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from cloudkitty_like import __version__
 from tests.cli.small import FIRST, Site
 from tests.commands import started
 
@@ -21,6 +22,20 @@ def test_once_rates_what_is_due_and_ends(site: Site) -> None:
     ran = begun(site).spawn("processor", "--once")
     assert (ran.code, ran.out) == (0, "")
     assert [row["points"] for row in site.here.json("report", "--by", "")] == [6]
+
+
+def test_i8_m12_it_says_what_it_is_and_what_it_waits_for(site: Site) -> None:
+    begun(site)
+    ran = site.spawn("processor", "--once")
+    (line,) = [line for line in ran.err.splitlines() if "announcement" in line]
+    assert f"cloudkitty-like {__version__}, configuration {site.conf}; database sqlite:///" in line
+    assert f"usage by file, 1 metric of {site.path / 'metrics.yml'}" in line
+    assert line.endswith("2 scopes, 2 scopes due from 2026-03-01T01:00:00Z on")
+
+
+def test_i8_m12_a_processor_without_scopes_says_whom_it_asks(site: Site) -> None:
+    ran = site.prepared().spawn("processor", "--once")
+    assert "no scope is known yet: file is asked for them" in ran.err
 
 
 def test_several_workers_do_the_same_as_one(site: Site) -> None:

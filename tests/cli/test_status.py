@@ -3,8 +3,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
+from pathlib import Path
+
+import pytest
 
 from tests.cli.small import Site
+from tests.commands import Here, Ran, started
 
 
 def checks(site: Site, *options: str) -> tuple[int, dict[str, tuple[str, str]]]:
@@ -59,6 +64,52 @@ def test_a_total_that_is_not_the_sum_of_its_points_is_found(site: Site) -> None:
     assert "points" in found["totals"][1]
     assert "frames" in found["totals"][1]
     assert checks(site)[0] == 0                # only --verify looks
+
+
+def test_i8_m9_the_sample_shows_nothing_that_looks_like_a_fault(sample: tuple[Path, Ran],
+                                                                capsys: pytest.CaptureFixture[str]) -> None:
+    here = Here(capsys, "--state", sample[0])
+    found = here.json("status")
+    assert [check for check in found if check["state"] != "ok"] == []
+    assert {check["check"]: check["detail"] for check in found}["workers"] == "none is at work, and nothing is due"
+    told = here.json("history")
+    assert [(entry["kind"], entry["cause"]) for entry in told] == [
+        ("rules", "apply"), ("metrics", "start"), ("ledger", "start")]
+    assert here("history").out.count("reset") == here("history").out.count("taken back") == 0
+    assert {scope["error"] for scope in here.json("scopes", "list")} == {None}
+
+
+def test_i8_m9_a_ledger_made_by_rate_or_once_misses_nobody(site: Site) -> None:
+    path = site.path / "usage.csv"
+    path.write_text(path.read_text() + "2026-03-02T20:00:00Z,instance,8,beta,small\n")
+    site.rated()
+    code, found = checks(site)
+    assert (code, found["workers"][0]) == (0, "ok")
+    assert "2 scopes could be rated further" in found["workers"][1]
+    assert site.spawn("processor", "--once").code == 0
+    code, found = checks(site)
+    assert (code, found["workers"]) == (0, ("ok", "none is at work, and nothing is due"))
+
+
+def test_i8_m9_a_daemon_that_ended_is_missed_where_something_is_due(site: Site) -> None:
+    site.rated()
+    with started("--config-file", site.conf, "processor") as daemon:
+        deadline = time.monotonic() + 30
+        while "worker" not in " ".join(name for name in checks(site)[1] if name != "workers"):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        daemon.terminate()
+        daemon.wait(30)
+    code, found = checks(site)
+    assert (code, found["workers"]) == (0, ("ok", "none is at work, and nothing is due"))
+    path = site.path / "usage.csv"
+    path.write_text(path.read_text() + "2026-03-02T20:00:00Z,instance,8,beta,small\n")
+    with sqlite3.connect(site.path / "state.sqlite") as database:      # as a worker that sees the file would have it
+        database.execute("delete from ledger_setting where name = 'source_ends'")
+    code, found = checks(site)
+    assert (code, found["workers"][0]) == (1, "error")
+    assert site.spawn("processor", "--once").code == 0                 # from now on by hand
+    assert checks(site)[0] == 0
 
 
 def test_it_is_a_table_for_people(site: Site) -> None:

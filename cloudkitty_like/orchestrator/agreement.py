@@ -54,6 +54,6 @@ class Agreement:
         self._pulse.beat()         # the others have to see what this one measures by before anything is decided
         try:
             self._acceptances.settle(self._file, self._pulse.id, known, patient=recently)
-        except Held:
-            self._held = self._clock()
+        except Held as error:
+            self._held = error.seen_at
             raise

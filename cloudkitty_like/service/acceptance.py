@@ -34,7 +34,11 @@ class Differing(Conflict):
 
 
 class Held(Differing):
-    """Others are at work by the definitions that hold."""
+    """Others are at work by the definitions that hold; ``seen_at``: when one of them was seen last."""
+
+    def __init__(self, message: str, seen_at: datetime, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.seen_at = seen_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +151,8 @@ class Acceptances:
                    if beat.id != worker and beat.alive(now) and beat.metrics == accepted.digest]
         mine = f"worker {_place(worker)} has other metric definitions ({file.digest[:SHOWN]})"
         if holders:
-            raise Held(f"{mine} than {_places(holders)} ({accepted.digest[:SHOWN]})", hint=HINT)
+            raise Held(f"{mine} than {_places(holders)} ({accepted.digest[:SHOWN]})",
+                       max(beat.seen_at for beat in holders), hint=HINT)
         ruling = rows.explicit_after(tx, rows.last_of(tx, file.digest) or known)
         if ruling is not None:
             raise Differing(f"{mine} than {ruling.author} has accepted for all workers ({ruling.digest[:SHOWN]}): "

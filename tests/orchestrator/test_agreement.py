@@ -76,6 +76,18 @@ def test_i8_b8_a_worker_that_waits_takes_the_place_of_others_when_they_stay_away
     assert current.digest == file("old").digest
 
 
+def test_i8_b8_one_that_was_killed_keeps_its_successor_waiting_for_half_a_minute_and_no_longer(desk):
+    other = file("new")
+    desk.acceptances.accept(other, "agreed")
+    desk.agreement = Agreement(desk.acceptances, desk.bench.pulse, desk.bench.clock, file("old"), lambda: desk.on_disk)
+    desk.other(other)
+    desk.bench.now += ALIVE_WITHIN
+    with pytest.raises(Held):
+        desk.agreement.settle()
+    desk.bench.now += timedelta(seconds=1)
+    assert not desk.agreement.settle()
+
+
 def test_i8_b8_a_file_is_read_again_only_where_it_does_not_hold(desk):
     assert not desk.agreement.settle()
     desk.on_disk = file("new")                         # edited; it holds from the next start on
@@ -91,7 +103,7 @@ def test_i8_b8_a_worker_that_waits_rates_nothing_and_says_so_once(desk, caplog):
         refused += 1
         if refused == 3:
             bench.stop.set()
-        raise Held("worker south:1 has other metric definitions than north:1")
+        raise Held("worker south:1 has other metric definitions than north:1", bench.now)
 
     worker = bench.worker()
     object.__setattr__(worker._parts, "renewed", refuse)

@@ -35,7 +35,7 @@ def compact(database: Database) -> Sizes | None:
 
     :raises Unavailable: when there is too little room to write the file anew, or the database fails; it stays as it is.
     """
-    if database.dialect != "sqlite" or not database.url.database or not database.exists:
+    if not database.is_file or not database.exists:
         return None
     with _outside_a_transaction(database) as cursor:
         before, free = _number(cursor, "page_count"), _number(cursor, "freelist_count")

@@ -90,7 +90,12 @@ class Database:
     @property
     def is_read_only(self) -> bool:
         """Whether it is a file that this process may read and not write."""
-        return self.dialect == "sqlite" and not self._in_memory and read_only.is_read_only(self._path)
+        return self.is_file and read_only.is_read_only(self._path)
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a SQLite database in a file."""
+        return self.dialect == "sqlite" and not self._in_memory
 
     @property
     def _path(self) -> Path:

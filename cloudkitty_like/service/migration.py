@@ -8,16 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DBAPIError
 
-from cloudkitty_like.db import migrations, schema
+from cloudkitty_like.db import migrations, schema, schema_loss
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.domain.errors import Invalid, Unavailable
+from cloudkitty_like.domain.errors import Conflict, Invalid, Unavailable
 
 HISTORY = str(Path(migrations.__file__).parent)
 PATIENCE = 600          # seconds that one upgrade waits for another
@@ -34,8 +35,40 @@ def upgrade(database: Database, revision: str = "head") -> None:
 
 
 def downgrade(database: Database, revision: str = "base") -> None:
-    """Take the database back to a revision, with all the data that came later.  For tests."""
-    _run(database, lambda config: command.downgrade(config, revision))
+    """Take the database back to a revision; what an older schema has no place for is gone: see :func:`losses`."""
+    with _unchecked(database) as opened:
+        _run(opened, lambda config: command.downgrade(config, revision))
+
+
+def losses(database: Database, revision: str) -> list[tuple[str, int]]:
+    """What a downgrade to ``revision`` has no place for: each table or column, and its number of rows.
+
+    :raises Conflict: when the database has no schema, or one that this release does not know.
+    :raises Invalid: when it has no later schema than ``revision``.
+    """
+    held = schema.version(database)
+    schema.refuse_newer(database, held)
+    if held is None:
+        raise Conflict(f"the database {database} has no schema yet")
+    if revision not in schema.KNOWN:
+        raise Invalid(f"there is no schema {revision}", hint=f"there are {', '.join(schema.KNOWN)}")
+    if schema.KNOWN.index(revision) >= schema.KNOWN.index(held):
+        raise Invalid(f"the database {database} has the schema {held}, which is not later than {revision}")
+    kept = _shape_of(revision)
+    with database.read() as tx:
+        return schema_loss.losses(tx, kept)
+
+
+def _shape_of(revision: str) -> schema_loss.Shape:
+    """The tables and columns of a revision, as it makes them in a database of its own."""
+    with TemporaryDirectory(prefix="cloudkitty-like-schema-") as directory:
+        scratch = Database(f"sqlite:///{directory}/schema.sqlite")
+        try:
+            upgrade(scratch, revision)
+            with scratch.read() as tx:
+                return schema_loss.shape(tx)
+        finally:
+            scratch.close()
 
 
 def _run(database: Database, action: Callable[[Config], None]) -> None:
@@ -51,6 +84,23 @@ def _run(database: Database, action: Callable[[Config], None]) -> None:
                           hint=f"this release knows up to {schema.NEEDED}") from error
         except DBAPIError as error:
             raise Unavailable(f"the schema of {database} could not be changed: {error.orig}") from error
+
+
+@contextmanager
+def _unchecked(database: Database) -> Iterator[Database]:
+    """The database without checks of foreign keys, where it is a SQLite file.
+
+    SQLite loses a column by writing the table anew, and refuses to drop the old one while others refer to it.
+    """
+    if database.dialect != "sqlite" or not database.is_file:
+        yield database
+        return
+    opened = Database(database.url.render_as_string(hide_password=False))
+    event.listen(opened.engine, "connect", lambda connection, record: connection.execute("PRAGMA foreign_keys = OFF"))
+    try:
+        yield opened
+    finally:
+        opened.close()
 
 
 @contextmanager

@@ -1,9 +1,16 @@
+from datetime import UTC, datetime
 from types import SimpleNamespace
+
+import pytest
+from sqlalchemy import insert
 
 from cloudkitty_like.cli import dbsync
 from cloudkitty_like.cli.main import Parser
 from cloudkitty_like.db import schema
-from tests.commands import Here
+from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.tables import worker
+from tests.cli.small import Site
+from tests.commands import Here, Ran
 from tests.databases import new_database
 
 
@@ -37,3 +44,54 @@ def test_to_ask_for_the_version_makes_no_database(tmp_path, capsys):
     assert (ran.code, ran.err) == (1, "")
     assert "schema none, this release needs" in ran.out
     assert not (tmp_path / "state").exists()
+
+
+def downgraded(site: Site, *options: str):
+    return site.here("dbsync", "downgrade", "--revision", "0003", *options)
+
+
+def test_i8_small_a_downgrade_names_what_would_be_lost_and_waits_for_a_yes(site: Site) -> None:
+    site.rated()
+    site.here.ok("scopes", "reset", "--to", "2026-03-01T01:00", "alpha")
+    ran = downgraded(site, "--dry-run")
+    assert (ran.code, ran.out.endswith("nothing was changed: a dry run.\n")) == (0, True)
+    assert "scope_reset: 3 rows, for which the schema 0003 has no place" in ran.err
+    assert "reprocess_total" not in ran.err                # it is empty
+    ran = downgraded(site)
+    assert (ran.code, "say --yes to lose it" in ran.err, "backup" in ran.err) == (1, True, True)
+    assert f"schema {schema.NEEDED}, this release" in site.here("dbsync", "version").out
+    before = site.here.json("report")
+    ran = downgraded(site, "--yes")
+    assert (ran.code, ran.out.endswith(f"schema 0003, was {schema.NEEDED}\n")) == (0, True)
+    assert "schema 0003, this release needs" in site.here("report").err + site.here("dbsync", "version").out
+    with Database(f"sqlite:///{site.path}/state.sqlite").read() as tx:
+        assert tx.exec_driver_sql("PRAGMA foreign_key_check").all() == []
+    site.here.ok("dbsync", "upgrade")
+    assert site.here.json("report") == before
+    assert site.here.json("status", "--verify")[-1]["state"] == "ok"
+
+
+def test_i8_small_a_downgrade_that_loses_nothing_needs_no_yes(site: Site) -> None:
+    site.here.ok("dbsync", "upgrade")
+    assert downgraded(site) == Ran(0, f"sqlite:///{site.path}/state.sqlite: schema 0003, was {schema.NEEDED}\n", "")
+
+
+@pytest.mark.parametrize(("revision", "said"), [
+    ("0099", "there is no schema 0099"), ("base", "there is no schema base"),
+    (schema.NEEDED, f"has the schema {schema.NEEDED}, which is not later than {schema.NEEDED}")])
+def test_i8_small_a_downgrade_to_no_older_schema_is_refused(site: Site, revision: str, said: str) -> None:
+    site.here.ok("dbsync", "upgrade")
+    ran = site.here("dbsync", "downgrade", "--revision", revision)
+    assert (ran.code, said in ran.err) == (1, True), ran
+
+
+def test_i8_small_no_downgrade_beside_a_worker_nor_of_a_database_that_is_not_there(site: Site) -> None:
+    assert "there is no database at" in downgraded(site).err
+    assert not (site.path / "state.sqlite").exists()
+    site.prepared()
+    with Database(f"sqlite:///{site.path}/state.sqlite").write() as tx:
+        now = datetime.now(UTC)
+        tx.execute(insert(worker).values(id="a", host="h", pid=1, started_at=now, seen_at=now, doing="rating",
+                                         since=now, periods=0, points=0, requests=0, stages="{}", failures=0))
+    ran = downgraded(site, "--yes")
+    assert (ran.code, "1 worker at work in" in ran.err) == (1, True), ran

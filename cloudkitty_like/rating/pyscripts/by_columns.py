@@ -2,13 +2,13 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from types import CodeType
 from typing import Any
 
-from cloudkitty_like.rating.pyscripts.checks import Column, Wrong, columns, price_texts
+from cloudkitty_like.rating.pyscripts.checks import PRICE, Column, Result, Wrong, columns, price_texts
 
 
 class Frame:
@@ -45,12 +45,11 @@ class Frame:
         return len(self.qty)
 
 
-def run(code: CodeType, period: Mapping[str, datetime], frames: Sequence[Any]) -> list[Any]:
+def run(code: CodeType, period: Mapping[str, datetime], frames: Sequence[Any]) -> Iterator[Result]:
     """New prices, by the number of the frame; nothing of frames that the script has none for."""
     names: dict[str, Any] = {"__name__": "script"}
     exec(code, names)  # noqa: S102 - what all of this is for
     rate: Callable[[Frame], Any] = names["rate"]
-    answers: list[Any] = []
     for place, (metric, unit, qty, price, groupby, metadata) in enumerate(frames):
         before: list[Decimal | None] = [None] * len(qty)
         if price:
@@ -63,5 +62,4 @@ def run(code: CodeType, period: Mapping[str, datetime], frames: Sequence[Any]) -
         prices = list(prices)
         if len(prices) != len(qty):
             raise Wrong(f"rate answered {len(prices)} prices for {len(qty)} points", metric)
-        answers.append({"frame": place, "price": price_texts(prices, metric, 0)})
-    return answers
+        yield place, PRICE, price_texts(prices, metric, 0)

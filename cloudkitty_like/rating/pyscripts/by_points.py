@@ -11,10 +11,19 @@ from operator import is_
 from types import CodeType
 from typing import Any
 
-from cloudkitty_like.rating.pyscripts.checks import Wrong, columns, label_text, number_text, price_text
+from cloudkitty_like.rating.pyscripts.checks import (
+    POINTS,
+    PRICE,
+    Result,
+    Wrong,
+    columns,
+    label_text,
+    number_text,
+    price_text,
+)
 
 
-def run(code: CodeType, period: Mapping[str, datetime], frames: Sequence[Any]) -> list[Any]:
+def run(code: CodeType, period: Mapping[str, datetime], frames: Sequence[Any]) -> Iterator[Result]:
     """The usage afterwards: new prices by the number of the frame where nothing else has changed, else all points."""
     given = [_Given(frame) for frame in frames]
     usage: dict[str, list[Any]] = {}
@@ -23,15 +32,16 @@ def run(code: CodeType, period: Mapping[str, datetime], frames: Sequence[Any]) -
     names: dict[str, Any] = {"data": {"period": dict(period), "usage": usage}}
     exec(code, names)  # noqa: S102 - what all of this is for
     after = _usage(names.get("data"))
-    answers: list[Any] = []
     for metric in dict.fromkeys(one.metric for one in given):
         own = {place: one for place, one in enumerate(given) if one.metric == metric}
         points = after.pop(metric, [])
         prices = _prices_alone(own, points, metric)
-        answers += prices if prices is not None else [
-            {"metric": metric, "points": list(_points(metric, points, own.values()))}]
-    return answers + [{"metric": metric, "points": list(_points(metric, points, ()))}
-                      for metric, points in after.items()]
+        if prices is not None:
+            yield from prices
+        else:
+            yield metric, POINTS, _points(metric, points, own.values())
+    for metric, points in after.items():
+        yield metric, POINTS, _points(metric, points, ())
 
 
 class _Given:
@@ -97,16 +107,17 @@ def _usage(data: Any) -> dict[str, Any]:
     return usage
 
 
-def _prices_alone(own: Mapping[int, _Given], points: Sequence[Any], metric: str) -> list[Any] | None:
+def _prices_alone(own: Mapping[int, _Given], points: Sequence[Any], metric: str) -> list[Result] | None:
     """The new prices of each frame; None where more than prices has changed."""
     if len(points) != sum(len(one.points) for one in own.values()):
         return None
-    answers, at = [], 0
+    answers: list[Result] = []
+    at = 0
     for place, one in own.items():
         some = points[at:at + len(one.points)]
         if not one.unchanged(some):
             return None
-        answers.append({"frame": place, "price": _new_prices(one, some, metric, at)})
+        answers.append((place, PRICE, _new_prices(one, some, metric, at)))
         at += len(some)
     return answers
 

@@ -2,12 +2,18 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
+from cloudkitty_like.rating.pyscripts.bounds import LONGEST_VALUE
+
 Column = tuple[Sequence[str], "array[int]"]
 """A label column, dictionary-encoded: row ``i`` holds ``values[codes[i]]``."""
+
+PRICE, POINTS = "price", "points"
+Result = tuple[str | int, str, Iterable[Any]]
+"""What a script made: a frame's number, PRICE and new prices; or a metric's name, POINTS and all points."""
 
 
 class Wrong(Exception):
@@ -54,6 +60,8 @@ def label_text(value: Any, what: str, metric: str, number: int) -> str:
     if isinstance(value, str):
         if any("\ud800" <= character <= "\udfff" for character in value):
             raise Wrong(f"its {what} is {value!r:.80}, which cannot be stored", metric, number)
+        if len(value) > LONGEST_VALUE:
+            raise Wrong(f"its {what} has more than {LONGEST_VALUE} characters", metric, number)
         return value
     if isinstance(value, bool) or not isinstance(value, Decimal | int):
         raise Wrong(f"its {what} is {value!r:.80}, a {type(value).__name__}, not text", metric, number)

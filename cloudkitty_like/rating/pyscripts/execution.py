@@ -14,13 +14,15 @@ import marshal
 import symtable
 import sys
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from types import CodeType
 from typing import Any
 
 from cloudkitty_like.rating.pyscripts import by_columns, by_points
-from cloudkitty_like.rating.pyscripts.checks import Wrong
+from cloudkitty_like.rating.pyscripts.bounds import FULL_BYTES, POINT_BYTES, POINTS_EACH, POINTS_MORE, Bounds
+from cloudkitty_like.rating.pyscripts.checks import POINTS, Result, Wrong
 
 DATA, COLUMNS = "data", "columns"
 PRINTED = 64 * 1024                # characters that a script may print
@@ -28,6 +30,8 @@ TOLD = 4000                        # characters of what went wrong
 INNERMOST = 20                     # of its frames
 FILE = "<script "
 DIGITS = 60
+ROWS = 500                         # points in a piece of an answer
+Write = Callable[[bytes], None]
 
 
 class _Printed(io.TextIOBase):
@@ -48,26 +52,25 @@ class _Printed(io.TextIOBase):
         return "".join(self._pieces)
 
 
-def answer(request: bytes | bytearray) -> bytes:
-    """What the process has to say; it never raises."""
+def answer(request: bytes | bytearray, write: Write) -> None:
+    """Tell what the process has to say, in one message or in several.  It never raises for a script."""
     printed = _Printed()
     lines: list[str] = []
     try:
         asked = marshal.loads(request)  # noqa: S302 - of our own making
         lines = asked["text"].splitlines()
         if asked["job"] == "compile":
-            found = _compiled(asked["name"], asked["text"])
+            said = json.dumps(_compiled(asked["name"], asked["text"])).encode()
         else:
             sys.stdout = sys.stderr = printed
-            found = _run(asked)
-            found["printed"] = printed.text()
-        return json.dumps(found).encode()
+            said = _run(asked, write).last(printed.text())
     except MemoryError:
-        return _failed("MemoryError: it needs more memory than a script may have", printed)
+        said = _failed("MemoryError: it needs more memory than a script may have", printed)
     except Wrong as wrong:
-        return json.dumps({"wrong": wrong.problem, "printed": printed.text()}).encode()
+        said = json.dumps({"wrong": wrong.problem, "printed": printed.text()}).encode()
     except BaseException as error:      # SystemExit, and whatever else a script may raise
-        return _failed(_told(error, lines), printed)
+        said = _failed(_told(error, lines), printed)
+    write(said)
 
 
 def _failed(told: str, printed: _Printed) -> bytes:
@@ -127,11 +130,75 @@ def _filename(name: str) -> str:
 # --- running --------------------------------------------------------------------------------------
 
 
-def _run(asked: Mapping[str, Any]) -> dict[str, Any]:
+def _run(asked: Mapping[str, Any], write: Write) -> _Pieces:
     code: CodeType = marshal.loads(asked["code"])  # noqa: S302 - compiled in such a process
     period = {name: datetime.fromtimestamp(asked[name], UTC) for name in ("begin", "end")}
     context = decimal.Context(prec=DIGITS, rounding=decimal.ROUND_HALF_EVEN)
     decimal.setcontext(context)
     decimal.DefaultContext.prec = DIGITS
     form = by_columns if asked["form"] == COLUMNS else by_points
-    return {"frames": form.run(code, period, asked["frames"])}
+    pieces = _Pieces(asked["frames"], write)
+    for result in form.run(code, period, asked["frames"]):
+        pieces.add(result)
+    return pieces
+
+
+class _Pieces:
+    """An answer on its way, in pieces; they are sent as soon as they make a full message."""
+
+    def __init__(self, frames: Sequence[Any], write: Write) -> None:
+        self._bounds = Bounds.of_usage(frames)
+        self._metrics = [frame[0] for frame in frames]
+        self._write = write
+        self._pending: list[str] = []
+        self._size, self._rows, self._cells = 0, 0, 0
+
+    def add(self, result: Result) -> None:
+        """The prices of a frame, or all points of a metric."""
+        whose, kind, rows = result
+        left, first = iter(rows), 0
+        while True:
+            piece = list(islice(left, ROWS))
+            if piece or not first:
+                self._count(whose, kind, piece, first)
+                self._put(whose, kind, piece, first)
+            first += len(piece)
+            if len(piece) < ROWS:
+                return
+
+    def last(self, printed: str) -> bytes:
+        """The message that ends the answer."""
+        return f'{{"frames":[{",".join(self._pending)}],"printed":{json.dumps(printed)}}}'.encode()
+
+    def _count(self, whose: str | int, kind: str, piece: Sequence[Any], first: int) -> None:
+        self._rows += len(piece)
+        if self._rows > self._bounds.points:
+            raise Wrong(f"there are more than {self._bounds.points} points now, {POINTS_EACH} for each that was given "
+                        f"and {POINTS_MORE}", self._metric(whose))
+        if kind != POINTS:
+            return
+        for number, point in enumerate(piece, first):
+            labels = len(point[3]) + len(point[4])
+            self._cells += labels
+            if labels > self._bounds.labels:
+                raise Wrong(f"it has more than {self._bounds.labels} labels", self._metric(whose), number)
+        if self._cells > self._bounds.cells:
+            raise Wrong(f"all points together have more than {self._bounds.cells} labels", self._metric(whose))
+
+    def _put(self, whose: str | int, kind: str, piece: Sequence[Any], first: int) -> None:
+        text = json.dumps({"metric" if kind == POINTS else "frame": whose, kind: piece})
+        if len(text) > POINT_BYTES:
+            if len(piece) < 2:
+                raise Wrong(f"it takes more than {POINT_BYTES} bytes", self._metric(whose), first)
+            middle = len(piece) // 2
+            self._put(whose, kind, piece[:middle], first)
+            self._put(whose, kind, piece[middle:], first + middle)
+            return
+        self._pending.append(text)
+        self._size += len(text)
+        if self._size >= FULL_BYTES:
+            self._write(f'{{"more":true,"frames":[{",".join(self._pending)}]}}'.encode())
+            self._pending, self._size = [], 0
+
+    def _metric(self, whose: str | int) -> str:
+        return whose if isinstance(whose, str) else self._metrics[whose]

@@ -23,6 +23,8 @@ KEPT_BY_REMOUNT = {2: 2, 4: 4, 8: 8, 1024: 1024, 2048: 2048, 4096: 1 << 21}
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = (
     1, 4, 22, 24, 38, 47)
 LAST_CAPABILITY = 63
+LANDLOCK_NEWEST = 6
+"""The newest version of Landlock that is known here; the first can be had from Linux 5.13 on."""
 EPERM = 1
 
 # What a script that computes needs: memory, reading open files, modules of the standard library, time, its own end.
@@ -43,6 +45,13 @@ ALLOWED: Mapping[str, tuple[int | None, int | None]] = {
     "faccessat": (269, 48), "pselect6": (270, 72), "ppoll": (271, 73), "getrandom": (318, 278),
     "statx": (332, 291), "rseq": (334, 293), "faccessat2": (439, 439),
 }
+ALLOWED_ARGUMENT: Mapping[str, tuple[int, tuple[int, ...]]] = {
+    # F_GETFD, F_SETFD, F_GETFL, F_DUPFD_CLOEXEC.  Any other asks the kernel for signals (F_SETOWN,
+    # F_SETSIG, F_NOTIFY, F_SETLEASE), whoever they are to reach, or leaves flags and locks on a file
+    # that somebody else has open, too.
+    "fcntl": (1, (1, 2, 3, 1030)),
+}
+"""Of these system calls one argument, by its place from 0, must be one of these 32-bit values."""
 ARCHITECTURES: Mapping[str, tuple[int, int, int]] = {      # place in ALLOWED, AUDIT_ARCH, number of pivot_root
     "x86_64": (0, 0xC000003E, 155), "aarch64": (1, 0xC00000B7, 41)}
 
@@ -121,8 +130,8 @@ class Filter:
 
     def __init__(self) -> None:
         place, audit, _ = ARCHITECTURES[os.uname().machine]
-        numbers = [numbers[place] for numbers in ALLOWED.values()]
-        program = _program(audit, [number for number in numbers if number is not None])
+        numbers = {name: number for name, of in ALLOWED.items() if (number := of[place]) is not None}
+        program = _program(audit, numbers)
         self._program = ctypes.create_string_buffer(program, len(program))
         self._head = ctypes.create_string_buffer(
             struct.pack("@HP", len(program) // 8, ctypes.addressof(self._program)))
@@ -132,19 +141,39 @@ class Filter:
         _checked(_LIBC.prctl(*self._arguments), "filtering system calls")
 
 
-def _program(audit: int, allowed: Iterable[int]) -> bytes:
-    """A classic BPF program over struct seccomp_data."""
-    load, equal, answer = 0x20, 0x15, 0x06
-    numbers = list(allowed)
+def _program(audit: int, allowed: Mapping[str, int]) -> bytes:
+    """A classic BPF program over struct seccomp_data.
+
+    A jump is the number of rows that are passed over, where the comparison holds
+    and where it does not.  To the last row, which allows, it is put in at the end.
+    """
+    load, equal, answer, refused = 0x20, 0x15, 0x06, 0x00050000 | EPERM
+    allow = -1
     rows = [(load, 0, 0, 4), (equal, 1, 0, audit), (answer, 0, 0, 0x80000000), (load, 0, 0, 0)]
-    rows += [(equal, len(numbers) - at, 0, number) for at, number in enumerate(numbers)]
-    rows += [(answer, 0, 0, 0x00050000 | EPERM), (answer, 0, 0, 0x7FFF0000)]
-    return b"".join(struct.pack("=HBBI", *row) for row in rows)
+    for name, (place, values) in ALLOWED_ARGUMENT.items():
+        # The lower half of the argument, all that the kernel makes an int of; both are little-endian.
+        rows += [(equal, 0, len(values) + 2, allowed[name]), (load, 0, 0, 16 + 8 * place)]
+        rows += [(equal, allow, 0, value) for value in values] + [(answer, 0, 0, refused)]
+    rows += [(equal, allow, 0, number) for name, number in allowed.items() if name not in ALLOWED_ARGUMENT]
+    rows += [(answer, 0, 0, refused), (answer, 0, 0, 0x7FFF0000)]
+    return b"".join(
+        struct.pack("=HBBI", code, len(rows) - 2 - at if jump == allow else jump, other, value)
+        for at, (code, jump, other, value) in enumerate(rows))
 
 
-def landlock(readable: Iterable[str]) -> None:
-    """From now on only what lies in these directories can be opened, to read, and no TCP port."""
-    version = _checked(_LIBC.syscall(444, None, 0, 1), "Landlock")
+def landlock_version(newest: int) -> int:
+    """The version of Landlock that is used: the kernel's own, but none after ``newest``.
+
+    :raises Refused: when the kernel has no Landlock
+    """
+    return min(newest, _checked(_LIBC.syscall(444, None, 0, 1), "Landlock"))
+
+
+def landlock(readable: Iterable[str], version: int) -> None:
+    """From now on only what lies in these directories can be opened, to read, and no TCP port.
+
+    ``version`` is one that :func:`landlock_version` answers.
+    """
     files = (1 << (13 + min(version - 1, 2) + (version >= 5))) - 1
     rules = struct.pack("=QQQ", files, 3 if version >= 4 else 0, 3 if version >= 6 else 0)
     size = 8 if version < 4 else 16 if version < 6 else 24

@@ -51,6 +51,12 @@ class PyscriptsModule:
                    help="MiB of memory that one run of a script may take."),
         cfg.IntOpt("answer_mib", default=64, min=1, max=1 << 12,
                    help="MiB that the answer of one run may have."),
+        cfg.IntOpt("side_by_side", default=0, min=0, max=256,
+                   help="Scripts that one worker process runs at a time, for several scopes; 0: as many as there are "
+                        "cores that it may use."),
+        cfg.IntOpt("together_mib", default=2048, min=64, max=1 << 20,
+                   help="MiB of memory that all scripts run at a time may take: there are no more of them than "
+                        "memory_mib goes into this, but one there always is."),
         cfg.IntOpt("recheck", default=100, min=0,
                    help="Of so many runs of a script the first is done twice, and must come to the same; 1: every "
                         "run, 0: none."),
@@ -68,7 +74,8 @@ class PyscriptsModule:
     def from_conf(cls, group: Any, site: Site) -> Self:
         sandbox = Sandbox(Confinement(
             isolation=group.isolation, user=group.user, cpu_seconds=group.cpu_seconds, wall_seconds=group.wall_seconds,
-            memory_bytes=group.memory_mib * MEBIBYTE, answer_bytes=group.answer_mib * MEBIBYTE))
+            memory_bytes=group.memory_mib * MEBIBYTE, answer_bytes=group.answer_mib * MEBIBYTE,
+            side_by_side=group.side_by_side, together_bytes=group.together_mib * MEBIBYTE))
         return cls(site.database, sandbox, site.scope_key, group.recheck)
 
     def prepare(self) -> None:

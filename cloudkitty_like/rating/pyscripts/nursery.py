@@ -20,6 +20,7 @@ import socket
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -75,7 +76,7 @@ def _confine(asked: Mapping[str, Any]) -> bool:
         kernel.drop_capabilities(bounding=False)
     kernel.no_new_privileges()
     if level == LANDLOCK:
-        kernel.landlock(_readable())
+        kernel.landlock(_readable(), kernel.landlock_version(asked["landlock"]))
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
     if level == NAMESPACES:
         kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -138,16 +139,17 @@ def _serve(control: socket.socket, asked: Mapping[str, Any]) -> None:
         while cold and not asking.poll(0):
             with suppress(ImportError):
                 import_module(cold.pop())
-        message, ancillary, _, _ = socket.recv_fds(control, 1, 1)
+        message, received, _, _ = socket.recv_fds(control, 1, 2)
         if not message:
             return
-        if not ancillary:
+        if len(received) != 2:
             continue
         gc.freeze()
         child = os.fork()
         if not child:
-            _run(control, ancillary[0], confine)
-        os.close(ancillary[0])
+            _run(control, received[0], received[1], confine)
+        for number in received:
+            os.close(number)
         status = _ended(control, child)
         if status is None:
             os.kill(child, signal.SIGKILL)
@@ -169,14 +171,21 @@ def _ended(control: socket.socket, child: int) -> bytes | None:
     return wire.STATUS.pack(os.waitpid(child, 0)[1])
 
 
-def _run(control: socket.socket, number: int, confine: _Last) -> None:
-    """One run, in the process forked for it.  Exits with 1 where we, not the script, have failed."""
+def _run(control: socket.socket, number: int, nothing: int, confine: _Last) -> None:
+    """One run, in the process forked for it.  Exits with 1 where we, not the script, have failed.
+
+    ``nothing`` becomes its standard input and output: a file opened for it
+    alone, as what a script does to one that it shares would be there in the next run.
+    """
     try:
         control.close()
+        for standard in range(3):
+            os.dup2(nothing, standard)
+        os.close(nothing)
         job = socket.socket(fileno=number)
         request = wire.receive(job, REQUEST_LIMIT)
         confine()
-        wire.write(number, execution.answer(request))
+        execution.answer(request, partial(wire.write, number))
         os._exit(0)
     finally:
         os._exit(1)

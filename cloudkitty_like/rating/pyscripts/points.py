@@ -11,17 +11,17 @@ from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.shape import Names, Shape, frame_of
 from cloudkitty_like.domain.text import LONGEST_VALUE, storable
-from cloudkitty_like.rating.pyscripts.sandbox import Priced
+from cloudkitty_like.rating.pyscripts.answers import Point, Priced
 
 LONGEST_NUMBER = 1000              # characters; an exact product of costs has some hundred digits
 LONGEST_NAME, LONGEST_UNIT = 255, 64
 
 LONGEST_ERROR = 5000
+LEAST_EXPONENT, MOST_EXPONENT = -60, 18
+"""Of the first digit that counts.  A zero may have a smaller one, as that adds up with every factor."""
 
 Amount = tuple[Decimal, Decimal | None]
 """Quantity and price."""
-
-AnsweredPoint = tuple[str, str, str | None, dict[str, str], dict[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,8 @@ def _prices(place: Place, frame: Frame, texts: Sequence[str | None]) -> list[Dec
     try:
         if max(map(len, texts), default=0) <= LONGEST_NUMBER:  # type: ignore[arg-type]
             prices = list(map(Decimal, texts))  # type: ignore[arg-type]
-            if not prices or -money.POINT_LIMIT < min(prices) <= max(prices) < money.POINT_LIMIT:
+            if not prices or (-money.POINT_LIMIT < min(prices) <= max(prices) < money.POINT_LIMIT
+                              and _ordinary(prices)):
                 return list(prices)
     except (InvalidOperation, ValueError):
         pass
@@ -88,6 +89,12 @@ def _price(place: Place, frame: Frame, number: int, text: str) -> Decimal:
         raise place.wrong(str(error), frame.metric, number, labels) from None
 
 
+def _ordinary(values: Sequence[Decimal]) -> bool:
+    """Whether all exponents are in range; False also where a zero has to be looked at by itself."""
+    exponents = set(map(Decimal.adjusted, values))
+    return min(exponents) >= LEAST_EXPONENT and max(exponents) <= MOST_EXPONENT
+
+
 def _amount(what: str, text: str) -> Decimal:
     if len(text) > LONGEST_NUMBER:
         raise Invalid(f"its {what} has {len(text)} digits")
@@ -99,10 +106,14 @@ def _amount(what: str, text: str) -> Decimal:
         raise Invalid(f"its {what} is {text}, no finite number")
     if not -money.POINT_LIMIT < value < money.POINT_LIMIT:
         raise Invalid(f"its {what} is {value:.6E}, out of range: a point stays below 10^15 in size")
+    exponent = value.adjusted()
+    if not (LEAST_EXPONENT if value else -LONGEST_NUMBER) <= exponent <= MOST_EXPONENT:
+        raise Invalid(f"its {what} is {text:.40}, out of range: its exponent is {exponent}, not from "
+                      f"{LEAST_EXPONENT} to {MOST_EXPONENT}")
     return value
 
 
-def _frames(place: Place, metric: str, points: Sequence[AnsweredPoint]) -> list[Frame]:
+def _frames(place: Place, metric: str, points: Sequence[Point]) -> list[Frame]:
     """A metric's points as frames, one for each unit and set of labels; those with equal labels are added up."""
     shapes: dict[Shape, dict[Names, Amount]] = {}
     for number, (unit, qty, price, groupby, metadata) in enumerate(points):

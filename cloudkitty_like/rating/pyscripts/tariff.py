@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +13,10 @@ from cloudkitty_like.domain.explanation import Explained, OnDemand, Part
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.script import Script
+from cloudkitty_like.rating.pyscripts.answers import Answer
 from cloudkitty_like.rating.pyscripts.execution import PRINTED
 from cloudkitty_like.rating.pyscripts.points import Place, frames_after, shown
-from cloudkitty_like.rating.pyscripts.sandbox import Answer, Broken, Sandbox, packed_frames
+from cloudkitty_like.rating.pyscripts.sandbox import Broken, Sandbox, packed_frames
 from cloudkitty_like.service.trace import Trace
 
 MODULE = "pyscripts"
@@ -75,6 +77,12 @@ class PyscriptsTariff:
         self._scripts.sort(key=lambda one: one.script.place)
         self._sandbox, self._scope_key, self._recheck, self._printed = sandbox, scope_key, recheck, printed
         self._runs: Counter[str] = Counter()
+        self._counting = threading.Lock()
+
+    @property
+    def side_by_side(self) -> int:
+        """Scopes that can be rated at a time; 0 where there is no script, and so nothing to wait for."""
+        return self._sandbox.side_by_side if self._scripts else 0
 
     def rate(self, scope: str, period: Period, frames: Sequence[Frame]) -> Sequence[Frame]:
         """The frames as the scripts leave them.
@@ -115,12 +123,16 @@ class PyscriptsTariff:
         answer = self._answered(request, place)
         if answer.printed:
             self._printed(one.script.name, shown(answer.printed, PRINTED))
-        again = self._recheck > 0 and self._runs[one.id] % self._recheck == 0
-        self._runs[one.id] += 1
-        if again and self._answered(request, place).frames != answer.frames:
+        if self._again(one) and self._answered(request, place).frames != answer.frames:
             raise place.wrong("two runs on the same usage came to different results; a script may depend on nothing "
                               "but the usage: not on the time, on chance, or on the order of a set")
         return frames_after(place, frames, answer.frames or ())
+
+    def _again(self, one: Compiled) -> bool:
+        """Count a run; whether it has to be done twice."""
+        with self._counting:
+            self._runs[one.id] += 1
+            return self._recheck > 0 and self._runs[one.id] % self._recheck == 1 % self._recheck
 
     def _answered(self, request: dict[str, object], place: Place) -> Answer:
         try:

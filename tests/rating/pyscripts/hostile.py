@@ -32,7 +32,7 @@ GREEDY = {
     "doubling list": ("held = [0]\nwhile True: held = held * 2", "MemoryError|too much memory"),
     "huge output": ("while True: print('x' * 1000)", "characters were printed"),
     "one huge print": ("print('x' * (1 << 28))", "characters were printed|MemoryError"),
-    "huge answer": ("data['usage']['compute'] *= 1 << 22", "MemoryError|too much memory|seconds of CPU|longer than"),
+    "huge answer": ("data['usage']['compute'] *= 1 << 22", "more than 1030 points|MemoryError|too much memory"),
     "huge label": ("data['usage']['compute'][0]['metadata']['x'] = 'x' * 100000", "more than 4096 characters"),
     "huge exception": ("raise ValueError('x' * (1 << 24))", "ValueError|xxx"),
     "deep recursion": ("def f(): f()\nf()", "RecursionError"),
@@ -136,7 +136,7 @@ ENDINGS = {
     "forges an endless traceback": (
         "import os, json, struct\nanswer = json.dumps({{'failed': 'x' * (1 << 22)}}).encode()\n"
         "for n in range(3, 50):\n    try:\n        os.write(n, struct.pack('=Q', len(answer)) + answer)\n"
-        "    except OSError: pass\nos._exit(0)", "failed:"),
+        "    except OSError: pass\nos._exit(0)", "longer than"),
     "answers byte by byte": (
         "import os, time, struct\nfor byte in struct.pack('=Q', 100) + b'x' * 92:\n    for n in range(3, 50):\n"
         "        try:\n            os.write(n, bytes([byte]))\n        except OSError: pass\n    time.sleep(0.5)",

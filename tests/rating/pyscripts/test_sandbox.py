@@ -2,22 +2,25 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import sysconfig
 from ast import literal_eval
 from base64 import b64decode
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import monotonic, thread_time
 
 import pytest
 
+from cloudkitty_like.domain import patience
 from cloudkitty_like.domain.errors import Invalid, Unavailable
 from cloudkitty_like.rating.pyscripts.nursery import LANDLOCK, LIMITS, NAMESPACES
 from cloudkitty_like.rating.pyscripts.sandbox import LEVELS, Broken, Confinement, Sandbox
 
-ROOT = Path(__file__).resolve().parents[3]
+from .ordinary import ROOT, as_ordinary_user
+
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can run something as somebody else")
 
 
@@ -88,15 +91,15 @@ def test_a_broken_limit_ends_the_run_and_the_next_one_goes_on(make):
 def test_a_worker_killed_from_outside_is_replaced(make):
     sandbox = make(isolation=LIMITS)
     printed(sandbox, "print(1)")
-    os.kill(sandbox._process.pid, signal.SIGKILL)
-    sandbox._process.wait()
+    os.kill(sandbox.pids[0], signal.SIGKILL)
+    os.waitid(os.P_PID, sandbox.pids[0], os.WEXITED | os.WNOWAIT)
     assert printed(sandbox, "print(2)") == "2\n"
 
 
 def test_a_worker_killed_during_a_run_is_nobodys_fault_but_may_be_tried_again(make):
     sandbox = make(isolation=LIMITS, wall_seconds=10)
     sandbox.check()
-    killing = subprocess.Popen(["/bin/sh", "-c", f"sleep 0.5; kill -9 {sandbox._process.pid}"])
+    killing = subprocess.Popen(["/bin/sh", "-c", f"sleep 0.5; kill -9 {sandbox.pids[0]}"])
     with pytest.raises(Unavailable, match="was killed"):
         printed(sandbox, "import time\ntime.sleep(5)")
     killing.wait()
@@ -106,7 +109,7 @@ def test_a_worker_killed_during_a_run_is_nobodys_fault_but_may_be_tried_again(ma
 def test_nothing_is_left_running(make):
     sandbox = make()
     sandbox.check()
-    group = sandbox._process.pid
+    group = sandbox.pids[0]
     sandbox.close()
     listed = subprocess.run(["ps", "-o", "pid=", "-s", str(group)], capture_output=True, text=True, check=False)
     assert listed.stdout == ""
@@ -119,8 +122,8 @@ def test_a_forked_process_has_a_worker_of_its_own(make):
     if not child:
         same = False
         try:
-            first = sandbox._process.pid
-            same = printed(sandbox, "print(2)") == "2\n" and sandbox._process.pid != first
+            first = sandbox.pids[0]
+            same = printed(sandbox, "print(2)") == "2\n" and sandbox.pids[0] != first
             sandbox.close()
         finally:
             os._exit(0 if same else 1)
@@ -141,29 +144,12 @@ def test_what_is_missing_for_the_isolation_is_said():
 @as_root
 @pytest.mark.parametrize("level", [NAMESPACES, LANDLOCK])
 def test_an_ordinary_user_can_have_it_too(level):
-    python = _python_of_everybody()
     text = ("import os\nfrom cloudkitty_like.rating.pyscripts.sandbox import *\n"
             f"s = Sandbox(Confinement(isolation={level!r}))\n"
             "found = s.run({'job': 'compile', 'name': 'x', 'text': '1'})\nprint(os.getuid(), bool(found.code))\n"
             "s.close()")
-    paths = os.pathsep.join([str(ROOT), sysconfig.get_path("purelib")])
-    found = subprocess.run(
-        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all", python, "-c", text],
-        capture_output=True, text=True, check=False, env={"PYTHONPATH": paths, "PATH": os.environ["PATH"]}, cwd="/")
+    found = as_ordinary_user(text)
     assert found.stdout == "65534 True\n", found.stderr
-
-
-def _python_of_everybody():
-    """An interpreter of our version that any user can run, and our packages with it."""
-    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    for python in filter(None, (f"/usr/bin/{version}", f"/usr/local/bin/{version}", shutil.which(version))):
-        tried = subprocess.run(["setpriv", "--reuid=65534", "--clear-groups", "--bounding-set=-all", python, "-c",
-                                f"open({str(ROOT / 'setup.cfg')!r}); import msgspec"], capture_output=True, check=False,
-                               env={"PYTHONPATH": sysconfig.get_path("purelib")}, cwd="/")
-        if tried.returncode == 0:
-            return python
-    pytest.skip(f"no {version} that any user can run, with this directory and its packages")
-    return ""
 
 
 def test_a_user_that_is_not_there_or_is_root_is_refused(make):
@@ -172,3 +158,148 @@ def test_a_user_that_is_not_there_or_is_root_is_refused(make):
             make(user="nobody-such").check()
         with pytest.raises(Invalid, match="is root"):
             make(user="root").check()
+
+
+# --- what a script does to descriptors ------------------------------------------------------------
+
+SIGNALLING = """
+import fcntl, os, struct
+
+def is_open(number):
+    try:
+        return bool(os.fstat(number))
+    except OSError:
+        return False
+
+job, done = max(filter(is_open, range(16))), 0
+for arguments in ((10, NUMBER), (8, WHOM), (4, 0o20002)):      # F_SETSIG, F_SETOWN, F_SETFL of O_ASYNC
+    try:
+        fcntl.fcntl(job, *arguments)
+        done += 1
+    except OSError as error:
+        print(error)
+left = struct.pack("=Q", 1 << 23) + b" " * (1 << 23)            # more than goes into the socket: a signal for each gap
+while left and done:
+    left = left[os.write(job, left):]
+"""
+TRY = """
+import os
+from base64 import b64decode
+from cloudkitty_like.rating.pyscripts.sandbox import *
+
+sandbox = Sandbox(Confinement(isolation={level!r}, landlock={landlock}, wall_seconds=4.0))
+for number in (9, 19):
+    for whom in (str(os.getpid()), "os.getppid()", "-os.getppid()"):
+        text = {text!r}.replace("NUMBER", str(number)).replace("WHOM", whom)
+        code = b64decode(sandbox.run({{"job": "compile", "name": "x", "text": text}}).code)
+        nurseries = sandbox.pids
+        answer = sandbox.run({{"job": "run", "name": "x", "text": text, "code": code, "form": "data", "begin": 0,
+                              "end": 3600, "frames": []}})
+        print(answer.printed.count("Operation not permitted"), answer.failed, sandbox.pids == nurseries)
+sandbox.close()
+"""
+
+
+@as_root
+@pytest.mark.parametrize(("level", "landlock"), [(NAMESPACES, 6), (LANDLOCK, 6), (LANDLOCK, 5), (LANDLOCK, 2)])
+def test_i8_b1_a_script_kills_and_stops_neither_the_service_nor_its_nursery(level, landlock):
+    ended = as_ordinary_user(TRY.format(level=level, landlock=landlock, text=SIGNALLING))
+    assert (ended.returncode, ended.stdout) == (0, "3 None True\n" * 6), ended.stderr
+
+
+LEAVING = """
+import fcntl, os, struct
+for number in range(3):
+    fcntl.fcntl(number, 10, 40)
+    fcntl.fcntl(number, 8, os.getpid())
+    fcntl.fcntl(number, 4, os.O_APPEND | os.O_NONBLOCK | os.O_RDWR)
+fcntl.fcntl(1, 38, struct.pack("hhqqi4x", 1, 0, 0, 0, 0))       # F_OFD_SETLKW
+"""
+LEFT = """
+from base64 import b64decode
+from cloudkitty_like.rating.pyscripts.sandbox import *
+
+sandbox = Sandbox(Confinement(isolation="limits", side_by_side=1))
+for text in ({looking!r}, {leaving!r}, {looking!r}):
+    code = b64decode(sandbox.run({{"job": "compile", "name": "x", "text": text}}).code)
+    answer = sandbox.run({{"job": "run", "name": "x", "text": text, "code": code, "form": "data", "begin": 0,
+                          "end": 3600, "frames": []}})
+    print(answer.failed or answer.printed)
+sandbox.close()
+"""
+LOOKING = """
+import fcntl, os, struct
+lock = fcntl.fcntl(2, 36, struct.pack("hhqqi4x", 1, 0, 0, 0, 0))      # F_OFD_GETLK
+print([(fcntl.fcntl(number, 11), fcntl.fcntl(number, 9), fcntl.fcntl(number, 3) & (os.O_APPEND | os.O_NONBLOCK))
+       for number in range(3)], struct.unpack("hhqqi4x", lock)[0])
+"""
+
+
+@as_root
+def test_i8_b1_nothing_that_a_run_leaves_on_a_descriptor_reaches_the_next():
+    """Without a filter, so that a script can leave what it likes."""
+    ended = as_ordinary_user(LEFT.format(looking=LOOKING, leaving=LEAVING))
+    clean = f"{[(0, 0, 0)] * 3} 2\n"          # no signal, no owner, no flag; F_UNLCK
+    assert (ended.returncode, ended.stdout) == (0, f"{clean}\n\n{clean}\n"), ended.stderr
+
+
+# --- side by side ---------------------------------------------------------------------------------
+
+
+def test_as_many_run_side_by_side_as_have_room_in_memory():
+    def lanes(**options):
+        return Confinement(**options).lanes
+
+    assert lanes() == min(len(os.sched_getaffinity(0)), 4)
+    assert lanes(side_by_side=8) == 4                                  # of 512 MiB in 2 GiB
+    assert lanes(side_by_side=8, together_bytes=8 << 30) == 8
+    assert lanes(side_by_side=8, memory_bytes=4 << 30) == 1            # one there always is
+
+
+def test_i8_b10_runs_side_by_side_do_not_wait_for_each_other(make):
+    sandbox = make(side_by_side=3)
+    begun = monotonic()
+    with ThreadPoolExecutor(6) as threads:
+        found = list(threads.map(lambda n: printed(sandbox, f"import time\ntime.sleep(1)\nprint({n})"), range(6)))
+    assert found == [f"{n}\n" for n in range(6)]
+    assert 2 <= monotonic() - begun < 5
+    assert len(sandbox.pids) == 3
+
+
+def test_who_has_no_patience_ends_a_run_and_the_next_one_goes_on(make):
+    sandbox = make()
+    begun = monotonic()
+    with pytest.raises(patience.Overdue), patience.limited(lambda: monotonic() - begun > 0.5):
+        printed(sandbox, "import time\ntime.sleep(100)")
+    assert monotonic() - begun < 5
+    assert printed(sandbox, "print(1)") == "1\n"
+
+
+CRUMBS = """
+import os, struct
+
+for number in range(3, 16):
+    try:
+        os.write(number, struct.pack("=Q", 400000))
+    except OSError:
+        continue
+    while True:
+        os.write(number, b"x" * 10)
+        [None] * 400000
+"""
+
+
+def test_bytes_that_come_one_by_one_do_not_keep_the_service_busy(make):
+    sandbox = make(wall_seconds=2.0, cpu_seconds=5)
+    begun = thread_time()
+    with pytest.raises(Broken, match="longer than 2 seconds"):
+        printed(sandbox, CRUMBS)
+    assert thread_time() - begun < 0.6
+
+
+def test_i8_b11_landlock_covers_what_is_opened_and_not_what_is_looked_at(make):
+    """As the documentation says of this level."""
+    sandbox = make(isolation=LANDLOCK)
+    assert "PermissionError" in printed(sandbox, "open('/etc/passwd')")
+    assert printed(sandbox, "import os\nprint(os.stat('/etc/passwd').st_size > 0)") == "True\n"
+    assert printed(sandbox, "import os\nprint(os.readlink('/proc/self').isdigit())") == "True\n"

@@ -15,6 +15,8 @@ from array import array
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from decimal import (
+    MAX_EMAX,
+    MIN_EMIN,
     ROUND_HALF_EVEN,
     Clamped,
     Context,
@@ -49,6 +51,8 @@ _POINTS = Context(
     traps=[InvalidOperation],
 )
 """As many digits as a point has, so that rounding to what is out of range is an invalid operation."""
+
+_SHOWN = Context(prec=CONTEXT.prec, rounding=ROUND_HALF_EVEN, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])
 
 
 def arithmetic() -> AbstractContextManager[Context]:
@@ -116,8 +120,17 @@ def decimal(whole: int, part: int) -> Decimal:
 
 
 def plain(value: Decimal) -> str:
-    """``value`` for people and programs: no exponent, no trailing zeros."""
+    """``value`` for people and programs: no exponent, no trailing zeros.
+
+    Of more than 60 digits the first 60.  What is smaller than anything that is read is 0;
+    what is larger than anything that is read (no number of ours is) keeps its exponent.
+    """
+    exponent = value.adjusted()
+    if not -CONTEXT.prec <= exponent <= CONTEXT.prec:
+        return f"{_SHOWN.plus(value):E}" if value and exponent > 0 else "0"
     text = format(value, "f")
+    if len(text) > CONTEXT.prec:
+        text = format(_SHOWN.plus(value), "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text in ("-0", "") else text

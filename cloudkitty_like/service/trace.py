@@ -3,12 +3,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Invalid
-from cloudkitty_like.domain.explanation import Explained, OnDemand, Part
+from cloudkitty_like.domain.explanation import EXACT, Explained, OnDemand, Part
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.ports import Tariff
@@ -132,7 +132,7 @@ def _differences(module: str, before: Sequence[Frame], frame: Frame, number: int
         old_qty, old_price = before[source[0]].qty[source[1]], before[source[0]].price[source[1]]
         if (old_qty, old_price) == (frame.qty[row], price):
             return ()
-        with money.arithmetic():
+        with localcontext(EXACT):      # whatever the module's numbers are: so that nothing is left of the sum
             amount = (price or money.ZERO) - (old_price or money.ZERO)
         return (Part(module, amount, f"{_amount(old_qty, old_price)} became {_amount(frame.qty[row], price)}"),)
     return OnDemand(len(frame), parts)

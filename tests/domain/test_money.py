@@ -69,3 +69,19 @@ def test_c10_factor_is_exact(value: Decimal, factor: Fraction, offset: Fraction)
         assert abs(exact) >= money.POINT_LIMIT - money.QUANTUM
     else:
         assert abs(Fraction(quantity) - exact) <= Fraction(money.QUANTUM) / 2 + Fraction(1, 10**40)
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False))
+def test_i8_b2_nothing_is_written_with_more_digits_than_can_be_stored(value: Decimal) -> None:
+    assert len(money.plain(value)) <= 2 * 60 + 3
+    if -60 <= value.adjusted() <= 18:
+        assert abs(Decimal(money.plain(value)) - value) <= abs(value) * Decimal("1E-27")
+
+
+@pytest.mark.parametrize(("text", "written"), [
+    ("1E-300000000", "0"), ("-1E-300000000", "0"), ("0E+300000000", "0"), ("0E-300000000", "0"), ("1E-61", "0"),
+    ("1E-60", "0." + "0" * 59 + "1"), ("1E+300000000", "1E+300000000"), ("1." + "3" * 900, "1." + "3" * 59),
+    ("999999999999999.999999999999", "999999999999999.999999999999"), ("-0E-12", "0"), ("1.500", "1.5"),
+])
+def test_i8_b2_a_number_of_any_exponent_is_written_short(text: str, written: str) -> None:
+    assert money.plain(Decimal(text)) == written

@@ -107,7 +107,10 @@ class Tariff(Protocol):
     """The rules of one rating module at one rule-set version, ready to price.  Immutable and thread-safe.
 
     A tariff that can say which rule did what is an :class:`ExplainingTariff`;
-    any other is explained by what it made of each row.
+    any other is explained by what it made of each row.  One that waits for
+    processes of its own says in an optional member ``side_by_side`` how many
+    scopes it can be given at a time, and calls
+    :func:`cloudkitty_like.domain.patience.check` while it waits.
     """
 
     def rate(self, scope: str, period: Period, frames: Sequence[Frame]) -> Sequence[Frame]:

@@ -242,7 +242,7 @@ class App:
 
         version = rulesets.current(self.database, metrics=self.metrics.text, digest=self.metrics.digest,
                                    software=__version__, now=self.clock())
-        return version.version, self.tariffs.at(version.change).rate
+        return version.version, self.tariffs.at(version.change)
 
     def script_check(self, name: str, text: str) -> None:
         """What a script has to pass before it is kept: Invalid, with line and reason, where it does not compile.

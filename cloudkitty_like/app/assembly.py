@@ -77,7 +77,7 @@ class _Workshop:
             database=app.database, ledger=app.ledger, failures=self.failures, pulse=self.pulse, clock=app.clock,
             stop=self.stop, outages=self.failures.outages, gatherer=gatherer,
             newcomers=Newcomers(app.database, app.scopes, source, self.failures, app.clock, gatherer.ask),
-            processor=Processor(app.ledger, skip, self.stages), gaps=gaps,
+            processor=Processor(app.ledger, skip, self.stages, self.stop), gaps=gaps,
             reprocessor=Reprocessor(Past(app.database, app.storage, app.clock), gatherer, skip, self.stages,
                                     self.failures, gaps, self.pulse.doing, self.stop, app.period,
                                     options.scopes_per_batch),

@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+import threading
+from collections.abc import Collection, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -10,8 +12,10 @@ from cloudkitty_like.db.acceptances import Replaced
 from cloudkitty_like.db.scopes import RATING, SOURCE, ScopeState
 from cloudkitty_like.domain.errors import Conflict, Error, Invalid, Unavailable
 from cloudkitty_like.domain.frame import Frame
+from cloudkitty_like.domain.patience import Overdue
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.orchestrator.collect import Usage
+from cloudkitty_like.orchestrator.side_by_side import PATIENCE, SideBySide
 from cloudkitty_like.orchestrator.stages import RATE, RECORD, Stages
 from cloudkitty_like.orchestrator.work import Batch
 from cloudkitty_like.service.ledger import Rated
@@ -19,6 +23,8 @@ from cloudkitty_like.service.rating import Rate, Skip, by_metric, kept
 from cloudkitty_like.service.trace import same_rows
 
 LOG = logging.getLogger(__name__)
+SECONDS_PER_POINT = 0.0001
+"""A scope's patience for its size; a script takes a twentieth of that."""
 
 
 class Recorder(Protocol):
@@ -31,6 +37,10 @@ class Recorder(Protocol):
         """The ids of those scopes with which somebody else was faster."""
 
 
+Failed = tuple[ScopeState, str, Error]
+"""State, SOURCE or RATING, why."""
+
+
 @dataclass
 class Outcome:
     """What became of a batch: the ids of the scopes recorded, those left to another worker, the others' errors.
@@ -41,48 +51,89 @@ class Outcome:
     recorded: set[int] = field(default_factory=set)
     points: int = 0                    # recorded
     overtaken: set[int] = field(default_factory=set)
-    failed: list[tuple[ScopeState, str, Error]] = field(default_factory=list)     # state, SOURCE or RATING, why
+    failed: list[Failed] = field(default_factory=list)
     silent: list[ScopeState] = field(default_factory=list)
 
 
 class Processor:
     """Turns usage into recorded frames.  ``skip`` says, by metric, which rated points to drop."""
 
-    def __init__(self, ledger: Recorder, skip: Skip, stages: Stages) -> None:
+    def __init__(self, ledger: Recorder, skip: Skip, stages: Stages,
+                 stop: threading.Event | None = None) -> None:
         self._ledger, self._skip, self._stages = ledger, skip, stages
+        self._stop = threading.Event() if stop is None else stop
 
     def process(self, batch: Batch, usage: Usage, accepted: Collection[int | None], rate: Rate,
                 ruleset: int) -> Outcome:
         """Rate and record every scope that can be; a failing one holds nobody else.  ``usage`` is used up.
 
         ``accepted``: ids of the scopes for which an operator has accepted that
-        no data means no usage; None among them stands for all.
+        no data means no usage; None among them stands for all.  Where ``rate``
+        has a member ``side_by_side`` it is given so many scopes at a time, and
+        what is rated is recorded while others take long.  Told to stop, it leaves
+        the scopes that are not rated yet, which stay due.
         """
         outcome = Outcome()
-        rated = []
-        with self._stages.measure(RATE):
-            for state in batch.states:
-                try:
-                    error = usage.failed.get(state.identifier)
-                    if error is not None:
-                        outcome.failed.append((state, SOURCE, error))
-                        continue
-                    if usage.silent(state.identifier, state.id, accepted):
-                        outcome.silent.append(state)
-                        continue
-                    rated.append(self._rated(state, batch.period, usage.frames.pop(state.identifier, ()), rate))
-                except Unavailable as error:
-                    # What rates it could not work, which is neither the rules' nor the data's fault: tried again.
-                    outcome.failed.append((state, SOURCE, error))
-                except Error as error:
-                    outcome.failed.append((state, RATING, error))
-                except Exception as error:
-                    # A rating module's bug: loud, and the scope's alone.
-                    LOG.exception("rating scope %r in %s", state.identifier, batch.period)
-                    outcome.failed.append((state, RATING, Invalid(f"rating failed: {error!r}")))
-        with self._stages.measure(RECORD):
-            self._record(rated, ruleset, outcome)
+        known = []
+        for state in batch.states:
+            error = usage.failed.get(state.identifier)
+            if error is not None:
+                outcome.failed.append((state, SOURCE, error))
+            elif usage.silent(state.identifier, state.id, accepted):
+                outcome.silent.append(state)
+            else:
+                known.append(state)
+        with closing(self._results(batch.period, known, usage, rate)) as groups:
+            for results in groups:
+                rated = [result for result in results if isinstance(result, Rated)]
+                outcome.failed += [result for result in results if not isinstance(result, Rated)]
+                with self._stages.measure(RECORD):
+                    self._record(rated, ruleset, outcome)
+        order = {state.id: number for number, state in enumerate(batch.states)}
+        outcome.failed.sort(key=lambda failure: order[failure[0].id])
         return outcome
+
+    def _results(self, period: Period, states: Sequence[ScopeState], usage: Usage,
+                 rate: Rate) -> Generator[Sequence[Rated | Failed]]:
+        """What became of every scope, in groups that are to be recorded one after the other."""
+        def given(state: ScopeState) -> Sequence[Frame]:
+            return usage.frames.get(state.identifier, ())
+
+        def work(state: ScopeState) -> Rated | Failed:
+            result = self._rated_or_failed(state, period, given(state), rate)
+            usage.frames.pop(state.identifier, None)
+            return result
+
+        def measured(state: ScopeState) -> Rated | Failed:
+            with self._stages.measure(RATE):
+                return work(state)
+
+        def patient(state: ScopeState) -> float:
+            return PATIENCE + SECONDS_PER_POINT * sum(map(len, given(state)))
+
+        lanes: int = getattr(rate, "side_by_side", 0)
+        if lanes:
+            yield from SideBySide(measured, patient, lanes, self._stop).groups(states)
+            return
+        with self._stages.measure(RATE):
+            results = list(map(work, states))
+        yield results
+
+    def _rated_or_failed(self, state: ScopeState, period: Period, usage: Sequence[Frame], rate: Rate
+                         ) -> Rated | Failed:
+        try:
+            return self._rated(state, period, usage, rate)
+        except Overdue:
+            raise
+        except Unavailable as error:
+            # What rates it could not work: neither the rules' nor the data's fault, so tried again.
+            return state, SOURCE, error
+        except Error as error:
+            return state, RATING, error
+        except Exception as error:
+            # A rating module's bug: loud, and the scope's alone.
+            LOG.exception("rating scope %r in %s", state.identifier, period)
+            return state, RATING, Invalid(f"rating failed: {error!r}")
 
     def _rated(self, state: ScopeState, period: Period, usage: Sequence[Frame], rate: Rate) -> Rated:
         collected = by_metric(usage)

@@ -167,7 +167,7 @@ class Reprocessor:
         """Rate and publish by the very way of live rating, but under the tasks."""
         tasks = {state.id: task for task, state in batch}
         recorder = Reprocessed(self.past.database, self.past.corrections, tasks)
-        done = Processor(recorder, self.skip, self.stages).process(
+        done = Processor(recorder, self.skip, self.stages, self.stop).process(
             Batch(period, tuple(state for _, state in batch)), usage, accepted, turn.rate, turn.ruleset)
         outcome = _Outcome({tasks[number].id for number in done.recorded},
                            {tasks[number].id for number in done.overtaken},

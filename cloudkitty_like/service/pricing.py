@@ -43,6 +43,13 @@ class Pricing:
         with localcontext(PRICE):
             return [rounded(frame) for frame in frames]
 
+    __call__ = rate
+
+    @property
+    def side_by_side(self) -> int:
+        """Scopes that can be rated at a time, as rating waits for other processes; 0: it waits for none."""
+        return max((getattr(tariff, "side_by_side", 0) for _, tariff in self._tariffs), default=0)
+
     def explain(self, scope: str, period: Period, frames: Sequence[Frame]) -> tuple[list[Frame], Trace]:
         """What ``rate`` answers to the same, and what made each price of it."""
         trace = Trace(frames)

@@ -3,13 +3,21 @@ from __future__ import annotations
 
 from decimal import Decimal
 from functools import cache
+from threading import Timer
+from time import monotonic
 
 import pytest
 from sqlalchemy import text
 
+from cloudkitty_like.db.scopes import RATING
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.metric import Metric
+from cloudkitty_like.domain.script import Script
+from cloudkitty_like.rating.pyscripts.sandbox import Confinement, Sandbox
+from cloudkitty_like.rating.pyscripts.tariff import PyscriptsTariff
+from cloudkitty_like.service.ledger import Ledger
+from cloudkitty_like.service.pricing import Pricing
 from cloudkitty_like.testing.collector import Sample
 from tests.orchestrator.worker import HOUR, METRICS, MONTH, Bench
 
@@ -109,3 +117,90 @@ def test_i8_b11_a_label_that_no_database_keeps_holds_no_scope(database):
     assert len(kept) == 4
     assert {"nul\N{REPLACEMENT CHARACTER}", "half\N{REPLACEMENT CHARACTER}"} < kept
     assert max(map(len, kept)) == 4096
+
+
+HANGING = """
+import time
+from decimal import Decimal
+
+for points in data["usage"].values():
+    for point in points:
+        if point["groupby"]["project_id"].startswith("a"):
+            time.sleep(1000)
+        point["rating"]["price"] = Decimal(2)
+"""
+
+
+class Timed(Ledger):
+    """A ledger that says when it has recorded which scopes."""
+
+    def __init__(self, bench):
+        super().__init__(bench.database, bench.storage, bench.clock, "tester")
+        self.begun, self.recorded = monotonic(), {}
+
+    def record(self, batch, ruleset):
+        super().record(batch, ruleset)
+        self.recorded.update((rated.state.identifier, monotonic() - self.begun) for rated in batch)
+
+
+@pytest.fixture
+def scripted():
+    """Makes what rates by a script, so many scopes at a time."""
+    sandboxes = []
+
+    def pricing(text, lanes, **limits):
+        sandboxes.append(Sandbox(Confinement(side_by_side=lanes, memory_bytes=64 << 20, **limits)))
+        return Pricing([("pyscripts", PyscriptsTariff({"1": Script(name="night", text=text)}, sandboxes[-1],
+                                                      "project_id", recheck=0))])
+
+    yield pricing
+    for sandbox in sandboxes:
+        sandbox.close()
+
+
+HUNG = ["a1", "a2", "a3", "a4"]
+HEALTHY = [f"b{number}" for number in range(20)]
+
+
+@pytest.mark.parametrize(("lanes", "wall"), [
+    (4, 6.0),
+    pytest.param(1, 12.0, marks=pytest.mark.slow),
+    pytest.param(2, 12.0, marks=pytest.mark.slow),
+])
+def test_i8_b10_healthy_scopes_of_a_batch_are_recorded_before_the_hanging_ones_end(sqlite, scripted, lanes, wall):
+    bench = Bench(sqlite, [*HUNG, *HEALTHY], hours=1)
+    bench.rate = scripted(HANGING, lanes, wall_seconds=wall)
+    bench.worker().discover()
+    bench.ledger = times = Timed(bench)
+    bench.worker().cycle()
+
+    assert set(times.recorded) == set(HEALTHY)
+    assert max(times.recorded.values()) < 0.8 * wall
+    states = bench.states()
+    assert {name for name, state in states.items() if state.error is not None} == set(HUNG)
+    for name in HUNG:
+        assert states[name].error_kind == RATING
+        assert f"script 'night': it ran longer than {wall:g} seconds" in states[name].error
+    assert bench.sums() == {(): (Decimal(4 * len(HEALTHY)), 2 * len(HEALTHY))}
+
+
+def test_i8_b10_side_by_side_comes_to_what_one_after_the_other_comes_to(sqlite, scripted):
+    text = ("for points in data['usage'].values():\n    for point in points:\n"
+            "        point['rating']['price'] = point['vol']['qty'] / 7\n")
+    bench = Bench(sqlite, [f"s{number}" for number in range(30)], hours=3)
+    bench.rate = scripted(text, 4)
+    bench.worker().drain()
+    price = sum(((hour / 7).quantize(Decimal("1E-12")) for hour in map(Decimal, (1, 2, 3))), Decimal(0))
+    assert bench.sums("project_id") == {(name,): (2 * price, 6) for name in bench.dues()}
+    assert set(bench.dues().values()) == {MONTH + 3 * HOUR}
+
+
+def test_i8_b10_told_to_stop_a_worker_does_not_wait_for_hanging_scripts(sqlite, scripted):
+    bench = Bench(sqlite, [*HUNG, *HEALTHY], hours=1)
+    bench.rate = scripted(HANGING, 2, wall_seconds=60.0)
+    Timer(5, bench.stop.set).start()
+    begun = monotonic()
+    bench.worker().run()
+    assert monotonic() - begun < 12
+    assert {name for name, due in bench.dues().items() if due == MONTH + HOUR} == set(HEALTHY)
+    assert {bench.states()[name].error for name in HUNG} == {None}

@@ -95,8 +95,8 @@ class Bench:
         parts = Parts(
             database=self.database, ledger=self.ledger, newcomers=self.newcomers,
             gatherer=gatherer,
-            processor=Processor(self.ledger, {}, self.stages), reprocessor=reprocessor, gaps=gaps,
-            failures=self.failures,
+            processor=Processor(self.ledger, {}, self.stages, self.stop), reprocessor=reprocessor,
+            gaps=gaps, failures=self.failures,
             rating=lambda: (self.ruleset, self.rate), lease=self.lease, pulse=self.pulse, clock=self.clock,
             stop=self.stop, outages=self.failures.outages, ends=self.ends)
         settings = {"period": HOUR, "wait_periods": 0, "shards": 8, "poll_seconds": 0.01, "discovery": timedelta(0)}

@@ -53,15 +53,16 @@ class Unknown:
 
 
 def accept(tx: Connection, change: int, period: Period, scope_ids: Collection[int] | None) -> None:
-    """From now on an empty answer about ``period`` is believed, for these scopes or (None) for all."""
-    tx.execute(insert(hole), [
-        _row(change, scope_id, period, ACCEPTED) for scope_id in (scope_ids if scope_ids is not None else [None])])
+    """An empty answer about ``period`` is believed from now on, for these scopes or (None) for all."""
+    tx.execute(insert(hole), [_row(change, scope_id, period, ACCEPTED)
+                              for scope_id in (scope_ids if scope_ids is not None else [None])])
 
 
 def accepted(tx: Connection, period: Period) -> set[int | None]:
     """The scopes for which an empty answer about ``period`` is believed; None among them: all."""
     query = select(hole.c.scope_id).where(
-        hole.c.kind == ACCEPTED, hole.c.recorded_to.is_(None), hole.c.begin <= period.begin, hole.c.end >= period.end)
+        hole.c.kind == ACCEPTED, hole.c.recorded_to.is_(None),
+        hole.c.begin <= period.begin, hole.c.end >= period.end)
     return set(tx.execute(query).scalars())
 
 
@@ -77,13 +78,15 @@ def leave(tx: Connection, change: int, kind: str, stretches: Sequence[tuple[int,
 
 
 def close(tx: Connection, change: int, stretches: Iterable[tuple[int, Period]]) -> int:
-    """What is unknown or skipped in these stretches is so no more, as a change rates it, or makes it due again.
+    """What is missing in these stretches is so no more: a change rates it, or makes it due again.
 
     A scope is named once at most.  How many holes were met.
     """
     wanted = dict(stretches)
-    met: list[Row[Any]] = [row for some in _chunks(sorted(wanted)) for row in tx.execute(_missing(some))
-                           if _period(row).overlaps(wanted[row.scope_id])]
+    met: list[Row[Any]] = []
+    for some in _chunks(sorted(wanted)):
+        met += [row for row in tx.execute(_missing(some))
+                if _period(row).overlaps(wanted[row.scope_id])]
     for some in _chunks([row.id for row in met]):
         tx.execute(update(hole).where(hole.c.id.in_(some)).values(recorded_to=change))
     left = [{"scope_id": row.scope_id, "begin": begin, "end": end, "kind": row.kind, "tx": row.tx,
@@ -101,7 +104,8 @@ def unrated(tx: Connection, stretches: Sequence[tuple[int, Period]]) -> list[tup
     """
     if not stretches:
         return []
-    window = Period(min(period.begin for _, period in stretches), max(period.end for _, period in stretches))
+    window = Period(min(period.begin for _, period in stretches),
+                    max(period.end for _, period in stretches))
     undos = select(reprocess_task.c.id).where(reprocess_task.c.kind == UNDO)
     rated: dict[int, list[Period]] = {}
     for some in _chunks([scope_id for scope_id, _ in stretches]):
@@ -128,12 +132,13 @@ def _between(rated: Iterable[Period], period: Period) -> Iterator[Period]:
 
 
 def _row(change: int, scope_id: int | None, period: Period, kind: str) -> dict[str, Any]:
-    return {"scope_id": scope_id, "begin": period.begin, "end": period.end, "kind": kind, "tx": change,
-            "recorded_from": change, "tries": 0, "retry_at": None}
+    return {"scope_id": scope_id, "begin": period.begin, "end": period.end, "kind": kind,
+            "tx": change, "recorded_from": change, "tries": 0, "retry_at": None}
 
 
 def _missing(scope_ids: Collection[int]) -> Select[Any]:
-    return select(hole).where(hole.c.recorded_to.is_(None), hole.c.kind.in_(MISSING), hole.c.scope_id.in_(scope_ids))
+    return select(hole).where(hole.c.recorded_to.is_(None), hole.c.kind.in_(MISSING),
+                              hole.c.scope_id.in_(scope_ids))
 
 
 def _around(row: Row[Any], period: Period) -> Iterator[tuple[datetime, datetime]]:
@@ -154,8 +159,10 @@ def _period(row: Any) -> Period:
 def known(tx: Connection, kinds: Collection[str] = MISSING) -> list[Hole]:
     """The holes that there are, by scope and begin."""
     query = (select(hole, scope.c.identifier, ledger_tx.c.at, ledger_tx.c.author, ledger_tx.c.reason)
-             .join(ledger_tx, ledger_tx.c.id == hole.c.tx).outerjoin(scope, scope.c.id == hole.c.scope_id)
-             .where(hole.c.kind.in_(kinds), _there(None)).order_by(scope.c.identifier, hole.c.begin))
+             .join(ledger_tx, ledger_tx.c.id == hole.c.tx)
+             .outerjoin(scope, scope.c.id == hole.c.scope_id)
+             .where(hole.c.kind.in_(kinds), _there(None))
+             .order_by(scope.c.identifier, hole.c.begin))
     return [Hole(row.identifier, _period(row), row.kind, row.tx, row.at, row.author, row.reason)
             for row in tx.execute(query)]
 
@@ -178,11 +185,16 @@ def extents(tx: Connection) -> dict[str, Extent]:
 
 def stretches(tx: Connection, scopes: Collection[str] | None, window: Period | None,
               as_of: int | None) -> list[Stretch]:
-    """What is missing (``as_of``: was, after that change of the ledger) of these scopes (None: of all) in a window."""
+    """What is missing of these scopes (None: of all) in a window.
+
+    ``as_of``: what was, after that change of the ledger.
+    """
     same = (hole.c.begin, hole.c.end, hole.c.kind)
     query = (select(*same, scope.c.identifier, func.count().over(partition_by=same).label("scopes"),
-                    func.row_number().over(partition_by=same, order_by=scope.c.identifier).label("place"))
-             .join(scope, scope.c.id == hole.c.scope_id).where(hole.c.kind.in_(MISSING), _there(as_of)))
+                    func.row_number().over(partition_by=same, order_by=scope.c.identifier)
+                    .label("place"))
+             .join(scope, scope.c.id == hole.c.scope_id)
+             .where(hole.c.kind.in_(MISSING), _there(as_of)))
     if window is not None:
         query = query.where(hole.c.begin < window.end, hole.c.end > window.begin)
     if scopes is not None:
@@ -190,15 +202,19 @@ def stretches(tx: Connection, scopes: Collection[str] | None, window: Period | N
     placed = query.subquery()
     names: dict[tuple[Period, str, int], list[str]] = {}
     for row in tx.execute(select(placed).where(placed.c.place <= NAMED).order_by(placed.c.place)):
-        period = _period(row) if window is None else Period(max(row.begin, window.begin), min(row.end, window.end))
+        period = _period(row)
+        if window is not None:
+            period = Period(max(row.begin, window.begin), min(row.end, window.end))
         names.setdefault((period, row.kind, row.scopes), []).append(row.identifier)
-    return joined(Stretch(period, kind, tuple(some), count) for (period, kind, count), some in names.items())
+    return joined(Stretch(period, kind, tuple(some), count)
+                  for (period, kind, count), some in names.items())
 
 
 def _there(as_of: int | None) -> ColumnElement[bool]:
     if as_of is None:
         return hole.c.recorded_to.is_(None)
-    return and_(hole.c.recorded_from <= as_of, or_(hole.c.recorded_to.is_(None), hole.c.recorded_to > as_of))
+    return and_(hole.c.recorded_from <= as_of,
+                or_(hole.c.recorded_to.is_(None), hole.c.recorded_to > as_of))
 
 
 def missing(tx: Connection, scope_ids: Collection[int], period: Period) -> set[int]:
@@ -208,25 +224,30 @@ def missing(tx: Connection, scope_ids: Collection[int], period: Period) -> set[i
 
 
 def filled(tx: Connection, changes: Mapping[int, int], period: Period) -> set[int]:
-    """Those of these scopes (with a change of the ledger each) whose change has closed a hole in the period."""
-    query = select(hole).where(hole.c.recorded_to.in_(set(changes.values())), hole.c.kind.in_(MISSING))
+    """Those of these scopes, with a change of the ledger each, whose change has closed a hole there."""
+    if not changes:
+        return set()
+    query = select(hole).where(hole.c.recorded_to.in_(set(changes.values())),
+                               hole.c.kind.in_(MISSING))
     return {row.scope_id for row in tx.execute(query)
-            if changes.get(row.scope_id) == row.recorded_to and _period(row).overlaps(period)} if changes else set()
+            if changes.get(row.scope_id) == row.recorded_to and _period(row).overlaps(period)}
 
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """The holes that a change has left: from the first begin to the last end, to so many scopes (0: to all)."""
+    """The holes that a change has left: the time they are in, and to how many scopes (0: to all)."""
 
     period: Period
     scopes: int
 
 
-def left(tx: Connection, changes: Sequence[int], scope_ids: Collection[int] | None) -> dict[int, Left]:
-    """What these changes have left to these scopes (None: to any), or to all scopes at once; by change."""
+def left(tx: Connection, changes: Sequence[int],
+         scope_ids: Collection[int] | None) -> dict[int, Left]:
+    """What these changes have left to these scopes (None: to any), or to all at once; by change."""
     found: dict[int, Left] = {}
     for some in _chunks(changes):
-        query = select(hole.c.tx, func.min(hole.c.begin).label("begin"), func.max(hole.c.end).label("end"),
+        query = select(hole.c.tx, func.min(hole.c.begin).label("begin"),
+                       func.max(hole.c.end).label("end"),
                        func.count(distinct(hole.c.scope_id)).label("scopes")).where(
             hole.c.tx.in_(some), hole.c.recorded_from == hole.c.tx).group_by(hole.c.tx)
         if scope_ids is not None:
@@ -239,11 +260,12 @@ def left(tx: Connection, changes: Sequence[int], scope_ids: Collection[int] | No
 
 
 def unknown(tx: Connection, now: datetime) -> list[Unknown]:
-    """The unknown holes whose source may be asked now, oldest first; not those that a task is about."""
+    """The unknown holes whose source may be asked now, oldest first; none that a task is about."""
     task = select(reprocess_task.c.id).where(
         reprocess_task.c.scope_id == hole.c.scope_id, reprocess_task.c.ended_at.is_(None),
         reprocess_task.c.begin < hole.c.end, reprocess_task.c.end > hole.c.begin)
-    query = (select(hole, scope.c.identifier, scope.c.shard_hash).join(scope, scope.c.id == hole.c.scope_id)
+    query = (select(hole, scope.c.identifier, scope.c.shard_hash)
+             .join(scope, scope.c.id == hole.c.scope_id)
              .where(hole.c.recorded_to.is_(None), hole.c.kind == UNKNOWN, scope.c.active == 1,
                     or_(hole.c.retry_at.is_(None), hole.c.retry_at <= now), ~task.exists())
              .order_by(hole.c.begin, hole.c.scope_id))
@@ -256,7 +278,8 @@ def postpone(tx: Connection, tried: Mapping[int, datetime]) -> None:
     if tried:
         tx.execute(update(hole).where(hole.c.id == bindparam("hole_id")).values(
             tries=hole.c.tries + 1, retry_at=bindparam("again_at")),
-            [{"hole_id": number, "again_at": retry_at} for number, retry_at in sorted(tried.items())])
+            [{"hole_id": number, "again_at": retry_at}
+             for number, retry_at in sorted(tried.items())])
 
 
 def hasten(tx: Connection, scope_ids: Collection[int]) -> None:

@@ -1,4 +1,4 @@
-"""A hole: a stretch of time of which the ledger does not know a scope's usage, and why it does not."""
+"""A hole: a stretch of time of which the ledger does not know a scope's usage, and why."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ from cloudkitty_like.domain.period import Period
 
 ACCEPTED, UNKNOWN, SKIPPED = "accepted", "unknown", "skipped"
 MISSING = (UNKNOWN, SKIPPED)
-"""The kinds of which nothing is rated.  What is accepted is rated, as empty where the source has nothing."""
+"""The kinds of which nothing is rated.  What is accepted is rated, as empty where there is no data."""
 SHOWN, NAMED = 20, 5
 """How many stretches of time are told, and scopes of each."""
 
@@ -28,15 +28,15 @@ class Hole:
 
 
 def merged(holes: Iterable[Hole]) -> list[Hole]:
-    """The same with those that follow each other in one scope, of one kind and author, as one; by scope and begin.
+    """The same with those that follow each other in one scope, of one kind and author, as one.
 
-    The change of the first of them stands for all.
+    By scope and begin; the change of the first of them stands for all.
     """
     joined: list[Hole] = []
     for hole in sorted(holes, key=lambda hole: (hole.scope or "", hole.kind, hole.period)):
         last = joined[-1] if joined else None
-        if (last is not None and (last.scope, last.kind, last.author) == (hole.scope, hole.kind, hole.author)
-                and last.period.end == hole.period.begin):
+        if last is not None and last.period.end == hole.period.begin and (
+                last.scope, last.kind, last.author) == (hole.scope, hole.kind, hole.author):
             joined[-1] = replace(last, period=Period(last.period.begin, hole.period.end))
         else:
             joined.append(hole)
@@ -85,8 +85,9 @@ def joined(stretches: Iterable[Stretch]) -> list[Stretch]:
 
 
 def sentences(found: Sequence[Stretch]) -> list[str]:
-    """What is not in figures about these scopes and times; a line for each stretch, and one for those beyond some."""
-    lines = [f"{stretch.period} is {stretch.kind}, of {_named(stretch)}" for stretch in found[:SHOWN]]
+    """What is not in some figures: a line for each stretch, and one for those beyond SHOWN."""
+    lines = [f"{stretch.period} is {stretch.kind}, of {_named(stretch)}"
+             for stretch in found[:SHOWN]]
     if len(found) > SHOWN:
         lines.append(f"{len(found) - SHOWN} more stretches of time are unknown or skipped")
     return lines

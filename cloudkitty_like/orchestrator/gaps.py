@@ -1,4 +1,4 @@
-"""Periods in which the source gave no sign of life: waited for, left behind as unknown, and asked about again."""
+"""Periods in which the source gave no sign of life: waited for, left behind, asked about again."""
 from __future__ import annotations
 
 import logging
@@ -25,7 +25,7 @@ SILENT = "the source had no sign of life"
 
 @dataclass(frozen=True, slots=True)
 class GapPolicy:
-    """Whether rating goes on past a gap that ended so long ago, and after which pauses the source is asked again."""
+    """Whether rating goes on past a gap that ended so long ago, and when the source is asked again."""
 
     skip: bool = False
     after: timedelta = timedelta(hours=4)
@@ -34,15 +34,16 @@ class GapPolicy:
 
 
 class Gaps:
-    """Decides about silent periods of one worker.  A gap is one after which the source lives again."""
+    """Decides about silent periods.  One after which the source lives again is a gap."""
 
-    def __init__(self, holes: Holes, gatherer: Gatherer, begins: Callable[[Period], datetime | None],
+    def __init__(self, holes: Holes, gatherer: Gatherer,
+                 begins: Callable[[Period], datetime | None],
                  policy: GapPolicy, latest: Callable[[], datetime]) -> None:
-        """``begins``: the first sign of life in a window; ``latest``: the end of the last period that is complete."""
+        """``begins``: the first sign of life in a window; ``latest``: the end of complete periods."""
         self._holes, self._gatherer, self._begins = holes, gatherer, begins
         self._policy, self._latest = policy, latest
-        self._looked: tuple[datetime, datetime] | None = None      # from where, and the sign of life seen
-        self._warned: datetime | None = None                       # of the gap that ends with this sign of life
+        self._looked: tuple[datetime, datetime] | None = None      # from where, and what was seen
+        self._warned: datetime | None = None       # of the gap that ends with this sign of life
 
     # --- live rating -----------------------------------------------------------------------------
 
@@ -59,7 +60,7 @@ class Gaps:
             outcome.failed += [(state, SOURCE, error) for state in waiting]
 
     def left_behind(self, period: Period, silent: Sequence[ScopeState]) -> set[int]:
-        """Leave the period unknown where that is the policy and it is a gap that is old; the ids of the scopes moved.
+        """Leave the period unknown where it is an old gap and that is the policy; which scopes moved.
 
         Raises Stopped.
         """
@@ -74,34 +75,40 @@ class Gaps:
         if moved:
             # One line for a gap, not one for each of its periods.
             LOG.log(logging.DEBUG if self._warned == life else logging.WARNING,
-                    "%s from %s to %s: rating goes on past it, which stays unknown until the source knows it",
+                    "%s from %s to %s: rating goes on past it, which stays unknown until the "
+                    "source knows it",
                     SILENT, instant(period.begin), instant(life))
             self._warned = life
         return moved
 
     def error(self, period: Period, silent: Sequence[str]) -> Unavailable:
-        """Why a silent period waits, with the command that says that these scopes used nothing.  Raises Stopped."""
+        """Why a silent period waits, with the command that says that these scopes used nothing.
+
+        Raises Stopped.
+        """
         life = self._life_after(period)
         end = period.end if life is None else Period.containing(life, period.length).begin
         which = shlex.quote(silent[0]) if len(silent) == 1 else "--all"
         command = (f"cloudkitty-like scopes accept-empty {which} --begin {instant(period.begin)} "
                    f"--end {instant(end)} --reason 'WHY'")
         skipped = "" if life is None else (
-            f"; rating goes on past it, and it stays unknown, with: cloudkitty-like scopes reset {which} "
-            f"--to {instant(end)} --reason 'WHY'; or always, with [orchestrator] gap_policy = {SKIP}")
+            "; rating goes on past it, which is then skipped, with: cloudkitty-like scopes reset "
+            f"{which} --to {instant(end)} --reason 'WHY'; or by itself, as unknown, with "
+            f"[orchestrator] gap_policy = {SKIP}")
         return Unavailable(
             f"the source has no sign of life in {period}: no data cannot be told from no usage",
             hint=f"where nothing was used, say so: {command}{skipped}")
 
     def _life_after(self, period: Period) -> datetime | None:
-        """The first sign of life in the complete periods after one; None without one, or without an answer."""
+        """The first sign of life in the complete periods after one; None: there is none, or no answer."""
         if self._looked is not None and self._looked[0] <= period.end <= self._looked[1]:
             return self._looked[1]
         latest = self._latest()
         if latest <= period.end:
             return None
         try:
-            life: datetime | None = self._gatherer.ask(lambda: self._begins(Period(period.end, latest)))
+            life: datetime | None = self._gatherer.ask(
+                lambda: self._begins(Period(period.end, latest)))
         except Error as error:
             LOG.info("looking for a sign of life after %s: %s", period, error)
             return None
@@ -112,7 +119,7 @@ class Gaps:
     # --- what is unknown -------------------------------------------------------------------------
 
     def ask_again(self, turn: Turn) -> int:
-        """Ask the source again about what is unknown of scopes in our shards; how many tasks rate what it knows now.
+        """Ask the source again about what is unknown in our shards; how many tasks rate what it knows.
 
         Oldest first, a period at least, and more while there is time and
         nothing live is due.  Raises Stopped.
@@ -136,15 +143,18 @@ class Gaps:
         return made
 
     def _postpone(self, asked: Sequence[Unknown]) -> None:
-        """Ask again later; about those with a task too, which would be back at once should somebody cancel it."""
+        """Ask again later; also where there is a task now, should somebody cancel it."""
         now, policy = self._holes.clock(), self._policy
-        self._holes.postpone({hole.id: now + back_off(hole.tries + 1, first=policy.retry_first, most=policy.retry_most)
-                              for hole in asked})
+        self._holes.postpone({
+            hole.id: now + back_off(hole.tries + 1, first=policy.retry_first, most=policy.retry_most)
+            for hole in asked})
 
-    def _told(self, period: Period, holes: Sequence[Unknown], everybody: Sequence[str]) -> tuple[Collection[int], bool]:
-        """The ids of those holes that the source knows now; and whether it answered about none of them."""
+    def _told(self, period: Period, holes: Sequence[Unknown],
+              everybody: Sequence[str]) -> tuple[Collection[int], bool]:
+        """The ids of those holes that the source knows now; and whether it failed about all."""
         names = {hole.scope for hole in holes}
-        usage = self._gatherer.usage(period, sorted(names), [name for name in everybody if name not in names])
+        others = [name for name in everybody if name not in names]
+        usage = self._gatherer.usage(period, sorted(names), others)
         accepted = self._holes.accepted(period) if usage.unproven else set()
         told = {hole.id for hole in holes if hole.scope not in usage.failed
                 and not usage.silent(hole.scope, hole.scope_id, accepted)}

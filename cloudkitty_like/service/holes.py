@@ -44,18 +44,19 @@ class Holes:
             return rows.extents(tx)
 
     def of_query(self, query: Query) -> list[Stretch]:
-        """What is missing from the answer to a query: of its scopes, within its window, as of its change."""
+        """What is missing from the answer to a query: of its scopes, in its window, as of its change."""
         with self.database.read() as tx:
             return rows.stretches(tx, query.scopes, query.period, query.as_of)
 
     def accepted(self, period: Period) -> set[int | None]:
-        """The ids of the scopes for which an empty answer about the period is believed; None among them: all."""
+        """The ids of the scopes for which an empty answer is believed; None among them: all."""
         with self.database.read() as tx:
             return rows.accepted(tx, period)
 
     # --- gaps ------------------------------------------------------------------------------------
 
-    def leave(self, period: Period, states: Sequence[ScopeState], reason: str, retry_at: datetime) -> set[int]:
+    def leave(self, period: Period, states: Sequence[ScopeState], reason: str,
+              retry_at: datetime) -> set[int]:
         """Rating goes on past a period of which nothing is known; the ids of the scopes that do.
 
         Those that somebody else has moved meanwhile are left alone, and a period
@@ -69,8 +70,10 @@ class Holes:
             mine = [step for step in steps if step.scope_id not in overtaken]
             if mine:
                 index.advance(tx, mine)
-                change = index.open_tx(tx, at=self.clock(), author=self.author, cause=GAP, reason=reason)
-                rows.leave(tx, change, UNKNOWN, rows.unrated(tx, [(step.scope_id, period) for step in mine]), retry_at)
+                change = index.open_tx(tx, at=self.clock(), author=self.author, cause=GAP,
+                                       reason=reason)
+                unrated = rows.unrated(tx, [(step.scope_id, period) for step in mine])
+                rows.leave(tx, change, UNKNOWN, unrated, retry_at)
             return {step.scope_id for step in mine}
 
         return self.database.transact(work)
@@ -81,11 +84,11 @@ class Holes:
             return rows.unknown(tx, self.clock())
 
     def postpone(self, tried: Mapping[int, datetime]) -> None:
-        """The source knows no more about these holes, by id, than before; when it is asked again."""
+        """When the source is asked again about these holes, by id."""
         self.database.transact(lambda tx: rows.postpone(tx, tried))
 
     def fill(self, known: Iterable[tuple[int, Period]]) -> int:
-        """Ask for these periods of scopes, of which the source knows now, to be rated; how many tasks that makes.
+        """Ask for these periods of scopes, which the source knows now, to be rated; how many tasks.
 
         What is no hole any more, or is waiting already, is left out.
         """

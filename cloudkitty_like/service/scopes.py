@@ -43,10 +43,10 @@ class Which:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What a reset did to scopes, as they were before it: rated again from ``begin`` on, or forward over holes to it.
+    """What a reset did to scopes, as they were before it.
 
-    ``starting``: those that had not started, and will there.  ``skipped``: the
-    holes that were left.
+    ``back``: rated again from ``begin`` on.  ``forward``: taken there over the
+    holes ``skipped``.  ``starting``: those that had not started, and will there.
     """
 
     begin: datetime
@@ -57,11 +57,15 @@ class Moved:
 
 
 class Scopes:
-    """The scopes of one ledger, whose periods have ``length`` and are complete so many periods after their end."""
+    """The scopes of one ledger, whose periods have ``length``.
+
+    Periods are complete ``wait_periods`` after their end.
+    """
 
     def __init__(self, database: Database, clock: Callable[[], datetime], length: timedelta,
                  wait_periods: int = 0) -> None:
-        self._database, self._clock, self._length, self._wait_periods = database, clock, length, wait_periods
+        self._database, self._clock = database, clock
+        self._length, self._wait_periods = length, wait_periods
 
     def states(self) -> list[ScopeState]:
         """All of them, by id."""
@@ -121,23 +125,25 @@ class Scopes:
     def _moved(self, states: Sequence[ScopeState], begin: datetime) -> Moved:
         latest = self.complete_to()
         if begin > latest:
-            raise Invalid(f"{instant(begin)} is beyond the last period that is complete, which ends at "
-                          f"{instant(latest)}: it can only be reset to then or earlier")
-        return Moved(begin, tuple(state for state in states if state.due is not None and state.due >= begin),
-                     tuple(state for state in states if state.due is not None and state.due < begin),
-                     tuple(state for state in states if state.due is None))
+            raise Invalid(f"{instant(begin)} is beyond the last period that is complete, which "
+                          f"ends at {instant(latest)}: it can only be reset to then or earlier")
+        started = [(state, state.due) for state in states if state.due is not None]
+        return Moved(begin, [state for state, due in started if due >= begin],
+                     [state for state, due in started if due < begin],
+                     [state for state in states if state.due is None])
 
     def complete_to(self) -> datetime:
-        """The end of the last period that is over and whose source was given its time to complete it."""
-        return Period.containing(self._clock() - self._wait_periods * self._length, self._length).begin
+        """The end of the last period that is over and that the source had its time to complete."""
+        latest = self._clock() - self._wait_periods * self._length
+        return Period.containing(latest, self._length).begin
 
     def _skip(self, tx: Connection, moved: Moved, author: str, reason: str) -> list[Stretch]:
-        """Take scopes forward; the holes left.  What was rated before they were taken back stays, and is none."""
+        """Take scopes forward; the holes left.  What is rated there already stays, and is none."""
         if not moved.forward:
             return []
         if not reason.strip():
-            raise Invalid(f"reason: {_named([state.identifier for state in moved.forward])} would not be rated up to "
-                          f"{instant(moved.begin)}: say why")
+            names = _named([state.identifier for state in moved.forward])
+            raise Invalid(f"reason: {names} would not be rated up to {instant(moved.begin)}: say why")
         change = self._change(tx, moved.forward, moved.begin, author, SKIP, reason)
         left = _skipped(tx, moved)
         holes.leave(tx, change, SKIPPED, left)
@@ -145,7 +151,7 @@ class Scopes:
         return _told(moved, left)
 
     def _take_back(self, tx: Connection, moved: Moved, author: str, reason: str) -> None:
-        """Take scopes back, over their holes too, which are due again; and tell new ones where to start."""
+        """Take scopes back, over their holes too, which are due again; new ones start there."""
         states = (*moved.back, *moved.starting)
         if not states:
             return
@@ -155,8 +161,8 @@ class Scopes:
         rows.set_due(tx, [state.id for state in moved.back], moved.begin)
         rows.set_start(tx, [state.id for state in moved.starting], moved.begin)
 
-    def _change(self, tx: Connection, states: Sequence[ScopeState], begin: datetime, author: str, cause: str,
-                reason: str) -> int:
+    def _change(self, tx: Connection, states: Sequence[ScopeState], begin: datetime, author: str,
+                cause: str, reason: str) -> int:
         names = _named([state.identifier for state in states])
         change = index.open_tx(tx, at=self._clock(), author=author, cause=cause,
                                reason=f"{names} to {instant(begin)}: {reason}")
@@ -238,7 +244,8 @@ class Scopes:
                                    reason=f"{period}: {reason}")
             holes.accept(tx, change, period, None if identifiers is None else [state.id for state in states])
             rows.clear(tx, [state.id for state in states if state.error_kind == rows.SOURCE])
-            holes.hasten(tx, [state.id for state in states])       # what was left behind is rated as empty now
+            # What was left behind is rated as empty now.
+            holes.hasten(tx, [state.id for state in states])
 
         self._database.transact(work)
 

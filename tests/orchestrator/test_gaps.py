@@ -30,6 +30,10 @@ class Site(Bench):
         self.policy = GapPolicy(skip=skip, after=timedelta(hours=after), retry_first=timedelta(minutes=1))
         self.desk = Reprocessing(database, self.clock, HOUR)
 
+    def worker(self, **tempo):
+        """One with time: how much it asks at a time does not depend on how busy the machine is."""
+        return super().worker(**{"slice_seconds": 60.0, **tempo})
+
     def left(self, kinds=MISSING):
         return {(hole.scope, hole.kind, (hole.period.begin - MONTH) // HOUR, (hole.period.end - MONTH) // HOUR)
                 for hole in self.holes.known(kinds)}

@@ -12,8 +12,8 @@ branch_labels = None
 depends_on = None
 
 ACCEPTED = sa.table("accepted_gap", *map(sa.column, ("id", "scope_id", "begin", "end", "tx")))
-HOLE = sa.table("hole", *map(sa.column, ("id", "scope_id", "begin", "end", "kind", "tx", "recorded_from",
-                                         "recorded_to")))
+HOLE = sa.table("hole", *map(sa.column, ("id", "scope_id", "begin", "end", "kind", "tx",
+                                         "recorded_from", "recorded_to")))
 SCOPE = sa.table("scope", sa.column("id"), sa.column("due"))
 
 
@@ -36,13 +36,14 @@ def upgrade() -> None:
     op.create_index(None, "hole", ["recorded_to"])
     op.execute(sa.insert(HOLE).from_select(
         ["scope_id", "begin", "end", "kind", "tx", "recorded_from"],
-        sa.select(ACCEPTED.c.scope_id, ACCEPTED.c.begin, ACCEPTED.c.end, sa.literal_column("'accepted'"), ACCEPTED.c.tx,
-                  ACCEPTED.c.tx).order_by(ACCEPTED.c.id)))
+        sa.select(ACCEPTED.c.scope_id, ACCEPTED.c.begin, ACCEPTED.c.end,
+                  sa.literal_column("'accepted'"), ACCEPTED.c.tx, ACCEPTED.c.tx)
+        .order_by(ACCEPTED.c.id)))
     op.drop_table("accepted_gap")
 
 
 def downgrade() -> None:
-    """What is accepted stays so; a scope goes back to its first other hole, which a release before does not know."""
+    """What is accepted stays so; a scope goes back to its first other hole, to be rated there."""
     op.create_table(
         "accepted_gap",
         sa.Column("id", Serial, primary_key=True, autoincrement=True),
@@ -57,6 +58,7 @@ def downgrade() -> None:
         sa.select(HOLE.c.scope_id, HOLE.c.begin, HOLE.c.end, HOLE.c.tx).where(
             there, HOLE.c.kind == sa.literal_column("'accepted'")).order_by(HOLE.c.id)))
     first = sa.select(sa.func.min(HOLE.c.begin)).where(
-        there, HOLE.c.kind != sa.literal_column("'accepted'"), HOLE.c.scope_id == SCOPE.c.id).scalar_subquery()
+        there, HOLE.c.kind != sa.literal_column("'accepted'"),
+        HOLE.c.scope_id == SCOPE.c.id).scalar_subquery()
     op.execute(sa.update(SCOPE).where(first < SCOPE.c.due).values(due=first))
     op.drop_table("hole")

@@ -1,6 +1,11 @@
 """Scopes: how far they are, what is wrong with them, and what an operator does about it."""
 from __future__ import annotations
 
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+from cloudkitty_like.db import scopes as rows
+from cloudkitty_like.db.engine import Database
 from tests.cli.small import LAST, Site
 
 
@@ -18,23 +23,27 @@ def test_what_is_known_of_every_scope_is_listed(site: Site) -> None:
 
 def test_an_error_is_told_once_below_the_table_with_what_can_be_done(site: Site) -> None:
     site.rated()
-    ran = site.spawn("processor", "--once")        # beyond the file's end nothing is known
-    assert ran.code == 0
+    now = datetime.now(UTC)
+    with closing(Database(f"sqlite:///{site.path}/state.sqlite")) as database, database.write() as tx:
+        rows.fail(tx, [rows.Failure(state.id, state.due, rows.SOURCE, "it is silent\nscopes accept-empty",
+                                    now + timedelta(hours=1)) for state in rows.everything(tx)], now)
     out = site.here.ok("scopes", "list")
-    assert out.count("no sign of life in 2026-03-02T04:00:00Z to 2026-03-02T05:00:00Z") == 1
-    assert "\nalpha, beta:\n  the source has no sign of life" in out
-    assert "scopes accept-empty" in out
+    assert out.count("it is silent") == 1
+    assert "\nalpha, beta:\n  it is silent\n  scopes accept-empty\n" in out
     assert {state for state, _ in states(site).values()} == {"failing"}
     assert "0 scopes" not in site.here.ok("scopes", "retry", "--all")
     assert {state for state, _ in states(site).values()} == {"ok"}
 
 
-def test_what_was_accepted_as_empty_is_rated_as_empty_and_no_more(site: Site) -> None:
+def test_what_is_accepted_as_empty_beyond_the_end_of_the_source_is_not_rated(site: Site) -> None:
     site.rated()
-    site.here.ok("scopes", "accept-empty", "alpha", "--begin", LAST, "--end", "2026-03-02T06:00", "--reason", "moved")
+    site.here.ok("scopes", "accept-empty", "alpha", "--begin", LAST, "--end", "2026-03-02T06:00",
+                 "--reason", "moved")
     site.spawn("processor", "--once")
-    assert states(site) == {"alpha": ("failing", "2026-03-02T05:00:00Z"), "beta": ("failing", "2026-03-02T03:00:00Z")}
+    assert states(site) == dict.fromkeys(("alpha", "beta"), ("ok", "2026-03-02T03:00:00Z"))
     assert [row["points"] for row in site.here.json("report", "--by", "scope")] == [3, 3]
+    (hole,) = site.here.json("scopes", "holes")
+    assert (hole["scope"], hole["kind"]) == ("alpha", "accepted")
 
 
 def test_a_scope_is_rated_again_from_where_it_is_reset_to(site: Site) -> None:

@@ -1,4 +1,5 @@
-"""The configuration of an installation as one file of a state directory, with the files that it names; for backups."""
+"""The configuration as one file of a state directory, with the files it names; for backups."""
+
 from __future__ import annotations
 
 import os
@@ -16,10 +17,10 @@ from cloudkitty_like.service.archive import fits
 
 HERE = "$state_path"
 METRICS = "metrics.yml"
-LARGEST_FILE = 16 << 20         # bytes of a file that is taken along
+LARGEST_FILE = 16 << 20  # bytes of a file that is taken along
 SECRET = re.compile(r"(password|passwd|secret|secret_key|token|api_?key)$")
 SECRET_FILE = re.compile(r"(htpasswd|users|password|token|secret)_?file$|^keyfile$|_key_?file$")
-NOT_TAKEN = {"DEFAULT"}         # its files are logs
+NOT_TAKEN = {"DEFAULT"}  # its files are logs
 VARIABLE = re.compile(r"OS_([A-Z0-9_]+?)__([A-Z0-9_]+)")
 
 Sections = dict[str, dict[str, list[str]]]
@@ -31,10 +32,10 @@ class Exported:
     """The options as they are to be written, the files that go along, and what does not."""
 
     sections: Sections
-    files: dict[str, Path] = field(default_factory=dict)       # by their names in the state directory
-    without: list[str] = field(default_factory=list)           # secrets that were left out: [group] option
-    left_out: list[str] = field(default_factory=list)          # files that were, and why
-    verbatim: str | None = None                                # the text of the only file, where nothing in it changes
+    files: dict[str, Path] = field(default_factory=dict)  # by their names in the state directory
+    without: list[str] = field(default_factory=list)  # secrets that were left out: [group] option
+    left_out: list[str] = field(default_factory=list)  # files that were, and why
+    verbatim: str | None = None  # the text of the only file, where nothing in it changes
 
     @property
     def text(self) -> str:
@@ -42,22 +43,33 @@ class Exported:
         if self.verbatim is not None:
             return self.verbatim
         return "".join(
-            f"[{group}]\n" + "".join(f"{name} = {value}\n".replace("\n", "\n    ").rstrip() + "\n"
-                                     for name, values in options.items() for value in values) + "\n"
-            for group, options in self.sections.items() if options)
+            f"[{group}]\n"
+            + "".join(
+                f"{name} = {value}\n".replace("\n", "\n    ").rstrip() + "\n"
+                for name, values in options.items()
+                for value in values
+            )
+            + "\n"
+            for group, options in self.sections.items()
+            if options
+        )
 
 
-def exported(conf: cfg.ConfigOpts, places: dict[tuple[str, str], str], *, secrets: bool) -> Exported:
+def exported(
+    conf: cfg.ConfigOpts, places: dict[tuple[str, str], str], *, secrets: bool
+) -> Exported:
     """The configuration as it is to stand in another state directory.
 
-    ``places``: values, as written into a file, of options that say where this installation keeps its own state.
+    ``places``: values, as written into a file, of options that say where the state is kept.
     ``secrets``: keep passwords, tokens and the files that hold them.
     """
     read = _files(conf)
     result = Exported({group: dict(options) for group, options in read.items()})
     for (group, name), value in _environment():
         result.sections.setdefault(group, {})[name] = [value]
-    result.sections.get("DEFAULT", {}).pop("state_path", None)         # from now on the directory of this file
+    result.sections.get("DEFAULT", {}).pop(
+        "state_path", None
+    )  # from now on the directory of this file
     for (group, name), value in places.items():
         result.sections.setdefault(group, {})[name] = [value]
     if not secrets:
@@ -85,13 +97,17 @@ def _files(conf: cfg.ConfigOpts) -> Sections:
 
 def _environment() -> Iterator[tuple[tuple[str, str], str]]:
     """What variables of the environment say about options that are ours; they win over files."""
-    known = {(group.upper(), opt.dest.upper()): (group, opt.dest) for group, opts in _known_opts() for opt in opts}
+    known = {
+        (group.upper(), opt.dest.upper()): (group, opt.dest)
+        for group, opts in _known_opts()
+        for opt in opts
+    }
     for variable, value in os.environ.items():
         if (match := VARIABLE.fullmatch(variable)) and match.groups() in known:
             yield known[match.group(1), match.group(2)], value
 
 
-# --- secrets ---------------------------------------------------------------------------------------
+# --- secrets ------------------------------------------------------------------------------------
 
 
 def _remove_secrets(result: Exported) -> None:
@@ -102,7 +118,9 @@ def _remove_secrets(result: Exported) -> None:
             if kept != values:
                 result.without.append(f"[{group}] {name}: the password in it")
                 options[name] = kept
-            elif ((group, name) in secret or SECRET.search(name)) and not all("://" in value for value in values):
+            elif ((group, name) in secret or SECRET.search(name)) and not all(
+                "://" in value for value in values
+            ):
                 result.without.append(f"[{group}] {name}")
                 del options[name]
 
@@ -111,7 +129,7 @@ def _known_opts() -> Iterator[tuple[str, list[cfg.Opt]]]:
     try:
         yield from list_opts()
     except Invalid:
-        return          # a plugin that cannot be loaded; secrets are known by their names too
+        return  # a plugin that cannot be loaded; secrets are known by their names too
 
 
 def _without_password(value: str) -> str:
@@ -126,11 +144,11 @@ def _without_password(value: str) -> str:
     return value.replace(parts.netloc, f"{user.partition(':')[0]}@{host}", 1)
 
 
-# --- files -----------------------------------------------------------------------------------------
+# --- files --------------------------------------------------------------------------------------
 
 
 def _take_files(result: Exported, conf: cfg.ConfigOpts, secrets: bool) -> None:
-    """Put the files that options name into the state directory, and let the options name them there."""
+    """Take along the files that options name, and let the options name them there."""
     home = Path(conf.state_path)
     metrics = Path(conf.collect.metrics_conf)
     if metrics.is_file() and not metrics.absolute().is_relative_to(home):
@@ -140,7 +158,11 @@ def _take_files(result: Exported, conf: cfg.ConfigOpts, secrets: bool) -> None:
         result.left_out.append(f"[collect] metrics_conf: {metrics} is not there")
     for group, options in result.sections.items():
         for name, values in options.items():
-            if group in NOT_TAKEN or len(values) != 1 or (values[0] == f"{HERE}/{METRICS}" and METRICS in result.files):
+            if (
+                group in NOT_TAKEN
+                or len(values) != 1
+                or (values[0] == f"{HERE}/{METRICS}" and METRICS in result.files)
+            ):
                 continue
             path = Path(values[0].replace(HERE, str(home)).replace("$$", "$"))
             if path.is_absolute() and path.is_file():

@@ -1,4 +1,5 @@
 """``backup``: the ledger, its configuration and the files that this names, in one archive."""
+
 from __future__ import annotations
 
 import argparse
@@ -23,12 +24,22 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", type=Path, help="the archive to write, for instance rating.tar.gz")
-    parser.add_argument("--with-secrets", action="store_true",
-                        help="keep passwords, tokens and the files that hold them; they are left out otherwise")
-    parser.add_argument("--overwrite", action="store_true", help="replace the archive, if there is one")
-    parser.add_argument("--verify", action="store_true",
-                        help="restore the archive once, aside, and work every total out again from its points")
+    parser.add_argument(
+        "file", metavar="FILE", type=Path, help="the archive to write, for instance rating.tar.gz"
+    )
+    parser.add_argument(
+        "--with-secrets",
+        action="store_true",
+        help="keep passwords, tokens and the files that hold them; they are left out otherwise",
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace the archive, if there is one"
+    )
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="restore the archive once, aside, and work every total out again from its points",
+    )
 
 
 def run(args: argparse.Namespace, app: App) -> int:
@@ -38,7 +49,9 @@ def run(args: argparse.Namespace, app: App) -> int:
     if target.is_dir() or not target.parent.is_dir():
         raise Invalid(f"{args.file}: name a file in a directory that is there")
     if target.exists() and not args.overwrite:
-        raise Conflict(f"{args.file}: it is there already", hint="name another file, or say --overwrite")
+        raise Conflict(
+            f"{args.file}: it is there already", hint="name another file, or say --overwrite"
+        )
     databases = _databases(app)
     export = exported(app.conf, _places(app, databases), secrets=args.with_secrets)
     with aside(target, "backup") as directory:
@@ -63,8 +76,10 @@ def _databases(app: App) -> dict[str, Database]:
 def _places(app: App, databases: dict[str, Database]) -> dict[tuple[str, str], str]:
     """What options say where a restored state directory keeps what this one keeps elsewhere."""
     places = {}
-    for (group, name), file in ((("database", "connection"), state.DATABASE),
-                                (("storage_sqlalchemy", "connection"), POINTS)):
+    for (group, name), file in (
+        (("database", "connection"), state.DATABASE),
+        (("storage_sqlalchemy", "connection"), POINTS),
+    ):
         if file in databases and databases[file].dialect == "sqlite":
             places[group, name] = f"sqlite:///{state.HERE}/{file}"
     if app.conf.orchestrator.coordination_url.startswith("file://"):
@@ -72,33 +87,60 @@ def _places(app: App, databases: dict[str, Database]) -> dict[tuple[str, str], s
     return places
 
 
-def _written(app: App, args: argparse.Namespace, databases: dict[str, Database], export: Exported,
-             directory: Path) -> Manifest:
+def _written(
+    app: App,
+    args: argparse.Namespace,
+    databases: dict[str, Database],
+    export: Exported,
+    directory: Path,
+) -> Manifest:
     """Make the archive in the directory."""
-    from cloudkitty_like.db import snapshot
-    from cloudkitty_like.db.engine import Database
     from cloudkitty_like.service import archive
 
-    counts = snapshot.counts(app.database)
-    content: dict[str, Path | bytes] = {}
-    # The index first: points that are appended meanwhile count for nobody, points that are missing would.
-    copies = [name for name, database in databases.items() if database.dialect == "sqlite"]
-    for name in copies:
-        snapshot.copy(Path(str(databases[name].url.database)), directory / name, _progressed)
-        content[name] = directory / name
-    content |= {**export.files, state.CONFIG: export.text.encode()}     # what makes a directory one of ours comes last
-    if state.DATABASE in copies:
-        made = Database(f"sqlite:///{directory / state.DATABASE}")
-        counts = snapshot.counts(made)
-        made.close()
+    copies, counts = _copied(databases, directory)
     manifest = archive.Manifest(
-        format=archive.FORMAT, software=__version__, schema=app.schema, created_at=instant(app.clock()),
-        database=app.database.dialect, secrets=args.with_secrets, counts=counts, databases=copies,
-        dumps=[_dump_name(args.file, name, database) for name, database in databases.items() if name not in copies],
-        left_out=[*export.left_out, *export.without])
-    descriptor = os.open(directory / "archive", os.O_WRONLY | os.O_CREAT | os.O_EXCL, state.SECRET_MODE)
-    os.close(descriptor)
-    return archive.write(directory / "archive", manifest, content)
+        format=archive.FORMAT,
+        software=__version__,
+        schema=app.schema,
+        created_at=instant(app.clock()),
+        database=app.database.dialect,
+        secrets=args.with_secrets,
+        counts=counts,
+        databases=list(copies),
+        dumps=[
+            _dump_name(args.file, name, database)
+            for name, database in databases.items()
+            if name not in copies
+        ],
+        left_out=[*export.left_out, *export.without],
+    )
+    target = directory / "archive"
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, state.SECRET_MODE))
+    # What makes a directory one of ours comes last.
+    content = {**copies, **export.files, state.CONFIG: export.text.encode()}
+    return archive.write(target, manifest, content)
+
+
+def _copied(
+    databases: dict[str, Database], directory: Path
+) -> tuple[dict[str, Path | bytes], dict[str, int]]:
+    """Copies of the databases that are files, by name, and how much the ledger holds."""
+    from cloudkitty_like.db import snapshot
+    from cloudkitty_like.db.engine import Database
+
+    copies: dict[str, Path | bytes] = {}
+    # The index first: points that are appended meanwhile count for nobody.
+    for name, database in databases.items():
+        if database.dialect == "sqlite":
+            snapshot.copy(Path(str(database.url.database)), directory / name, _progressed)
+            copies[name] = directory / name
+    if state.DATABASE not in copies:
+        return copies, snapshot.counts(databases[state.DATABASE])
+    made = Database(f"sqlite:///{directory / state.DATABASE}")
+    try:
+        return copies, snapshot.counts(made)
+    finally:
+        made.close()
 
 
 def _dump_name(file: Path, name: str, database: Database) -> str:
@@ -111,38 +153,67 @@ def _dump_name(file: Path, name: str, database: Database) -> str:
 
 def _progressed(done: int, pages: int) -> None:
     if sys.stderr.isatty():
-        print(f"\r{done * 100 // max(pages, 1)} %", end="\n" if done == pages else "", file=sys.stderr, flush=True)
+        print(
+            f"\r{done * 100 // max(pages, 1)} %",
+            end="\n" if done == pages else "",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
-def _report(args: argparse.Namespace, manifest: Manifest, databases: dict[str, Database], export: Exported) -> None:
-    from cloudkitty_like.service import dump_commands
-
+def _report(
+    args: argparse.Namespace, manifest: Manifest, databases: dict[str, Database], export: Exported
+) -> None:
     size = args.file.stat().st_size
     counts = manifest.counts
     what = "the ledger, its configuration" if manifest.databases else "the configuration"
-    print(f"{args.file}: {what} and {counted(len(export.files), 'file')} that it names, {size} bytes"
-          + (f"; {counted(counts['scopes'], 'scope')}, {counted(counts['points'], 'point')}, "
-             f"up to change {counts['ledger_changes']} of the ledger." if manifest.databases else "."))
+    print(
+        f"{args.file}: {what} and {counted(len(export.files), 'file')} that it names, {size} bytes"
+        + (
+            f"; {counted(counts['scopes'], 'scope')}, {counted(counts['points'], 'point')}, "
+            f"up to change {counts['ledger_changes']} of the ledger."
+            if manifest.databases
+            else "."
+        )
+    )
     if args.verify and manifest.databases:
         print("It was restored aside, and every total is the sum of its points.")
     for text in export.without:
-        print(f"Without the secret {text}" + ("" if args.with_secrets else " (--with-secrets keeps it)"))
+        print(
+            f"Without the secret {text}"
+            + ("" if args.with_secrets else " (--with-secrets keeps it)")
+        )
     for text in export.left_out:
         print(f"Not in it, back it up on its own: {text}")
-    servers = [(database, _dump_name(args.file, name, database)) for name, database in databases.items()
-               if name not in manifest.databases]
-    if not servers:
+    servers = [
+        (database, _dump_name(args.file, name, database))
+        for name, database in databases.items()
+        if name not in manifest.databases
+    ]
+    if servers:
+        _report_servers(args, servers)
+    else:
         print(f"Bring it back with: {PROGRAM} restore {args.file} --state DIR")
-        return
-    print("\nThe ledger itself is in a server's database. Save it, at any time and while anything runs, with (behind "
-          "'umask 077', so that nobody else can read it):\n")
+
+
+def _report_servers(args: argparse.Namespace, servers: list[tuple[Database, str]]) -> None:
+    """Print the commands that save and bring back what is in databases of servers."""
+    from cloudkitty_like.service import dump_commands
+
+    print(
+        "\nThe ledger itself is in a server's database. Save it, at any time and while anything "
+        "runs, with (behind 'umask 077', so that nobody else can read it):\n"
+    )
     for database, file in servers:
         print(f"  {dump_commands.dump(database, str(args.file.with_name(file)))}")
-    passwords = " and ".join(sorted({dump_commands.PASSWORDS[database.dialect] for database, _ in servers}))
-    print(f"\nIts password, if it asks for one, is read from {passwords}. Bring it back into an empty database with:\n")
+    passwords = " and ".join(
+        sorted({dump_commands.PASSWORDS[database.dialect] for database, _ in servers})
+    )
+    print(
+        f"\nIts password, if it asks for one, is read from {passwords}. "
+        "Bring it back into an empty database with:\n"
+    )
     for database, file in servers:
         for command in dump_commands.load(database, str(args.file.with_name(file))):
             print(f"  {command}")
     print(f"\nand the rest with: {PROGRAM} restore {args.file} --state DIR")
-
-

@@ -1,4 +1,5 @@
 """``restore``: a state directory from an archive of ``backup``, whole or not at all."""
+
 from __future__ import annotations
 
 import argparse
@@ -16,15 +17,23 @@ from cloudkitty_like.domain.text import counted
 if TYPE_CHECKING:
     from cloudkitty_like.service.archive import Archive, Manifest
 
-ROOM = 1.1          # of the size of the members: a file system needs some for itself
+ROOM = 1.1  # of the size of the members: a file system needs some for itself
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", type=Path, help="the archive that 'backup' has written")
-    parser.add_argument("--connection", metavar="URL",
-                        help="the database of a server that its dump was loaded into, where that is another one now")
-    parser.add_argument("--verify", action="store_true", help="work every total out again from its points before it "
-                                                              "is put into place")
+    parser.add_argument(
+        "file", metavar="FILE", type=Path, help="the archive that 'backup' has written"
+    )
+    parser.add_argument(
+        "--connection",
+        metavar="URL",
+        help="the server's database that its dump was loaded into, if it is another one now",
+    )
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="work every total out again from its points before it is put into place",
+    )
 
 
 def run(args: argparse.Namespace, app: None) -> int:
@@ -53,26 +62,39 @@ def _check_target(target: Path) -> None:
     if not target.exists() and not target.is_symlink():
         return
     if (target / state.DATABASE).exists():
-        raise Conflict(f"{target} holds a ledger: nothing was restored",
-                       hint="name another directory with --state, or move this one away first")
+        raise Conflict(
+            f"{target} holds a ledger: nothing was restored",
+            hint="name another directory with --state, or move this one away first",
+        )
     if not target.is_dir() or any(target.iterdir()):
-        raise Conflict(f"{target} is not empty: nothing was restored", hint="name another directory with --state")
+        raise Conflict(
+            f"{target} is not empty: nothing was restored",
+            hint="name another directory with --state",
+        )
 
 
 def _check(archive: Archive, args: argparse.Namespace, directory: Path) -> None:
-    """What the manifest says: a schema that this release knows, room for all of it, a database to name."""
+    """Check what the manifest says: the schema, the room it needs, a database to name."""
     from cloudkitty_like.db import schema
 
     manifest = archive.manifest
     if manifest.schema not in schema.KNOWN:
-        raise Conflict(f"{args.file}: its ledger has the schema {manifest.schema[:20]!r}, which this release does not "
-                       f"know; it knows up to {schema.NEEDED}", hint="install the release that made it, or a newer one")
+        raise Conflict(
+            f"{args.file}: its ledger has the schema {manifest.schema[:20]!r}, "
+            f"which this release does not know; it knows up to {schema.NEEDED}",
+            hint="install the release that made it, or a newer one",
+        )
     needed = int(sum(member.size for member in manifest.members) * ROOM)
     free = shutil.disk_usage(directory).free
     if needed > free:
-        raise Invalid(f"{args.file}: it needs {needed >> 20} MiB, and {free >> 20} MiB are free at {directory.parent}")
+        raise Invalid(
+            f"{args.file}: it needs {needed >> 20} MiB, "
+            f"and {free >> 20} MiB are free at {directory.parent}"
+        )
     if args.connection is not None and (manifest.databases or len(manifest.dumps) != 1):
-        raise Invalid("--connection: the ledger is in the archive itself, not in a server's database")
+        raise Invalid(
+            "--connection: the ledger is in the archive itself, not in a server's database"
+        )
     if state.CONFIG not in {member.name for member in manifest.members}:
         raise Invalid(f"{args.file}: it holds no {state.CONFIG}")
 
@@ -82,8 +104,10 @@ def _connect(made: Path, connection: str) -> None:
     from cloudkitty_like.db.engine import Database
 
     url = Database(connection).url
-    after = state.changed(state.read(made / state.CONFIG), {
-        "database": {"connection": state.literal(url.render_as_string(hide_password=False))}})
+    after = state.changed(
+        state.read(made / state.CONFIG),
+        {"database": {"connection": state.literal(url.render_as_string(hide_password=False))}},
+    )
     if after is not None:
         state.write(made, after)
 
@@ -93,11 +117,14 @@ def _put(made: Path, target: Path) -> None:
     try:
         for path in (*(one for one in made.rglob("*") if one.is_dir()), made):
             _sync(path)
-        made.rename(target)                # also over an empty directory
+        made.rename(target)  # also over an empty directory
         _sync(target.parent)
     except OSError as error:
-        raise Unavailable(f"{target}: {error.strerror}", hint="a directory that is mounted cannot be replaced: name a "
-                                                              "new one in it with --state") from None
+        raise Unavailable(
+            f"{target}: {error.strerror}",
+            hint="a directory that is mounted cannot be replaced: name a "
+            "new one in it with --state",
+        ) from None
 
 
 def _sync(directory: Path) -> None:
@@ -114,21 +141,29 @@ def _report(args: argparse.Namespace, manifest: Manifest, target: Path) -> None:
 
     shown = args.state or STATE
     counts = manifest.counts
-    print(f"{shown}: restored from the backup of {manifest.created_at}, {counted(counts.get('scopes', 0), 'scope')}, "
-          f"{counted(counts.get('points', 0), 'point')}."
-          + (" Every total is the sum of its points." if args.verify else ""))
+    print(
+        f"{shown}: restored from the backup of {manifest.created_at}, "
+        f"{counted(counts.get('scopes', 0), 'scope')}, "
+        f"{counted(counts.get('points', 0), 'point')}."
+        + (" Every total is the sum of its points." if args.verify else "")
+    )
     for text in manifest.left_out:
         print(f"Not in the backup: {text}")
     if manifest.dumps:
         from cloudkitty_like.app import App, read_configuration
 
         app = App(read_configuration([str(target / state.CONFIG)]))
-        print(f"\nIts ledger is in the database {app.database}. If that is to be restored as well:\n")
+        print(
+            f"\nIts ledger is in the database {app.database}. If that is to be restored as well:\n"
+        )
         for dump in manifest.dumps[:1]:
             for command in load(app.database, str(args.file.with_name(dump))):
                 print(f"  {command}")
         app.close()
         print()
     if manifest.schema != schema.NEEDED and not args.verify:
-        print(f"Its schema is {manifest.schema}: bring it up to date with {PROGRAM} dbsync upgrade --state {shown}")
+        print(
+            f"Its schema is {manifest.schema}: bring it up to date with "
+            f"{PROGRAM} dbsync upgrade --state {shown}"
+        )
     print(f"Look at it with: {PROGRAM} status --verify --state {shown}")

@@ -1,4 +1,5 @@
-"""What the arguments of ``standalone`` make of a state directory, and what is wrong with them."""
+"""What the arguments of ``standalone`` make of a state directory."""
+
 from __future__ import annotations
 
 import argparse
@@ -8,33 +9,34 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cloudkitty_like.cli import state
+from cloudkitty_like.cli.setup_problems import contradictions, missing, wrong_values
 from cloudkitty_like.cli.state import HERE, METRICS, PROGRAM, STATE, Settings, literal, merged
 from cloudkitty_like.domain.errors import Error, Invalid
 
 SAMPLE = Path(__file__).parent.parent / "sample"
 SAMPLE_FILES = (METRICS, "usage.csv.gz", "rules.yml")
-WAIT_PERIODS = "1"      # what is scraped at the very end of a period arrives a moment after it
-DAY_SECONDS = 86400
+WAIT_PERIODS = "1"  # what is scraped at the very end of a period arrives a moment after it
 HOST = "127.0.0.1"
 PROMETHEUS = ("collector_prometheus", "fetcher_prometheus")
-SOURCE = ("prometheus", "prometheus_user", "prometheus_password_file", "prometheus_token_file", "prometheus_ca",
-          "scope_label", "file", "metrics", "rules", "period", "guard")
-FILES = ("file", "metrics", "rules", "prometheus_password_file", "prometheus_token_file", "prometheus_ca")
 
 
 def prepare(args: argparse.Namespace) -> None:
     """Write what the arguments say into the state directory; what they do not say stays as it is.
 
-    :raises Error: when anything is wrong with them, with every reason at once, before anything is written.
+    :raises Error: when anything is wrong with them, with every reason, before it writes anything.
     """
     if args.config_file or args.config_dir:
-        raise Invalid("standalone keeps its configuration in its state directory: use --state DIR instead")
+        raise Invalid(
+            "standalone keeps its configuration in its state directory: use --state DIR instead"
+        )
     args.state = args.state or STATE
     state.check_name(args.state)
     before = state.read(args.state / state.CONFIG)
     if args.relocate:
         if not before.sections():
-            raise Invalid(f"--relocate: {args.state} is no state directory: it holds no {state.CONFIG}")
+            raise Invalid(
+                f"--relocate: {args.state} is no state directory: it holds no {state.CONFIG}"
+            )
         settings, copies = state.relocated(before, args.state, SAMPLE)
     else:
         state.check_place(args.state)
@@ -46,57 +48,75 @@ def prepare(args: argparse.Namespace) -> None:
         state.write(args.state, after)
 
 
-def _wanted(args: argparse.Namespace, before: configparser.ConfigParser) -> tuple[Settings, dict[str, Path]]:
+def _wanted(
+    args: argparse.Namespace, before: configparser.ConfigParser
+) -> tuple[Settings, dict[str, Path]]:
     """The settings to be written, and which files are copied to where in the directory."""
     given = _sample() if args.sample else _given(args)
-    missing = _missing(args, before)
-    problems = [*_problems(args), *missing, *_contradictions(args, before, given)]
+    absent = missing(args, before)
+    problems = [*wrong_values(args), *absent, *contradictions(args, before, given)]
     if problems:
-        raise Invalid(*problems, hint="or try --sample, which needs nothing" if missing else "")
+        raise Invalid(*problems, hint="or try --sample, which needs nothing" if absent else "")
     copies = {METRICS: args.metrics} if args.metrics is not None else {}
     if args.sample:
         copies = {f"sample/{name}": SAMPLE / name for name in SAMPLE_FILES}
     elif not before.sections():
-        given = merged({"collect": {"wait_periods": WAIT_PERIODS},
-                        **({} if args.file else {"collector_prometheus": {"guard": "up"}})}, given)
+        given = merged(
+            {
+                "collect": {"wait_periods": WAIT_PERIODS},
+                **({} if args.file else {"collector_prometheus": {"guard": "up"}}),
+            },
+            given,
+        )
     place = state.own_places()
     if before.has_option("database", "connection") and not _is_own(before, args.state):
-        del place["database"]              # somebody has put it elsewhere
+        del place["database"]  # somebody has put it elsewhere
     if before.has_option("orchestrator", "coordination_url") and "database" not in place:
         del place["orchestrator"]
     if "auth_strategy" not in before.defaults():
-        place["DEFAULT"] = {"auth_strategy": "noauth"}     # its API listens on this host alone
+        place["DEFAULT"] = {"auth_strategy": "noauth"}  # its API listens on this host alone
     return merged(place, given), copies
 
 
 def _is_own(before: configparser.ConfigParser, directory: Path) -> bool:
     """Whether the database is the one that ``standalone`` makes, under whichever of its names."""
     connection = before.get("database", "connection").replace("$$", "$")
-    return (connection == state.own_places()["database"]["connection"]
-            or state.former_place(before, directory) is not None
-            or connection == f"sqlite:///{directory.absolute() / state.DATABASE}")
+    return (
+        connection == state.own_places()["database"]["connection"]
+        or state.former_place(before, directory) is not None
+        or connection == f"sqlite:///{directory.absolute() / state.DATABASE}"
+    )
 
 
-# --- what the arguments say ------------------------------------------------------------------------
+# --- what the arguments say ---------------------------------------------------------------------
 
 
 def _sample() -> Settings:
     usage = {"path": f"{HERE}/sample/usage.csv.gz"}
     return {
-        "collect": {"collector": "file", "metrics_conf": f"{HERE}/sample/{METRICS}", "scope_key": "project_id"},
-        "fetcher": {"backend": "file"}, "collector_file": {**usage}, "fetcher_file": {**usage},
+        "collect": {
+            "collector": "file",
+            "metrics_conf": f"{HERE}/sample/{METRICS}",
+            "scope_key": "project_id",
+        },
+        "fetcher": {"backend": "file"},
+        "collector_file": {**usage},
+        "fetcher_file": {**usage},
     }
 
 
 def _given(args: argparse.Namespace) -> Settings:
     settings: Settings = {}
     for value, groups, name in (
-        (args.prometheus, PROMETHEUS, "prometheus_url"), (args.prometheus_user, PROMETHEUS, "prometheus_user"),
+        (args.prometheus, PROMETHEUS, "prometheus_url"),
+        (args.prometheus_user, PROMETHEUS, "prometheus_user"),
         (_absolute(args.prometheus_password_file), PROMETHEUS, "prometheus_password_file"),
         (_absolute(args.prometheus_token_file), PROMETHEUS, "bearer_token_file"),
         (_absolute(args.prometheus_ca), PROMETHEUS, "cafile"),
-        (args.scope_label, ("collect",), "scope_key"), (args.scope_label, PROMETHEUS[1:], "scope_attribute"),
-        (args.period, ("collect",), "period"), (args.guard, PROMETHEUS[:1], "guard"),
+        (args.scope_label, ("collect",), "scope_key"),
+        (args.scope_label, PROMETHEUS[1:], "scope_attribute"),
+        (args.period, ("collect",), "period"),
+        (args.guard, PROMETHEUS[:1], "guard"),
         (_absolute(args.file), ("collector_file", "fetcher_file"), "path"),
     ):
         if value is not None:
@@ -106,7 +126,9 @@ def _given(args: argparse.Namespace) -> Settings:
         settings.setdefault("collect", {})["metrics_conf"] = f"{HERE}/{METRICS}"
     for option, plugin in ((args.prometheus, "prometheus"), (args.file, "file")):
         if option is not None:
-            settings = merged(settings, {"collect": {"collector": plugin}, "fetcher": {"backend": plugin}})
+            settings = merged(
+                settings, {"collect": {"collector": plugin}, "fetcher": {"backend": plugin}}
+            )
     return merged(_replaced_secrets(args), settings)
 
 
@@ -114,7 +136,12 @@ def _replaced_secrets(args: argparse.Namespace) -> Settings:
     """The options of another way to authenticate than the one that is asked for now: they go."""
     gone: list[str] = []
     if args.prometheus_token_file is not None:
-        gone = ["prometheus_user", "prometheus_password", "prometheus_password_file", "bearer_token"]
+        gone = [
+            "prometheus_user",
+            "prometheus_password",
+            "prometheus_password_file",
+            "bearer_token",
+        ]
     elif args.prometheus_user is not None or args.prometheus_password_file is not None:
         gone = ["bearer_token", "bearer_token_file"]
         gone += ["prometheus_password"] if args.prometheus_password_file is not None else []
@@ -125,76 +152,20 @@ def _absolute(path: Path | None) -> Path | None:
     return None if path is None else path.absolute()
 
 
-# --- what is wrong with them -----------------------------------------------------------------------
-
-
-def _problems(args: argparse.Namespace) -> list[str]:
-    problems = [f"--{name.replace('_', '-')}: {path} is no file" for name in FILES
-                if (path := getattr(args, name)) is not None and not path.is_file()]
-    if args.prometheus is not None:
-        from cloudkitty_like.client.prometheus_options import url_problems
-
-        # Looked at here, before it is written anywhere: it may hold a password.
-        problems += [f"--prometheus: {problem.removeprefix('prometheus_url: ')}"
-                     for problem in url_problems(args.prometheus)]
-    if args.scope_label == "":
-        problems.append("--scope-label: it is empty")
-    if args.period is not None and (args.period < 1 or DAY_SECONDS % args.period):
-        problems.append(f"--period: {args.period} seconds do not divide a day")
-    return problems
-
-
-def _missing(args: argparse.Namespace, before: configparser.ConfigParser) -> list[str]:
-    """Whatever a new state directory cannot be set up without."""
-    if args.sample:
-        return []
-    needed = [("--prometheus URL", args.prometheus, "collector_prometheus", "prometheus_url"),
-              ("--scope-label LABEL", args.scope_label, "collect", "scope_key"),
-              ("--metrics FILE", args.metrics, "collect", "metrics_conf")]
-    if args.file is not None:
-        needed = needed[-1:]           # a file says by its header where scopes are named, by default project_id
-    has_another_source = before.get("collect", "collector", fallback="prometheus") != "prometheus"
-    missing = [option for option, value, group, name in needed
-               if value is None and not has_another_source and not before.has_option(group, name)]
-    return [f"a new state directory ({args.state}) needs {', '.join(missing)}"] if missing else []
-
-
-def _contradictions(args: argparse.Namespace, before: configparser.ConfigParser, given: Settings) -> list[str]:
-    """What a directory that is in use already cannot become, and options that exclude each other."""
-    problems = []
-    if args.sample:
-        problems = [f"--sample: it cannot be used together with --{name.replace('_', '-')}"
-                    for name in SOURCE if getattr(args, name) is not None]
-    elif args.file is not None:
-        problems = [f"--file: it cannot be used together with --{name.replace('_', '-')}"
-                    for name in (*SOURCE[:5], "guard") if getattr(args, name) is not None]
-    if not (args.state / state.DATABASE).exists() or not before.sections():
-        return problems
-    is_sample = before.get("collector_file", "path", fallback="").endswith("/sample/usage.csv.gz")
-    if is_sample != args.sample:
-        holds = "the sample month" if is_sample else "another ledger than the sample's"
-        return [*problems, f"--state: {args.state} holds {holds}; name another directory"]
-    for option, name, default in (("--period", "period", "3600"), ("--scope-label", "scope_key", "project_id")):
-        old = before.get("collect", name, fallback=default)
-        new = given.get("collect", {}).get(name, old)
-        if new != old:
-            problems.append(f"{option}: {new} does not fit {args.state}, whose ledger was begun with {old}; "
-                            f"name another directory with --state")
-    return problems
-
-
-# --- trying it before it is written ----------------------------------------------------------------
+# --- trying it before it is written -------------------------------------------------------------
 
 
 def _from_sources(settings: Settings, copies: Mapping[str, Path]) -> Settings:
     """The settings with the files that are to be copied, where these are now."""
     names = {f"{HERE}/{name}": literal(path.absolute()) for name, path in copies.items()}
-    return {group: {name: names.get(value or "", value) for name, value in options.items()}
-            for group, options in settings.items()}
+    return {
+        group: {name: names.get(value or "", value) for name, value in options.items()}
+        for group, options in settings.items()
+    }
 
 
 def _check(args: argparse.Namespace, before: configparser.ConfigParser, settings: Settings) -> None:
-    """Load all that the configuration would name, from memory: a secret that is refused is written nowhere."""
+    """Load all that the configuration would name, from memory: nothing refused is written."""
     from cloudkitty_like.app import App, read_configuration
     from cloudkitty_like.cli.rules import read
     from cloudkitty_like.service.rules_file import parse
@@ -229,5 +200,8 @@ def _try_port(port: int) -> None:
     try:
         where.try_address()
     except Error as error:
-        raise type(error)(f"--port: {error}", hint=f"another program answers there, perhaps '{PROGRAM} api' or another "
-                                                   "standalone; name another port with --port, or 0 for none") from None
+        raise type(error)(
+            f"--port: {error}",
+            hint=f"another program answers there, perhaps '{PROGRAM} api' or another "
+            "standalone; name another port with --port, or 0 for none",
+        ) from None

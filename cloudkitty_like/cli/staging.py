@@ -1,4 +1,5 @@
-"""A directory beside the one to be made, in which it is made and checked before it is put into place."""
+"""A directory beside a target, in which that is made and checked before it is put into place."""
+
 from __future__ import annotations
 
 import fcntl
@@ -15,7 +16,11 @@ from cloudkitty_like.domain.errors import Conflict, Invalid
 POINTS = "points.sqlite"
 """The member that holds the points, where they have a database of their own."""
 
-VARIABLES = ("OS_DATABASE__CONNECTION", "OS_STORAGE_SQLALCHEMY__CONNECTION", "OS_DEFAULT__STATE_PATH")
+VARIABLES = (
+    "OS_DATABASE__CONNECTION",
+    "OS_STORAGE_SQLALCHEMY__CONNECTION",
+    "OS_DEFAULT__STATE_PATH",
+)
 """What in the environment would win over a configuration that was restored."""
 
 if TYPE_CHECKING:
@@ -24,14 +29,16 @@ if TYPE_CHECKING:
 
 @contextmanager
 def aside(target: Path, purpose: str) -> Iterator[Path]:
-    """A directory beside the target, empty at first and gone at the end; what a killed command has left in it goes.
+    """A directory beside the target, empty at first, gone at the end.
+
+    What a killed command has left in it goes.
 
     :raises Conflict: when another command is at work for the same target.
     """
     directory = target.with_name(f".{target.name}.{purpose}")
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # What is in it is about to be removed: it must not be a link that somebody else has laid there.
+        # What is in it is about to be removed: it must not be a link that somebody has laid.
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError as error:
         raise Invalid(f"{error.filename}: {error.strerror}") from None
@@ -54,7 +61,7 @@ def aside(target: Path, purpose: str) -> Iterator[Path]:
 
 
 def extract(archive: Archive, made: Path) -> None:
-    """Write and check all members; each database has to be one, of the schema that the manifest says."""
+    """Write and check all members; each database has to be one, of the manifest's schema."""
     from cloudkitty_like.db import snapshot
 
     manifest = archive.manifest
@@ -67,7 +74,7 @@ def extract(archive: Archive, made: Path) -> None:
 
 
 def _check_places(made: Path, manifest: Manifest) -> None:
-    """Refuse a configuration that names another database than the one that came with it: that may be a live one."""
+    """Refuse a configuration that names another database than its own: it may be a live one."""
     from oslo_config import cfg
 
     sections: dict[str, dict[str, list[str]]] = {}
@@ -79,11 +86,15 @@ def _check_places(made: Path, manifest: Manifest) -> None:
         wanted = f"sqlite:///{state.HERE}/{name}"
         connection = sections.get(group, {}).get("connection", [""])[-1]
         if (name in manifest.databases) != (connection == wanted):
-            raise Invalid(f"{state.CONFIG}: [{group}] connection: it does not name the database that is in the archive"
-                          if name in manifest.databases else
-                          f"{state.CONFIG}: [{group}] connection: it names {name}, which is not in the archive")
+            raise Invalid(
+                f"{state.CONFIG}: [{group}] connection: it does not name the archive's database"
+                if name in manifest.databases
+                else f"{state.CONFIG}: [{group}] connection: it names {name}, which is not there"
+            )
     if "state_path" in sections.get("DEFAULT", {}):
-        raise Invalid(f"{state.CONFIG}: state_path: it names another directory than the one that is made")
+        raise Invalid(
+            f"{state.CONFIG}: state_path: it names another directory than the one that is made"
+        )
 
 
 def verify(made: Path, manifest: Manifest) -> None:
@@ -93,12 +104,17 @@ def verify(made: Path, manifest: Manifest) -> None:
     from cloudkitty_like.service.verification import differences
 
     if named := [name for name in VARIABLES if name in os.environ]:
-        raise Invalid(*(f"{name}: it is set, and would name another database than the one to be verified"
-                        for name in named), hint="unset it for this command")
+        raise Invalid(
+            *(
+                f"{name}: it is set, and would name another database than the one to be verified"
+                for name in named
+            ),
+            hint="unset it for this command",
+        )
     app = App(read_configuration([str(made / state.CONFIG)]))
     try:
         if manifest.databases:
-            upgrade(app.database)          # to what this release can read; the next start would do the same
+            upgrade(app.database)  # to what this release can read; the next start would do the same
         app.check("schema")
         problems = differences(app.database, app.summary)
     finally:

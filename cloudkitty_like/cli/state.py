@@ -1,8 +1,9 @@
-"""A state directory: a standalone installation that holds all it needs, and may be moved and copied.
+"""A state directory: an installation that holds all it needs; it may be moved and copied.
 
 Its configuration names what lies beside it by ``$state_path``, which oslo.config
 replaces by the directory in which the configuration is found.
 """
+
 from __future__ import annotations
 
 import configparser
@@ -21,17 +22,19 @@ DATABASE = "cloudkitty-like.sqlite"
 METRICS = "metrics.yml"
 LOCKS = "locks"
 HERE = "$state_path"
-UNFIT = "$?#%"          # of these at least one library makes something else, in a path or a URL
-SECRET_MODE = 0o600     # a configuration may hold passwords
+UNFIT = "$?#%"  # of these at least one library makes something else, in a path or a URL
+SECRET_MODE = 0o600  # a configuration may hold passwords
 
 Settings = dict[str, dict[str, str | None]]
-"""Values of options by group and name, as they are written into a file; None: the option is removed."""
+"""Values of options by group and name, as written into a file; None: it is removed."""
 
 
 def own_places() -> Settings:
     """Where a state directory keeps its database and its locks."""
-    return {"database": {"connection": f"sqlite:///{HERE}/{DATABASE}"},
-            "orchestrator": {"coordination_url": f"file://{HERE}/{LOCKS}"}}
+    return {
+        "database": {"connection": f"sqlite:///{HERE}/{DATABASE}"},
+        "orchestrator": {"coordination_url": f"file://{HERE}/{LOCKS}"},
+    }
 
 
 def literal(value: object) -> str:
@@ -44,7 +47,7 @@ def merged(first: Settings, second: Settings) -> Settings:
     return {group: first.get(group, {}) | second.get(group, {}) for group in [*first, *second]}
 
 
-# --- the configuration -----------------------------------------------------------------------------
+# --- the configuration --------------------------------------------------------------------------
 
 
 def read(path: Path) -> configparser.ConfigParser:
@@ -57,12 +60,16 @@ def read(path: Path) -> configparser.ConfigParser:
         parser.read(path, encoding="utf-8")
     except (configparser.Error, UnicodeDecodeError, OSError) as error:
         text = str(error).replace("\n", " ")
-        raise Invalid(f"{path}: {text}", hint=f"correct it, or run '{PROGRAM} processor', which does not write it"
-                      ) from None
+        raise Invalid(
+            f"{path}: {text}",
+            hint=f"correct it, or run '{PROGRAM} processor', which does not write it",
+        ) from None
     return parser
 
 
-def changed(before: configparser.ConfigParser, settings: Settings) -> configparser.ConfigParser | None:
+def changed(
+    before: configparser.ConfigParser, settings: Settings
+) -> configparser.ConfigParser | None:
     """The configuration with these settings; None where it has them already."""
     after = configparser.ConfigParser(interpolation=None)
     after.read_dict({before.default_section: before.defaults()})
@@ -90,9 +97,11 @@ def write(directory: Path, parser: configparser.ConfigParser) -> None:
 
     :raises Invalid: when it cannot be written.
     """
-    path = (directory / CONFIG).resolve()          # where it is a link, what that links to
+    path = (directory / CONFIG).resolve()  # where it is a link, what that links to
     try:
-        descriptor, name = tempfile.mkstemp(prefix=".", suffix=".conf", dir=path.parent)   # mode 0600
+        descriptor, name = tempfile.mkstemp(
+            prefix=".", suffix=".conf", dir=path.parent
+        )  # mode 0600
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             parser.write(file)
         Path(name).replace(path)
@@ -119,17 +128,23 @@ def copy(directory: Path, copies: Mapping[str, Path]) -> None:
         raise Invalid(f"--state: {error.filename}: {error.strerror}") from None
 
 
-# --- where it is, and where it was -----------------------------------------------------------------
+# --- where it is, and where it was --------------------------------------------------------------
 
 
 def check_name(directory: Path) -> None:
-    """:raises Invalid: when the directory's path holds a character that means something else in a configuration."""
+    """Refuse a path with a character that means something else in a configuration.
+
+    :raises Invalid: when it has one.
+    """
     if unfit := sorted(set(str(directory.absolute())) & set(UNFIT)):
-        raise Invalid(f"--state: {directory.absolute()}: no state directory can have {' or '.join(unfit)} in its path")
+        raise Invalid(
+            f"--state: {directory.absolute()}: no state directory can have "
+            f"{' or '.join(unfit)} in its path"
+        )
 
 
 def former_place(parser: configparser.ConfigParser, directory: Path) -> Path | None:
-    """The directory whose database the configuration names, where an earlier release wrote it there; else None.
+    """The directory whose database an earlier release has written there; None: there is none.
 
     Such releases wrote absolute paths, which still name the old place after a move or a copy.
     """
@@ -149,25 +164,34 @@ def former_place(parser: configparser.ConfigParser, directory: Path) -> Path | N
 def check_place(directory: Path) -> None:
     """Refuse a directory whose configuration would make commands work in another one.
 
-    :raises Conflict: when it was moved or copied with the absolute paths of an earlier release, and there is a ledger
-        in either place.
+    :raises Conflict: when it was moved or copied with the absolute paths of an earlier release,
+        and there is a ledger in either place.
     """
     place = former_place(read(directory / CONFIG), directory)
     if place is None or not any((one / DATABASE).exists() for one in (place, directory)):
         return
-    raise Conflict(f"--state: {directory} was moved or copied from {place}: its configuration still names the database "
-                   f"there", hint=f"to let it use what it holds itself, say so once: {PROGRAM} standalone --state "
-                                  f"{directory} --relocate")
+    raise Conflict(
+        f"--state: {directory} was moved or copied from {place}: its configuration still names "
+        f"the database there",
+        hint=f"to let it use what it holds itself, say so once: {PROGRAM} standalone --state "
+        f"{directory} --relocate",
+    )
 
 
-def relocated(parser: configparser.ConfigParser, directory: Path, shipped: Path) -> tuple[Settings, dict[str, Path]]:
-    """What lets a directory of an earlier release use what it holds: settings, and files to copy into it.
+def relocated(
+    parser: configparser.ConfigParser, directory: Path, shipped: Path
+) -> tuple[Settings, dict[str, Path]]:
+    """Settings and files to copy that let a directory of an earlier release use what it holds.
 
     :raises Invalid: when a file that its configuration names is nowhere.
     """
     place = former_place(parser, directory)
     settings, copies, missing = own_places(), dict[str, Path](), list[str]()
-    for group, name in (("collect", "metrics_conf"), ("collector_file", "path"), ("fetcher_file", "path")):
+    for group, name in (
+        ("collect", "metrics_conf"),
+        ("collector_file", "path"),
+        ("fetcher_file", "path"),
+    ):
         value = parser.get(group, name, fallback="").replace("$$", "$")
         path = Path(value)
         if not value.startswith("/"):
@@ -182,7 +206,9 @@ def relocated(parser: configparser.ConfigParser, directory: Path, shipped: Path)
             settings[group] = {name: f"{HERE}/{METRICS}"}
             copies[METRICS] = path
         elif not path.is_file():
-            missing.append(f"[{group}] {name}: {path} is not there; name another in {directory / CONFIG}")
+            missing.append(
+                f"[{group}] {name}: {path} is not there; name another in {directory / CONFIG}"
+            )
     if missing:
         raise Invalid(*missing)
     return settings, copies

@@ -1,9 +1,10 @@
-"""Standard output and standard error of a command: their reader may go away, and their disk may be full.
+"""Standard streams of a command: their reader may go away, their disk may be full.
 
 A command that writes into the ledger must not be stopped by that half way: it
 goes on without output, and its exit code tells.  A command that only reads has
 nothing more to do then.
 """
+
 from __future__ import annotations
 
 import os
@@ -15,7 +16,7 @@ from typing import Any, TextIO, cast
 
 STANDARD_OUTPUT = "standard output"
 CLOSED_PIPE = 141
-"""What shells report of a program that SIGPIPE has ended; Python ignores that signal, so the exit code is ours."""
+"""What shells report of a program that SIGPIPE has ended; Python ignores that signal."""
 
 
 class OutputLost(Exception):
@@ -70,9 +71,11 @@ def guarded() -> Iterator[None]:
     """Guard both streams while a command runs."""
     _take_closed_descriptors()
     before = sys.stdout, sys.stderr
-    # Python has None for a stream that was closed when it began (``>&-``), and print() prints nothing then.
+    # Python has None for a stream that was closed when it began (``>&-``).
     sys.stdout = cast(TextIO, GuardedStream(before[0], STANDARD_OUTPUT)) if before[0] else before[0]
-    sys.stderr = cast(TextIO, GuardedStream(before[1], "standard error")) if before[1] else before[1]
+    sys.stderr = (
+        cast(TextIO, GuardedStream(before[1], "standard error")) if before[1] else before[1]
+    )
     try:
         yield
     finally:
@@ -80,22 +83,22 @@ def guarded() -> Iterator[None]:
 
 
 def _take_closed_descriptors() -> None:
-    """Let no file that is opened later, the database for one, become the standard output of a child process."""
+    """Let no file that is opened later become the standard output of a child process."""
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)         # gets the lowest number that is free: this one
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
 
 
 def end_with_output() -> None:
-    """From here on a command whose standard output is lost ends: it has nothing to do but to print."""
+    """From here on a command ends where its standard output is lost: it does but print."""
     for stream in _streams():
         stream.goes_on = stream.name != STANDARD_OUTPUT
 
 
 def exit_code(code: int) -> int:
-    """The exit code of a command that ends with ``code``, once all of its output has been written or lost."""
+    """The exit code of a command that ends with ``code``, its output written or lost."""
     streams = _streams()
     for stream in streams:
         stream.goes_on = True
@@ -109,8 +112,12 @@ def exit_code(code: int) -> int:
 
 
 def lost_output() -> str:
-    """Why standard output could not be written, in words; '' where it was, or its reader has seen enough."""
-    errors = [stream.error for stream in _streams() if stream.name == STANDARD_OUTPUT and stream.error is not None]
+    """Why standard output could not be written; '' where it was, or its reader has gone."""
+    errors = [
+        stream.error
+        for stream in _streams()
+        if stream.name == STANDARD_OUTPUT and stream.error is not None
+    ]
     if not errors or isinstance(errors[0], BrokenPipeError):
         return ""
     return f"{STANDARD_OUTPUT}: {errors[0].strerror}"

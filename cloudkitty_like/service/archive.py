@@ -4,6 +4,7 @@ An archive may come from elsewhere, damaged or made to do harm.  Nothing in it i
 believed: a member is a plain file, named in the manifest, of the size and with
 the digest that stand there, and is written under a name that stays in the directory.
 """
+
 from __future__ import annotations
 
 import gzip
@@ -25,8 +26,8 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 CHUNK = 1 << 20
 LARGEST_MANIFEST = 4 << 20
-LARGEST_FILE = 64 << 20         # of members that are no database
-LARGEST_HEADER = 4 << 20        # what tarfile may want to read at once of names and attributes
+LARGEST_FILE = 64 << 20  # of members that are no database
+LARGEST_HEADER = 4 << 20  # what tarfile may want to read at once of names and attributes
 MOST_MEMBERS = 1000
 LONGEST_NAME = 200
 LEVEL = 4
@@ -37,7 +38,7 @@ class Member(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A file in the archive."""
 
     name: str
-    size: int           # bytes
+    size: int  # bytes
     sha256: str
 
 
@@ -48,12 +49,12 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     software: str
     schema: str
     created_at: str
-    database: str                       # sqlite, postgresql, mysql
+    database: str  # sqlite, postgresql, mysql
     secrets: bool
     counts: dict[str, int]
-    databases: list[str]                # the members that are databases
-    dumps: list[str] = []               # the files that hold the databases of a server, beside the archive
-    left_out: list[str] = []            # what the installation needs besides, in words
+    databases: list[str]  # the members that are databases
+    dumps: list[str] = []  # the files that hold the databases of a server, beside the archive
+    left_out: list[str] = []  # what the installation needs besides, in words
     members: list[Member] = []
 
 
@@ -67,12 +68,16 @@ def write(target: Path, manifest: Manifest, content: Mapping[str, Path | bytes])
         complete = msgspec.structs.replace(manifest, members=members)
         text = msgspec.json.format(msgspec.json.encode(complete), indent=1)
         with target.open("wb") as raw:
-            with gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=LEVEL) as packed, \
-                    tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive:
+            with (
+                gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=LEVEL) as packed,
+                tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
+            ):
                 _add(archive, MANIFEST, len(text), BytesIO(text))
                 for member in members:
                     source = content[member.name]
-                    with BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+                    with (
+                        BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file
+                    ):
                         _add(archive, member.name, member.size, file)
             raw.flush()
             os.fsync(raw.fileno())
@@ -96,11 +101,11 @@ def _add(archive: tarfile.TarFile, name: str, size: int, content: IO[bytes]) -> 
     archive.addfile(member, content)
 
 
-# --- reading ---------------------------------------------------------------------------------------
+# --- reading ------------------------------------------------------------------------------------
 
 
 class _Bounded:
-    """The unpacked bytes, of which nobody gets very many at once: a header says how much tarfile reads of it."""
+    """The unpacked bytes; few at once, as a header says how many tarfile reads of it."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
@@ -124,7 +129,9 @@ class Archive:
         self._path, self._stack = path, ExitStack()
         try:
             stream = _Bounded(cast(IO[bytes], self._stack.enter_context(gzip.GzipFile(path, "rb"))))
-            self._tar = self._stack.enter_context(tarfile.TarFile(fileobj=cast(IO[bytes], stream), mode="r"))
+            self._tar = self._stack.enter_context(
+                tarfile.TarFile(fileobj=cast(IO[bytes], stream), mode="r")
+            )
             self.manifest = self._read_manifest()
         except DAMAGES as error:
             self._stack.close()
@@ -152,20 +159,27 @@ class Archive:
             while (entry := self._tar.next()) is not None:
                 member = waiting.pop(entry.name, None)
                 if member is None:
-                    raise Invalid(f"{self._path}: {entry.name[:LONGEST_NAME]!r} is not in its manifest, or is there "
-                                  "twice")
+                    raise Invalid(
+                        f"{self._path}: {entry.name[:LONGEST_NAME]!r} is not in its manifest, "
+                        "or is there twice"
+                    )
                 self._extract(entry, member, directory)
         except DAMAGES as error:
             raise self._damaged(error) from error
         except OSError as error:
-            raise Unavailable(f"{error.filename or directory}: {error.strerror or error}") from error
+            raise Unavailable(
+                f"{error.filename or directory}: {error.strerror or error}"
+            ) from error
         if waiting:
             raise Invalid(f"{self._path}: {next(iter(waiting))} is missing: the archive is cut off")
 
     def _extract(self, entry: tarfile.TarInfo, member: Member, directory: Path) -> None:
         self._check_plain(entry)
         if entry.size != member.size:
-            raise Invalid(f"{self._path}: {member.name} has {entry.size} bytes, its manifest says {member.size}")
+            raise Invalid(
+                f"{self._path}: {member.name} has {entry.size} bytes, "
+                f"its manifest says {member.size}"
+            )
         target = directory / member.name
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         digest, source = hashlib.sha256(), cast(IO[bytes], self._tar.extractfile(entry))
@@ -177,8 +191,10 @@ class Archive:
             file.flush()
             os.fsync(file.fileno())
         if digest.hexdigest() != member.sha256:
-            raise Invalid(f"{self._path}: {member.name} is damaged: its SHA-256 is {digest.hexdigest()}, "
-                          f"the manifest says {member.sha256}")
+            raise Invalid(
+                f"{self._path}: {member.name} is damaged: its SHA-256 is {digest.hexdigest()}, "
+                f"the manifest says {member.sha256}"
+            )
 
     def _read_manifest(self) -> Manifest:
         entry = self._tar.next()
@@ -186,13 +202,17 @@ class Archive:
             raise Invalid(f"{self._path}: it is no backup: it does not begin with {MANIFEST}")
         self._check_plain(entry)
         if entry.size > LARGEST_MANIFEST:
-            raise Invalid(f"{self._path}: its manifest has {entry.size} bytes, more than {LARGEST_MANIFEST}")
+            raise Invalid(
+                f"{self._path}: its manifest has {entry.size} bytes, more than {LARGEST_MANIFEST}"
+            )
         content = cast(IO[bytes], self._tar.extractfile(entry)).read()
         try:
             version = msgspec.json.decode(content, type=dict[str, Any]).get("format")
             if version != FORMAT:
-                raise Invalid(f"{self._path}: its format is {str(version)[:20]}, this release reads {FORMAT}",
-                              hint="install the release that made it")
+                raise Invalid(
+                    f"{self._path}: its format is {str(version)[:20]}, this release reads {FORMAT}",
+                    hint="install the release that made it",
+                )
             manifest = msgspec.json.decode(content, type=Manifest)
         except msgspec.DecodeError as error:
             raise Invalid(f"{self._path}: {MANIFEST}: {error}") from error
@@ -202,11 +222,20 @@ class Archive:
     def _check_members(self, manifest: Manifest) -> None:
         """Every name and size that the manifest allows."""
         names = [member.name for member in manifest.members]
-        problems = [f"{name[:LONGEST_NAME]!r} is no name of a file in a backup" for name in names if not fits(name)]
-        problems += [f"{name!r} is in its manifest twice" for name in set(names) if names.count(name) > 1][:1]
-        problems += [f"{member.name[:LONGEST_NAME]!r} has {member.size} bytes, more than {LARGEST_FILE}"
-                     for member in manifest.members
-                     if member.size < 0 or (member.size > LARGEST_FILE and member.name not in manifest.databases)]
+        problems = [
+            f"{name[:LONGEST_NAME]!r} is no name of a file in a backup"
+            for name in names
+            if not fits(name)
+        ]
+        problems += [
+            f"{name!r} is in its manifest twice" for name in set(names) if names.count(name) > 1
+        ][:1]
+        problems += [
+            f"{member.name[:LONGEST_NAME]!r} has {member.size} bytes, more than {LARGEST_FILE}"
+            for member in manifest.members
+            if member.size < 0
+            or (member.size > LARGEST_FILE and member.name not in manifest.databases)
+        ]
         if len(names) > MOST_MEMBERS:
             problems = [f"it has {len(names)} members, more than {MOST_MEMBERS}"]
         if problems:
@@ -214,7 +243,9 @@ class Archive:
 
     def _check_plain(self, entry: tarfile.TarInfo) -> None:
         if not entry.isreg() or entry.issparse():
-            raise Invalid(f"{self._path}: {entry.name[:LONGEST_NAME]!r} is a link, a device or a sparse file")
+            raise Invalid(
+                f"{self._path}: {entry.name[:LONGEST_NAME]!r} is a link, a device or a sparse file"
+            )
 
     def _damaged(self, error: BaseException) -> Invalid:
         return Invalid(f"{self._path}: it is no backup, or it is damaged or cut off: {error}")
@@ -223,5 +254,10 @@ class Archive:
 def fits(name: str) -> bool:
     """Whether a name stays in the directory, and hides nothing."""
     parts = PurePosixPath(name).parts
-    return (0 < len(name) <= LONGEST_NAME and name.isprintable() and "\\" not in name and name == "/".join(parts)
-            and not any(part.startswith((".", "/")) for part in parts))
+    return (
+        0 < len(name) <= LONGEST_NAME
+        and name.isprintable()
+        and "\\" not in name
+        and name == "/".join(parts)
+        and not any(part.startswith((".", "/")) for part in parts)
+    )

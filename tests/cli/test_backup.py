@@ -172,6 +172,8 @@ def changed(saved: Path, made: Path, tmp_path: Path, **changes: Any) -> Path:
     ({"schema": "9999"}, "its ledger has the schema '9999', which this release does not know"),
     ({"schema": "0001"}, "cloudkitty-like.sqlite: it has the schema"),
     ({"format": 7}, "its format is 7, this release reads 1"),
+    ({"members": [{"name": "cloudkitty-like.sqlite", "size": 1 << 50, "sha256": ""},
+                  {"name": "cloudkitty-like.conf", "size": 1, "sha256": ""}]}, "it needs 1181116006 MiB, and "),
 ])
 def test_i8_m7_an_archive_that_does_not_fit_is_refused(small: Site, tmp_path: Path, capsys, changes, said) -> None:
     small.here.ok("backup", tmp_path / "b.tar.gz")

@@ -5,10 +5,11 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from cloudkitty_like.domain.errors import Conflict, Error, Forbidden, Invalid, NotFound, Unavailable
+from cloudkitty_like.domain.errors import Conflict, Error, Forbidden, Invalid, NotFound, Unavailable, Unloadable
 
 LOG = logging.getLogger(__name__)
-STATUS: Mapping[type[Error], int] = {Invalid: 400, Forbidden: 403, NotFound: 404, Conflict: 409, Unavailable: 503}
+STATUS: Mapping[type[Error], int] = {
+    Unloadable: 503, Invalid: 400, Forbidden: 403, NotFound: 404, Conflict: 409, Unavailable: 503}
 
 # Not what the driver said: it may hold addresses.
 NO_ANSWER = "a part of the service does not answer, or not in time; try again, or ask for less"
@@ -44,7 +45,7 @@ def body(error: BaseException, *, fault: bool, request_id: str) -> dict[str, Any
     if code == 500:
         LOG.error("request %s failed", request_id, exc_info=error)
         text = f"internal error; the log of the service has it under {request_id}"
-    elif code == 503:
+    elif code == 503 and not isinstance(error, Unloadable):
         LOG.warning("request %s: %s", request_id, error)
         text = NO_ANSWER
     else:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +29,7 @@ from cloudkitty_like.api.v2 import (
 )
 from cloudkitty_like.api.versions import Versions
 from cloudkitty_like.api.watching import Watching
+from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.service.collectors import Collectors
 from cloudkitty_like.service.dataframes import Dataframes
 from cloudkitty_like.service.explanation import Explaining
@@ -122,7 +124,7 @@ def _v2(services: Services) -> list[Route]:
     asked = asking.Asking(services.scope_key, services.summary.change_at, services.summary.last_change)
     summaries = summary.Summaries(
         asked, Groups(services.summary), services.period,
-        Holes(services.database, services.clock, "api").of_query)
+        Holes(services.database, services.clock, "api").of_query, lambda: _labels(services.metrics()))
     frames = dataframes.DataFrames(
         asked, Dataframes(services.database, services.storage),
         Posting(services.database, services.storage, services.clock, services.scope_key, services.period))
@@ -154,6 +156,10 @@ def _v2(services: Services) -> list[Route]:
         Route("GET", "/v2/history", history.Changes(History(services.database)).get_all, "history:get"),
         Route("POST", "/v2/task/reprocesses/{which}/undo", tasks.undo, "schedule:undo_task_reprocesses", 202),
     ]
+
+
+def _labels(metrics: Iterable[Metric]) -> set[str]:
+    return {label for metric in metrics for label in (*metric.groupby, *metric.metadata)}
 
 
 class Description:

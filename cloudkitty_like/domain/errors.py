@@ -31,6 +31,10 @@ class Invalid(Error):
         self.problems = problems
 
 
+class Unloadable(Invalid):
+    """A rating module cannot be loaded: the installation is wrong, and not what was asked."""
+
+
 class NotFound(Error):
     """It names something that does not exist."""
 

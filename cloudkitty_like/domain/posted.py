@@ -18,8 +18,8 @@ from cloudkitty_like.domain.text import storable
 SHOWN = 20                             # problems of one call that are told
 LONGEST_METRIC, LONGEST_UNIT = 255, 64
 
-Amount = tuple[Decimal, Decimal]
-"""Quantity and price."""
+Amount = tuple[Decimal, Decimal | None]
+"""Quantity and price; None of what no rule has priced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class PostedPoint:
     metric: str
     unit: str
     qty: Decimal
-    price: Decimal
+    price: Decimal | None              # None: no rule has priced it
     groupby: Mapping[str, str]
     metadata: Mapping[str, str]
 
@@ -75,9 +75,8 @@ class Points:
         groupby, metadata = sorted(frame.groupby), sorted(frame.metadata)
         columns = [*map(frame.groupby.__getitem__, groupby), *map(frame.metadata.__getitem__, metadata)]
         rows: list[Names] = list(zip(*columns, strict=True)) if columns else [()] * len(frame)
-        prices = [money.ZERO if price is None else price for price in frame.price]
         self._of(Shape(frame.metric, frame.unit, tuple(groupby), tuple(metadata))).update(
-            zip(rows, zip(frame.qty, prices, strict=True), strict=True))
+            zip(rows, zip(frame.qty, frame.price, strict=True), strict=True))
 
 
 def by_place(points: Sequence[PostedPoint], scope_key: str) -> dict[Place, Points]:
@@ -104,7 +103,7 @@ def by_place(points: Sequence[PostedPoint], scope_key: str) -> dict[Place, Point
 def _checked(point: PostedPoint, scope_key: str) -> tuple[Period, Amount]:
     problems: list[str] = []
     amounts: list[Decimal] = []
-    for name, value in (("quantity", point.qty), ("price", point.price)):
+    for name, value in (("quantity", point.qty), ("price", money.ZERO if point.price is None else point.price)):
         try:
             amounts.append(money.rounded(value))
         except Invalid as error:
@@ -115,7 +114,7 @@ def _checked(point: PostedPoint, scope_key: str) -> tuple[Period, Amount]:
     problems += _names_wrong(point, scope_key)
     if problems or period is None:
         raise Invalid(*problems)
-    return period, (amounts[0], amounts[1])
+    return period, (amounts[0], None if point.price is None else amounts[1])
 
 
 def _whole_seconds(period: Period) -> Period | None:

@@ -20,7 +20,7 @@ class NoopModule:
     """For trying out the rest without prices; every point stays unpriced."""
 
     OPTS: ClassVar[Sequence[Any]] = ()
-    description: ClassVar[str] = "Prices nothing."
+    description: ClassVar[str] = "Dummy test module."
     enabled_by_default: ClassVar[bool] = False
 
     @classmethod

@@ -140,7 +140,7 @@ class Hashmap:
         return [rule for one in found if _matches(rule := _stored(one, directory), one.fate, wanted, now)]
 
     def rule(self, kind: RuleKind, identity: str) -> StoredRule:
-        """A deleted mapping is still found, a deleted threshold is not."""
+        """A deleted mapping is still found, but for one whose service or field is gone; a deleted threshold is not."""
         with self._database.read() as tx:
             return self._rule(tx, kind, identity, Directory(names.ever(tx)))
 
@@ -198,7 +198,10 @@ class Hashmap:
         found = rule_history.read(tx, Wanted(kind == THRESHOLD, id=identity, deleted=kind == MAPPING))
         if not found:
             raise NotFound(f"No such {kind}: {identity}")
-        return _stored(found[0], directory)
+        rule = _stored(found[0], directory)
+        if not directory.has(rule.service_id or rule.field_id):
+            raise NotFound(f"No such {kind}: {identity}")
+        return rule
 
     def _change(self, author: str, work: Callable[[Book], T], now: datetime | None = None) -> T:
         at = now or self._clock()

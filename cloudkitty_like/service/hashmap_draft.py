@@ -87,10 +87,10 @@ def changed_mapping(rule: Rule, ids: Ids, draft: Draft, now: datetime) -> Rule:
     end and description are replaced.  Invalid where more is asked for.
     """
     end = given(draft.end)
-    if draft.value == "" and rule.value is not None:
-        raise Invalid(NO_VALUE)
     if has_begun(rule.valid, now):
         return replace(rule, valid=running_validity(rule.valid, end, _differs(rule, ids, draft), now))
+    if draft.value == "" and rule.value is not None:
+        raise Invalid(NO_VALUE)
     cost = given(draft.cost)
     if cost is None:
         raise Invalid(MISSING % ("cost", "cost"))

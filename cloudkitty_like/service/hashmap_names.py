@@ -38,6 +38,10 @@ class Directory:
             raise NotFound(MISSING[kind] % identity)
         return found
 
+    def has(self, identity: str | None) -> bool:
+        """Whether there is one of this id that has not been removed."""
+        return identity in self._known
+
     def all(self, kind: Kind, service_id: str | None = None) -> list[Name]:
         """In the order in which they were made; of fields those of one service."""
         return [one for one in self._known.values() if one.kind == kind and one.service_id == service_id]

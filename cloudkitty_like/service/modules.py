@@ -12,7 +12,7 @@ from cloudkitty_like.db import modules
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.modules import ModuleState
 from cloudkitty_like.db.rules import Change
-from cloudkitty_like.domain.errors import Invalid, NotFound
+from cloudkitty_like.domain.errors import Invalid, NotFound, Unloadable
 from cloudkitty_like.ports import RatingModule
 from cloudkitty_like.service.changes import Unneeded, recorded
 
@@ -47,7 +47,7 @@ class Modules:
         """One of them; NotFound where there is none of that name."""
         found = {module.name: module for module in self.known()}
         if name not in found:
-            raise NotFound(f"Module not found: {name[:80]}")
+            raise NotFound(f"Module '{name[:80]}' not found")
         return found[name]
 
     def decide(self, name: str, change: Change, *, enabled: bool | None, priority: int | None) -> None:
@@ -68,7 +68,7 @@ def decide(database: Database, change: Change, name: str, *,
            enabled: bool | None = None, priority: int | None = None) -> bool:
     """Switch a module or give it another priority; None leaves that as it is.  Whether anything has changed.
 
-    NotFound where no module is called so; Invalid where it is to be enabled and cannot be loaded.
+    NotFound where no module is called so; Unloadable where it is to be enabled and cannot be loaded.
     """
     if priority is not None and abs(priority) > MAX_PRIORITY:
         raise Invalid(f"priority: {priority} is out of range")
@@ -76,7 +76,7 @@ def decide(database: Database, change: Change, name: str, *,
     if name not in there:
         raise NotFound(f"no rating module is called {name!r}", hint=f"there are: {', '.join(sorted(there))}")
     if enabled and there[name].problem:
-        raise Invalid(there[name].problem)
+        raise Unloadable(there[name].problem)
 
     def work(tx: Connection, number: int) -> None:
         before = modules.stored(tx).get(name)
@@ -124,7 +124,7 @@ def _hint(name: str) -> Iterator[None]:
     try:
         yield
     except Invalid as error:
-        raise Invalid(*error.problems, hint=f"correct it, or rate without it: modules disable {name}") from error
+        raise Unloadable(*error.problems, hint=f"correct it, or rate without it: modules disable {name}") from error
 
 
 def _order(name: str, priority: int) -> tuple[int, str]:

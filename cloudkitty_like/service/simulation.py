@@ -14,7 +14,7 @@ from cloudkitty_like.db import ledger as index
 from cloudkitty_like.db import rated as rows
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.domain import money
-from cloudkitty_like.domain.errors import Error, Invalid, Unavailable
+from cloudkitty_like.domain.errors import Error, Invalid, Unavailable, Unloadable
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.domain.period import Period
@@ -110,7 +110,7 @@ class Simulation:
         try:
             pricing = self.tariffs.trial(trial.documents)
         except Invalid as error:
-            if trial.documents:
+            if trial.documents and not isinstance(error, Unloadable):
                 raise
             raise Unavailable(f"rating failed: {error}") from error
         with self.database.read() as tx:

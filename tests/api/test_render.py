@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from datetime import UTC, datetime, timedelta, timezone
 from xml.etree import ElementTree
 
@@ -55,3 +56,8 @@ def test_xml_has_elements_for_members_items_and_nothing():
 @given(JSON)
 def test_xml_is_well_formed_whatever_the_names_and_texts(value):
     ElementTree.fromstring(xml_bytes(value))
+
+
+def test_i8_m16_json_has_the_separators_that_cloudkitty_has():
+    value = {"a": [1, 2.5, None, True], "b": {"c": "x,y:z", "d": []}, "é": {}}
+    assert json_bytes(value) == json.dumps(value, ensure_ascii=False).encode()

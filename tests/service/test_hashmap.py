@@ -93,14 +93,17 @@ def test_c17_a_deleted_service_takes_its_rules_along_and_the_past_keeps_its_pric
     assert ids(desk) == ids(desk, THRESHOLD) == []
     assert old == desk.price(NOW) == 307
     assert desk.price(NOW + DAY) is None
-    gone = desk.get(mapping.id)
-    assert (gone.deleted_at, gone.deleted_by, gone.field_id) == (desk.now, "cid", desk.field.id)
+    (gone,) = desk.hashmap.rules(MAPPING, Filter(deleted=True))
+    assert (gone.id, gone.deleted_at, gone.deleted_by, gone.field_id) == (mapping.id, desk.now, "cid", desk.field.id)
+    with pytest.raises(NotFound, match=f"No such mapping: {mapping.id}"):
+        desk.get(mapping.id)
     assert ids(desk, field_id=desk.field.id, deleted=True) == [mapping.id]
     with pytest.raises(NotFound):
         desk.get_threshold(threshold.id)
     again = desk.hashmap.add_service("instance", "ann")
     assert again.id != desk.service.id
-    assert desk.get(mapping.id).field_id == desk.field.id
+    with pytest.raises(NotFound):
+        desk.get(mapping.id)
     assert ids(desk, field_id=desk.field.id, deleted=True) == [mapping.id]
 
 

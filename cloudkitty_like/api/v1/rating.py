@@ -91,11 +91,12 @@ class Rating:
     @takes(module_id=Param(Text()))
     def get_one(self, context: Context, module_id: str) -> Any:
         """One module."""
-        return _written(self.modules.named(module_id))
+        return _written(self._named(module_id))
 
     @takes(**params_of(Module))
     def put(self, context: Context, module_id: str, enabled: bool | None, priority: int | None, **_: Any) -> Any:
         """Switches a module, or moves it; everything else that is said of it is ignored."""
+        self._named(module_id)
         self.modules.decide(module_id, Change(context.now, context.author, "api"), enabled=enabled, priority=priority)
         where = context.path.rpartition("/modules")[0]      # by the name that it was asked by
         # Its clients expect a body, of nothing.
@@ -121,10 +122,16 @@ class Rating:
     @takes(name=Param(Text()))
     def configuration(self, context: Context, name: str) -> Any:
         """Of a module that has nothing to configure over HTTP."""
-        module = self.modules.named(name)
+        module = self._named(name)
         if module.configurable:
             raise NotFound("there is nothing at this URL")
         raise Conflict("Module is not configurable")
+
+    def _named(self, name: str) -> Known:
+        try:
+            return self.modules.named(name)
+        except NotFound:
+            raise NotFound("Module not found.") from None      # as this version's clients read it
 
 
 def _total(prices: Iterable[Decimal | None]) -> str:

@@ -113,11 +113,11 @@ def _summary(row: Row, names: tuple[str, ...], period: Period, asked: Mapping[st
 
 
 def _streamed(frames: Iterator[tuple[str, Frame]]) -> Iterator[bytes]:
-    opening = b'{"dataframes":['         # with the first frame, so that nothing is said before it could be read
+    opening = b'{"dataframes": ['         # with the first frame, so that nothing is said before it could be read
     for scope, frame in frames:
         yield opening + json_bytes(_frame(scope, frame))
-        opening = b","
-    yield b"]}" if opening == b"," else opening + b"]}"
+        opening = b", "
+    yield b"]}" if opening == b", " else opening + b"]}"
 
 
 def _frame(scope: str, frame: Frame) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 from cloudkitty_like.api.context import Context
 from cloudkitty_like.api.kinds import Integer, Moment, Text
 from cloudkitty_like.api.params import Param
-from cloudkitty_like.api.window import window
+from cloudkitty_like.api.window import check_order, window
 from cloudkitty_like.domain.calendar import UNITS
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.period import parse_instant
@@ -38,6 +38,7 @@ class Asking:
     def query(self, context: Context, begin: datetime | None, end: datetime | None,
               filters: Mapping[str, frozenset[str]], as_of: str | None) -> Query | None:
         """The question, without a grouping; None where the window is empty."""
+        check_order(begin, end)
         period = window(context.now, begin, end)
         if period is None:
             return None

@@ -13,13 +13,14 @@ from cloudkitty_like.api.params import ANY, FLAG, NUMBER, TEXT, WHOLE, Param, gi
 from cloudkitty_like.api.render import csv_bytes, with_offset
 from cloudkitty_like.api.v2.asking import AS_OF, BEGIN, END, LIMIT, OFFSET, Asking, following
 from cloudkitty_like.api.v2.points import Frames
-from cloudkitty_like.domain.errors import NotFound
+from cloudkitty_like.domain.errors import Invalid, NotFound
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.money import ZERO, plain
 from cloudkitty_like.domain.posted import PostedPoint
 from cloudkitty_like.service.dataframes import Dataframes as Points
 from cloudkitty_like.service.posting import Posting
 
+EMPTY = "Parameter dataframes must not be empty."
 NONE = "No resource found for provided filters."
 POINT = object_of(vol=object_of(unit=TEXT, qty=NUMBER), rating=object_of("unpriced", price=NUMBER, unpriced=FLAG),
                   groupby={"type": "object"}, metadata={"type": "object"})
@@ -57,8 +58,9 @@ class DataFrames:
     @takes(dataframes=Param(Frames(), text="frames of a period, with usage by metric"))
     def post(self, context: Context, dataframes: Sequence[PostedPoint]) -> Any:
         """Hands points in, with their prices; one that was handed in before is replaced."""
-        if dataframes:
-            self.posting.post(dataframes, context.author)
+        if not dataframes:
+            raise Invalid(EMPTY)
+        self.posting.post(dataframes, context.author)
         return Answer(status=204)
 
 

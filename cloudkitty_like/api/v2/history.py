@@ -11,6 +11,7 @@ from cloudkitty_like.api.kinds import Boolean, Moment, Text, Texts
 from cloudkitty_like.api.params import NULLABLE, NUMBER, TEXT, WHOLE, Param, gives, list_of, object_of, takes
 from cloudkitty_like.api.render import with_offset
 from cloudkitty_like.api.v2.asking import LIMIT, OFFSET
+from cloudkitty_like.api.window import check_order
 from cloudkitty_like.service import history
 from cloudkitty_like.service.history import KINDS, Entry, Wanted
 
@@ -31,6 +32,7 @@ class Changes:
     def get_all(self, context: Context, *, begin: datetime | None, end: datetime | None, kind: str | None,
                 scope_id: Sequence[str], offset: int, limit: int, **more: bool) -> Any:
         """A page of changes, the newest first."""
+        check_order(begin, end)
         wanted = Wanted(begin, end, KINDS if kind is None else (kind,), scope_id or None, more["everything"])
         found = self.history.entries(wanted)[::-1]
         return {"total": len(found), "results": [_written(entry, context) for entry in found[offset:offset + limit]]}

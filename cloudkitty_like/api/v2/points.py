@@ -2,10 +2,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, ClassVar
 
-from cloudkitty_like.api.kinds import Label, Moment, Number, Schema, Text, named, shown
+from cloudkitty_like.api.kinds import Boolean, Label, Moment, Number, Schema, Text, named, shown
 from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.domain.money import plain
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.posted import PostedPoint
 
@@ -16,7 +18,8 @@ POINT: Schema = {
     "type": "object", "required": ["vol", "groupby", "metadata"], "additionalProperties": False, "properties": {
         "vol": {"type": "object", "required": ["unit", "qty"], "additionalProperties": False, "properties": {
             "unit": {"type": "string"}, "qty": Number().schema}},
-        "rating": {"type": "object", "additionalProperties": False, "properties": {"price": Number().schema}},
+        "rating": {"type": "object", "additionalProperties": False, "properties": {
+            "price": Number().schema, "unpriced": Boolean().schema}},
         "groupby": LABELS, "metadata": LABELS}}
 FRAME: Schema = {
     "type": "object", "required": ["period", "usage"], "additionalProperties": False, "properties": {
@@ -36,11 +39,9 @@ class Frames:
         return {"type": "array", "minItems": 1, "items": FRAME}
 
     def read(self, value: Any) -> Sequence[PostedPoint]:
-        """Every point; Invalid with what is wrong, and where."""
+        """Every point, none of an empty list; Invalid with what is wrong, and where."""
         if not isinstance(value, list):
             raise Invalid(f"{shown(value)} is not a list")
-        if not value:
-            raise Invalid("is empty")
         found: list[PostedPoint] = []
         problems: list[str] = []
         for number, frame in enumerate(value):
@@ -91,11 +92,21 @@ def _frame(frame: Any) -> tuple[Period, Mapping[str, Any]]:
 def _point(point: Any, metric: str, period: Period) -> PostedPoint:
     members = _members(point, ("vol", "groupby", "metadata"), optional=("rating",))
     vol = _members(members["vol"], ("unit", "qty"), "vol.")
-    rating = _members(members.get("rating", {}), (), "rating.", optional=("price",))
     return PostedPoint(
         period, Text(may_be_empty=False).read(metric), named("vol.unit", Text(may_be_empty=False), vol["unit"]),
-        named("vol.qty", Number(), vol["qty"]), named("rating.price", Number(), rating.get("price", 0)),
+        named("vol.qty", Number(), vol["qty"]), _price(members.get("rating", {})),
         _labels("groupby", members["groupby"]), _labels("metadata", members["metadata"]))
+
+
+def _price(rating: Any) -> Decimal | None:
+    """The price, 0 where none is given; None of a point that is said to be unpriced, as it is where it is answered."""
+    members = _members(rating, (), "rating.", optional=("price", "unpriced"))
+    price: Decimal = named("rating.price", Number(), members.get("price", 0))
+    if not named("rating.unpriced", Boolean(), members.get("unpriced", False)):
+        return price
+    if price:
+        raise Invalid(f"rating.unpriced: a point with the price {plain(price)} is not unpriced")
+    return None
 
 
 def _labels(name: str, values: Any) -> dict[str, str]:

@@ -52,8 +52,10 @@ class ScopeStates:
     def put(self, context: Context, *, all_scopes: bool, last_processed_timestamp: datetime, reason: str,
             **names: Any) -> Any:
         """Rates scopes from a time on: again, where they are rated further; the others skip what lies between."""
-        if all_scopes == bool(names["scope_id"]):
-            raise Invalid("either all_scopes or scope_id has to be given, and not both")
+        if not all_scopes and not names["scope_id"]:
+            raise Invalid("Either all_scopes or a scope_id should be specified.")
+        if all_scopes and names["scope_id"]:
+            raise Invalid("all_scopes and scope_id cannot be given both")
         found = self.scopes.selected(_which(**names, active=True))
         if not found:
             raise NotFound("No resource found for provided filters.")

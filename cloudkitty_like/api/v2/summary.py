@@ -1,10 +1,11 @@
 """``/v2/summary``: what was used and what it costs, grouped by anything."""
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import Any
 
 from cloudkitty_like.api.context import CSV, Answer, Context
@@ -13,10 +14,11 @@ from cloudkitty_like.api.params import ANY, TEXT, WHOLE, Param, gives, list_of, 
 from cloudkitty_like.api.render import csv_bytes, with_offset
 from cloudkitty_like.api.v2.asking import AS_OF, BEGIN, END, LIMIT, OFFSET, Asking, following
 from cloudkitty_like.api.v2.projections import DEFAULT, Projection, projections
+from cloudkitty_like.domain.calendar import UNITS
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.hole import MISSING, SHOWN, Stretch, sentences
 from cloudkitty_like.domain.money import plain
-from cloudkitty_like.domain.query import Query
+from cloudkitty_like.domain.query import METRIC, SCOPE, Query
 from cloudkitty_like.service.grouping import Group, Grouping, Groups
 
 FORMATS = ("table", "object")
@@ -36,6 +38,7 @@ class Summaries:
     groups: Groups
     length: timedelta
     holes: Callable[[Query], Sequence[Stretch]]     # what is missing from the answer to a query
+    labels: Callable[[], Collection[str]]           # those of metrics.yml
 
     @gives(SHAPE, csv=True)
     @takes(begin=BEGIN, end=END,
@@ -62,8 +65,21 @@ class Summaries:
             return Answer(csv_bytes(columns, (cells(row, plain) for row in rows)), content_type=CSV,
                           headers={HOLES_HEADER: str(len(missing))} if missing else None)
         page = [cells(row, context.number) for row in rows[offset:offset + limit]]
-        return _body(columns, page, response_format, len(rows)) | _missing(missing) | (
+        return _body(columns, page, response_format, len(rows)) | _missing(missing, self._absent(grouping, rows)) | (
             {"next": following(context, offset=offset + limit)} if offset + limit < len(rows) else {})
+
+    def _absent(self, grouping: Grouping, rows: Sequence[Group]) -> list[str]:
+        """A sentence about each label that is grouped by, and that neither metrics.yml nor any row has."""
+        absent = [name for place, name in enumerate(grouping.columns)
+                  if name not in (METRIC, SCOPE, *UNITS.values()) and not any(row.key[place] for row in rows)]
+        known = self.labels() if absent else ()
+        return [f"groupby: no point has a label {name!r}" + _neighbour(name, known)
+                for name in absent if name not in known]
+
+
+def _neighbour(name: str, known: Collection[str]) -> str:
+    near = get_close_matches(name, known, 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _distinct(fields: Sequence[Projection], groups: Sequence[str]) -> list[str]:
@@ -87,9 +103,10 @@ def _body(columns: Sequence[str], page: Sequence[Sequence[Any]], response_format
     return {"total": total, "columns": list(columns) if page else [], "results": page, "format": "table"}
 
 
-def _missing(found: Sequence[Stretch]) -> dict[str, Any]:
-    """What is not in the sums; nothing where nothing is missing."""
-    return {} if not found else {
-        "warnings": [f"not in these sums: {line}" for line in sentences(found)],
+def _missing(found: Sequence[Stretch], more: Sequence[str]) -> dict[str, Any]:
+    """What is not in the sums, and more warnings; nothing where there is nothing to say."""
+    warnings = [*(f"not in these sums: {line}" for line in sentences(found)), *more]
+    told: dict[str, Any] = {"warnings": warnings} if warnings else {}
+    return told if not found else told | {
         "holes": [{"begin": with_offset(one.period.begin), "end": with_offset(one.period.end), "kind": one.kind,
                    "scope_ids": list(one.scopes), "scopes": one.count} for one in found[:SHOWN]]}

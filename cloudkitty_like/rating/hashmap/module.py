@@ -17,7 +17,7 @@ class HashmapModule:
     """Prices by mappings and thresholds; how, is in :mod:`cloudkitty_like.rating.hashmap.tariff`."""
 
     OPTS: ClassVar[Sequence[Any]] = ()
-    description: ClassVar[str] = "Prices by rules on metrics and their labels."
+    description: ClassVar[str] = "HashMap rating module."
     enabled_by_default: ClassVar[bool] = True
     hot_config: ClassVar[bool] = True
 

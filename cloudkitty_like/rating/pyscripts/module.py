@@ -61,7 +61,7 @@ class PyscriptsModule:
                    help="Of so many runs of a script the first is done twice, and must come to the same; 1: every "
                         "run, 0: none."),
     )
-    description: ClassVar[str] = "Rates by operators' own Python scripts."
+    description: ClassVar[str] = "PyScripts rating module."
     enabled_by_default: ClassVar[bool] = False
     hot_config: ClassVar[bool] = True
 

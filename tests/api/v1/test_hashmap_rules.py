@@ -155,3 +155,44 @@ def test_c20_a_threshold_twice_is_a_conflict(http, service_id):
     body = {"service_id": service_id, "level": "10", "cost": 1}
     http.ok("POST", "/thresholds", body)
     assert http.refused("POST", "/thresholds", body | {"level": "10.00"})[0] == 409
+
+
+def test_i8_m16_a_mapping_whose_service_or_field_is_gone_is_not_found(http, service_id, field_id):
+    of_field = http.ok("POST", "/mappings", {"field_id": field_id, "value": "m1", "cost": 1})["mapping_id"]
+    of_service = http.ok("POST", "/mappings", {"service_id": service_id, "cost": 1})["mapping_id"]
+    assert http("DELETE", f"/mappings/{of_field}")[0] == 204
+    assert http("GET", f"/mappings/{of_field}")[0] == 200          # a deleted one is found, while its field is there
+    assert http("DELETE", f"/fields/{field_id}")[0] == 204
+    assert [http("GET", f"/mappings/{one}")[0] for one in (of_field, of_service)] == [404, 200]
+    assert http("DELETE", f"/services/{service_id}")[0] == 204
+    for one in (of_field, of_service):
+        status, answer = http("GET", f"/mappings/{one}")
+        assert (status, answer["faultstring"]) == (404, f"No such mapping: {one}")
+        assert http("GET", f"/mappings/{one}/group")[0] == 404
+    # A service of the same name is another one; who asks for deleted ones still sees what there was.
+    http.ok("POST", "/services", {"name": "instance"})
+    assert http("GET", f"/mappings/{of_service}")[0] == 404
+    assert {one["mapping_id"] for one in http.ok("GET", "/mappings?deleted=true")["mappings"]} == {of_field, of_service}
+
+
+def test_i8_m16_an_ended_mapping_whose_value_is_removed_is_refused_in_cloudkittys_words(http, field_id):
+    made = http.ok("POST", "/mappings?force=true", {
+        "field_id": field_id, "type": "flat", "start": "2014-01-01", "end": "2014-01-02", "name": "teste4",
+        "cost": "0.2", "value": "fail"})
+    status, answer = http("PUT", f"/mappings/{made['mapping_id']}", {"type": "rate", "cost": "0.2", "value": ""})
+    assert (status, answer["faultstring"]) == (
+        400, "Cannot update a rule that was already processed and has a defined end date.")
+    later = http.ok("POST", "/mappings", {"field_id": field_id, "value": "m1", "cost": 1, "start": "2999-01-01"})
+    assert http("PUT", f"/mappings/{later['mapping_id']}", {"cost": "0.2", "value": ""})[0] == 400
+
+
+def test_i8_m15_an_end_with_a_blank_is_that_time_and_a_date_the_end_of_the_day(http, field_id):
+    body = {"field_id": field_id, "value": "m1", "cost": 1}
+    assert http.ok("POST", "/mappings", body | {"end": "2999-01-01 10:00:00"})["end"] == "2999-01-01T10:00:00"
+    assert http.ok("POST", "/mappings", body | {"value": "m2", "end": "2999-01-01"})["end"] == "2999-01-01T23:59:59"
+
+
+def test_i8_m15_a_second_threshold_for_every_tenant_is_a_conflict(http, field_id):
+    body = {"field_id": field_id, "level": "10", "cost": 1}
+    http.ok("POST", "/thresholds", body)
+    assert http("POST", "/thresholds", body)[0] == 409

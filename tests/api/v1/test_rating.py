@@ -9,11 +9,11 @@ import pytest
 from cloudkitty_like.domain.rule import Rule
 from tests.api.site import Site
 
-HASHMAP = {"module_id": "hashmap", "description": "Prices by rules on metrics and their labels.", "enabled": True,
+HASHMAP = {"module_id": "hashmap", "description": "HashMap rating module.", "enabled": True,
            "hot-config": True, "priority": 1}
-PYSCRIPTS = {"module_id": "pyscripts", "description": "Rates by operators' own Python scripts.", "enabled": False,
+PYSCRIPTS = {"module_id": "pyscripts", "description": "PyScripts rating module.", "enabled": False,
              "hot-config": True, "priority": 1}
-NOOP = {"module_id": "noop", "description": "Prices nothing.", "enabled": False, "hot-config": False, "priority": 1}
+NOOP = {"module_id": "noop", "description": "Dummy test module.", "enabled": False, "hot-config": False, "priority": 1}
 each_name = pytest.mark.parametrize("root", ["/v1/rating", "/v1/billing"])
 each_slash = pytest.mark.parametrize("slash", ["", "/"])
 

@@ -1,6 +1,8 @@
 """``/v1/report`` and ``/v1/storage``: exactly what the ledger holds, and only what the caller may see."""
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from cloudkitty_like.domain.errors import Unavailable
@@ -182,3 +184,19 @@ def test_what_fails_with_the_first_frame_is_503_before_a_byte_is_sent(site: Site
     storage = BrokenStorage(frames=frames)
     site.with_services(summary=Summary(site.database, storage), storage=storage)
     site.wrong("GET", "/v1/storage/dataframes", status=503)
+
+
+def test_i8_m16_the_separators_are_cloudkittys_whether_it_is_streamed_or_not(site: Site):
+    for url in ("/v1/storage/dataframes", "/v1/report/summary?groupby=tenant_id", "/v2/summary", "/", "/v2/scope"):
+        answer = site.get(url)
+        assert site.last.text == json.dumps(answer, ensure_ascii=False), url
+    assert len(site.get("/v1/storage/dataframes")["dataframes"]) > 1
+    site.get("/v1/storage/dataframes?begin=2020-01-01&end=2020-01-02")
+    assert site.last.text == '{"dataframes": []}'
+
+
+def test_i8_m17_a_begin_after_the_end_is_empty(site: Site):
+    window = "begin=2026-11-04T00:00:00&end=2026-11-01T00:00:00"
+    assert site.get(f"/v1/report/total?{window}") == "0"
+    assert site.get(f"/v1/report/summary?{window}") == {"summary": []}
+    assert site.get(f"/v1/storage/dataframes?{window}") == {"dataframes": []}

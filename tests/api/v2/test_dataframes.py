@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from decimal import Decimal
 
 import pytest
@@ -15,8 +16,10 @@ from cloudkitty_like.api.services import Services
 from cloudkitty_like.domain.period import instant
 from cloudkitty_like.service.ledger import Rated
 from cloudkitty_like.service.scopes import Scopes
+from cloudkitty_like.wsgi import FILES, Application
 from tests.books import BEGIN, HOUR, NOW, Books, at, usage
 from tests.compiling import compiles
+from tests.installation import History, Installation
 
 URL = "/v2/dataframes"
 WINDOW = {"begin": instant(BEGIN), "end": instant(BEGIN + 10 * HOUR)}
@@ -193,3 +196,91 @@ def test_a_frame_that_ends_elsewhere_than_the_one_posted_before_is_a_conflict(ap
 def test_s19_too_much_at_once_is_refused(app):
     many = frames(*[point(id=str(number)) for number in range(100_001)])
     assert app.post_json(URL, many, status=(400, 413)).json["message"]
+
+
+# --- what is answered can be posted ---------------------------------------------------------------
+
+def everything(app, **query):
+    """Every point from September to November, in frames, and what is left of the answers to their pages."""
+    query = {"begin": "2026-09-01", "end": "2026-12-01", "limit": 1000, "decimal": "string"} | query
+    return app.get(URL, query).json
+
+
+@pytest.fixture
+def rated(tmp_path, monkeypatch):
+    """The API over a day of usage that was collected and rated; some of it no rule has priced."""
+    site = Installation(tmp_path, f"sqlite:///{tmp_path / 'rating.sqlite'}", {"DEFAULT": {"auth_strategy": "noauth"}})
+    history = History(hours=3)
+    site.prepare(history)
+    site.run("rate", *history.window)
+    monkeypatch.setenv(FILES, str(tmp_path / "site.conf"))
+    return TestApp(Application())
+
+
+@pytest.mark.parametrize("form", [{}, {"decimal": "float"}])
+def test_i8_m14_what_is_exported_can_be_posted_into_another_ledger(rated, app, form):
+    exported = everything(rated, **form)
+    told = [point["rating"] for frame in exported["dataframes"] for points in frame["usage"].values()
+            for point in points]
+    assert sum("unpriced" in rating for rating in told) not in (0, len(told))
+    app.post_json(URL, {"dataframes": exported["dataframes"]}, status=204)
+    names = {point["groupby"]["project_id"] for frame in exported["dataframes"] for points in frame["usage"].values()
+             for point in points}
+    filters = {"filters": ",".join(f"project_id:{name}" for name in names)}
+    assert points_of(everything(app, **filters, **form)) == points_of(exported)
+    summed = {"begin": "2026-09-01", "end": "2026-12-01", "groupby": "type,project_id", "decimal": "string"} | filters
+    if not form:
+        assert app.get("/v2/summary", summed).json["results"] == rated.get("/v2/summary", summed).json["results"]
+    # Once more is nothing new.
+    changes = app.get("/v2/history?everything=true").json["total"]
+    app.post_json(URL, {"dataframes": exported["dataframes"]}, status=204)
+    assert app.get("/v2/history?everything=true").json["total"] == changes
+
+
+def points_of(answer):
+    return sorted((frame["period"]["begin"], metric, json.dumps(point, sort_keys=True))
+                  for frame in answer["dataframes"] for metric, points in frame["usage"].items() for point in points)
+
+
+def test_i8_m14_an_unpriced_point_counts_as_that_and_is_replaced_by_a_price(app):
+    def posted(**rating):
+        one = point() | {"rating": rating}
+        app.post_json(URL, frames(one), status=204)
+        found = app.get(URL, {"begin": "2026-11-05", "end": "2026-11-06", "filters": "project_id:carol"}).json
+        return found["dataframes"][0]["usage"]["vcpu"][0]["rating"]
+
+    assert posted(unpriced=True) == posted(unpriced=True, price=0) == {"price": 0.0, "unpriced": True}
+    assert "carol" in app.get("/v2/summary?begin=2026-11-05&end=2026-11-06&groupby=project_id").text
+    assert posted(price="0.25", unpriced=False) == {"price": 0.25}
+    assert posted(unpriced=True) == {"price": 0.0, "unpriced": True}
+    # Another point that is posted for the scope and period leaves it as it is.
+    app.post_json(URL, frames(point(label="other")), status=204)
+    found = app.get(URL, {"begin": "2026-11-05", "end": "2026-11-06", "filters": "project_id:carol"}).json
+    ratings = {one["groupby"].get("label"): one["rating"] for one in found["dataframes"][0]["usage"]["vcpu"]}
+    assert ratings == {None: {"price": 0.0, "unpriced": True}, "other": {"price": 0.1}}
+
+
+def test_i8_m14_what_contradicts_itself_is_refused(app):
+    text = app.post_json(URL, frames(point() | {"rating": {"price": "0.5", "unpriced": True}}), status=400).json
+    assert text["message"].endswith("rating.unpriced: a point with the price 0.5 is not unpriced")
+    text = app.post_json(URL, frames(point() | {"rating": {"unpriced": "perhaps"}}), status=400).json
+    assert "rating.unpriced: 'perhaps' is neither true nor false" in text["message"]
+
+
+def test_i8_m15_a_point_without_a_scope_is_refused(app):
+    one = point()
+    del one["groupby"]["project_id"]
+    text = app.post_json(URL, frames(one), status=400).json["message"]
+    assert "its groupby labels lack 'project_id', which says whose it is" in text
+    one["groupby"]["project_id"] = ""
+    app.post_json(URL, frames(one), status=400)
+
+
+def test_i8_m16_no_frames_at_all_are_refused_in_cloudkittys_words(app):
+    assert app.post_json(URL, {"dataframes": []}, status=400).json == {
+        "message": "Parameter dataframes must not be empty."}
+
+
+def test_i8_m17_a_begin_after_the_end_is_refused(app):
+    text = app.get(URL, {"begin": "2026-11-02", "end": "2026-11-01T10:00:00"}, status=400).json["message"]
+    assert text == "begin: 2026-11-02T00:00:00Z is after end, 2026-11-01T10:00:00Z"

@@ -4,11 +4,17 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
+from cloudkitty_like import plugin
+from cloudkitty_like.db import modules
+from cloudkitty_like.db.modules import ModuleState
+from cloudkitty_like.db.rules import Change
 from cloudkitty_like.db.tables import rule_change
+from cloudkitty_like.service.changes import recorded
+from cloudkitty_like.service.pricing import Tariffs
 from tests.api.site import Site
 
 URL = "/v2/rating/modules"
-NOOP = {"module_id": "noop", "description": "Prices nothing.", "enabled": False, "hot_config": False, "priority": 1}
+NOOP = {"module_id": "noop", "description": "Dummy test module.", "enabled": False, "hot_config": False, "priority": 1}
 
 
 def test_modules_are_listed_by_name_with_an_underscore(site: Site):
@@ -46,3 +52,32 @@ def test_who_has_changed_a_module_is_recorded(site: Site):
     with site.database.read() as tx:
         change = tx.execute(select(rule_change)).one()
     assert (change.author, change.cause) == ("root", "api")
+
+
+def test_i8_m16_descriptions_and_an_unknown_module_are_in_cloudkittys_words(site: Site):
+    described = {one["module_id"]: one["description"] for one in site.get(URL)["modules"]}
+    assert described == {"hashmap": "HashMap rating module.", "noop": "Dummy test module.",
+                         "pyscripts": "PyScripts rating module."}
+    for method, body in (("GET", {}), ("PUT", {"enabled": True})):
+        assert site.wrong(method, f"{URL}/x", body, status=404) == "Module 'x' not found"
+        assert site.wrong(method, "/v1/rating/modules/x", body | {"module_id": "x"}, status=404) == "Module not found."
+
+
+def decided(site: Site, name: str, enabled: bool) -> None:
+    """What somebody decided about a module when it was still installed."""
+    recorded(site.database, Change(site.now, "tester", "cli"),
+             lambda tx, number: modules.record(tx, number, name, ModuleState(enabled, 3)))
+
+
+def test_i8_m17_a_module_that_cannot_be_loaded_is_the_services_fault(site: Site):
+    decided(site, "gone", enabled=False)
+    text = site.wrong("PUT", f"{URL}/gone", {"enabled": True}, status=503)
+    assert "no rating is called 'gone'" in text
+    assert "gone" in site.wrong("PUT", "/v1/rating/modules/gone", {"module_id": "gone", "enabled": True}, status=503)
+    decided(site, "gone", enabled=True)
+    tariffs = Tariffs(site.database, lambda name: plugin.load_class("rating", name)())
+    site.with_services(tariffs=tariffs, rating=lambda: (1, tariffs.latest()[1].rate))
+    wanted = {"resources": [{"service": "vcpu", "volume": 1, "desc": {}}]}
+    for url, body in (("/v1/rating/quote", wanted), ("/v2/rating/simulations", {"begin": "2026-11-01"}),
+                      ("/v2/rating/simulations", {"begin": "2026-11-01", "rules": "services: {}"})):
+        assert site.ask("POST", url, body)[0] == 503, url

@@ -191,3 +191,10 @@ def test_i8_m13_a_reset_beyond_the_last_complete_period_is_400(site: Site):
     body = site.wrong("PUT", URL, {"all_scopes": True, T: "2026-11-20T13:00:00Z"})
     assert "beyond the last period that is complete, which ends at 2026-11-20T12:00:00Z" in str(body)
     assert {state.due for state in site.scopes.states()} == {DUE}
+
+
+def test_i8_m16_no_scope_at_all_is_refused_in_cloudkittys_words(site: Site):
+    when = {"last_processed_timestamp": "2026-11-01T00:00:00"}
+    assert site.wrong("PUT", URL, when) == "Either all_scopes or a scope_id should be specified."
+    assert site.wrong("PUT", URL, when | {"all_scopes": True, "scope_id": "alice"}) == (
+        "all_scopes and scope_id cannot be given both")

@@ -11,6 +11,7 @@ import pytest
 from tests.api.site import IPV6, NOW, Site, used
 
 URL = "/v2/summary"
+WHEN = {"begin": "2026-11-01", "end": "2026-12-01"}
 NOVEMBER = ["2026-11-01T00:00:00+00:00", "2026-12-01T00:00:00+00:00"]
 EVER = {"begin": "2025-01-01", "end": "2027-01-01"}
 
@@ -169,8 +170,7 @@ def test_what_is_no_filter_is_refused(site: Site, filters):
 
 
 def test_c38_a_point_is_in_a_window_by_the_begin_of_its_period(site: Site):
-    for begin, end, number in (("00:00:00", "00:00:01", 1), ("00:00:01", "12:00:00", 0), ("00:00:00", "00:00:00", 0),
-                               ("12:00:00", "00:00:00", 0)):
+    for begin, end, number in (("00:00:00", "00:00:01", 1), ("00:00:01", "12:00:00", 0), ("00:00:00", "00:00:00", 0)):
         for labels in ({}, {"filters": "flavor:small"}):
             assert len(rows(site, begin=f"2026-11-01T{begin}", end=f"2026-11-01T{end}", groupby="project_id",
                             **labels)) == 2 * number
@@ -321,3 +321,35 @@ def test_i8_m10_what_is_not_in_the_sums_is_said_to_those_who_may_see_it(site: Si
         assert "holes" not in site.get(URL, **other)
     site.ask("GET", URL, accept="text/csv")
     assert site.last.headers["X-Rating-Holes"] == "1"
+
+
+# --- what was probably not meant ------------------------------------------------------------------
+
+def test_i8_m17_a_label_that_no_point_has_is_warned_of(site: Site):
+    answer = site.get(URL, **WHEN, groupby=["type", "flavour", "time-d"])
+    assert answer["warnings"] == ["groupby: no point has a label 'flavour'; did you mean 'flavor'?"]
+    assert answer["total"] > 0
+    assert site.get(URL, **WHEN, groupby="zzz", response_format="object")["warnings"] == [
+        "groupby: no point has a label 'zzz'"]
+    assert site.get(URL, **WHEN, groupby="zzz", filters="type:nothing")["warnings"]
+
+
+@pytest.mark.parametrize("groupby", ["type", "project_id", "scope", "time", "time-w", "flavor", "image", "host", ""])
+def test_i8_m17_there_is_no_warning_of_what_a_point_or_a_metric_has(site: Site, groupby):
+    assert "warnings" not in site.get(URL, **WHEN, groupby=groupby) if groupby else site.get(URL, **WHEN)
+
+
+def test_i8_m17_a_begin_after_the_end_is_refused_and_an_empty_window_is_empty(site: Site):
+    for url in (URL, "/v2/dataframes", "/v2/explanations", "/v2/history"):
+        assert site.wrong("GET", f"{url}?begin=2026-11-02T00:00:00&end=2026-11-01T23:59:59") == (
+            "begin: 2026-11-02T00:00:00Z is after end, 2026-11-01T23:59:59Z")
+    assert site.get(URL, begin="2026-11-02T00:00:00", end="2026-11-02T00:00:00")["total"] == 0
+    # As the dashboard asks for a day, and for the month up to today.
+    assert site.get(URL, begin="2026-11-01T00:00:00", end="2026-11-01T23:59:59", groupby="type")["total"] == 2
+    assert site.get(URL, begin="2026-11-01T00:00:00", end="2026-11-20T23:59:59", groupby="type")["total"] == 2
+
+
+def test_i8_m15_a_page_has_ten_thousand_rows_at_most(site: Site):
+    assert site.get(URL, **WHEN, limit=10_000)["total"] == 1
+    for url in (URL, "/v2/dataframes", "/v2/scope"):
+        assert site.wrong("GET", f"{url}?limit=10001") == "limit: 10001 is not from 1 to 10000"

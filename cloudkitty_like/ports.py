@@ -71,13 +71,16 @@ class SourceNames:
 class Collector(Plugin, Protocol):
     """Reads usage.  Thread-safe: metrics of a period are collected side by side.
 
-    Three members are optional: ``check(metric)``, which raises Invalid where a
+    Several members are optional: ``check(metric)``, which raises Invalid where a
     definition cannot be collected; ``requests_made``, a number for ``status``;
     ``ends()``, the last instant that the source will ever know of: a period
     that begins later is not due, and a source without it goes on for ever; and
     ``names(metrics, labels) -> SourceNames``, which tells what the source has
     of these metrics and, where it lacks one, what else it has, by two requests
     at most, and with ``labels`` one more for each metric.
+
+    Optional too: ``keeps_since(now) -> datetime | None``, the instant before
+    which the source has forgotten everything; None where it does not tell.
     """
 
     def parse_args(self, extra_args: Mapping[str, Any]) -> Any:

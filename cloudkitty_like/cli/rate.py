@@ -5,6 +5,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from cloudkitty_like.cli.arguments import add_window, aligned, window
+from cloudkitty_like.cli.memory_of_source import warn_of_forgotten
 from cloudkitty_like.cli.working import backfill, leave, log_to_stderr
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.period import instant
@@ -29,6 +30,7 @@ def run(args: argparse.Namespace, app: App) -> int:
     if wanted.end > app.clock() - wait * app.period:
         raise Invalid(f"--end: {instant(wanted.end)} is too recent: the source has {wait} periods' time to complete "
                       "a period before it is rated", hint="give an earlier --end, or lower [collect] wait_periods")
+    warn_of_forgotten(app, wanted.begin)
     code = backfill(app, wanted.begin, wanted.end)
     app.close()
     leave(code)

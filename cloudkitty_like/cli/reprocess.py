@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from cloudkitty_like.cli import output
 from cloudkitty_like.cli.arguments import add_window, aligned, some_or_all, window
 from cloudkitty_like.cli.choosing import check_scopes
+from cloudkitty_like.cli.memory_of_source import warn_of_forgotten
 from cloudkitty_like.cli.working import INTERRUPTED, Progress, leave, log_to_stderr, stopping
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.period import Period, instant
@@ -103,6 +104,8 @@ def _start(args: argparse.Namespace, app: App) -> int:
     found = app.reprocessing.ask([ALL] if named is None else list(dict.fromkeys(named)), wanted.begin,
                                  wanted.end - app.period, author=app.author, reason=args.reason,
                                  quantities=FROM_LEDGER if args.from_ledger else FROM_SOURCE)
+    if not args.from_ledger:
+        warn_of_forgotten(app, wanted.begin, "with --from-ledger the quantities are those that the ledger has kept")
     return _asked(args, app, found)
 
 

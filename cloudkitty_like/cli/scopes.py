@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cloudkitty_like.cli import output
 from cloudkitty_like.cli.arguments import add_window, moment, some_or_all, window
+from cloudkitty_like.cli.memory_of_source import warn_of_forgotten
 from cloudkitty_like.domain.hole import ACCEPTED, MISSING, Hole, by_scope, last_rated, sentences
 from cloudkitty_like.domain.period import Period, instant
 from cloudkitty_like.domain.text import counted
@@ -73,12 +74,18 @@ def _reset(args: argparse.Namespace, app: App, scopes: Collection[str]) -> None:
     period = Period.containing(args.to, app.period)
     if args.to != period.begin:
         print(f"{instant(args.to)} is in the period from {instant(period.begin)} to {instant(period.end)}.")
-    if not args.dry_run:
-        _tell(app.scopes.reset(scopes, args.to, author=app.author, reason=args.reason))
-        return
-    moved = app.scopes.preview(scopes, args.to)
+    moved = (app.scopes.preview(scopes, args.to) if args.dry_run else
+             app.scopes.reset(scopes, args.to, author=app.author, reason=args.reason))
     _tell(moved)
-    table = [(state.identifier, instant(state.due) if state.due else "-", *_effect(state, moved.begin, app.period))
+    if moved.back or moved.starting:
+        warn_of_forgotten(app, moved.begin)
+    if args.dry_run:
+        _show(moved, app.period)
+
+
+def _show(moved: Moved, length: timedelta) -> None:
+    """What would become of each scope."""
+    table = [(state.identifier, instant(state.due) if state.due else "-", *_effect(state, moved.begin, length))
              for state in sorted((*moved.back, *moved.forward, *moved.starting), key=lambda state: state.identifier)]
     if table:
         output.table(("scope", "rated up to", "would", "periods"), table, right={"periods"})

@@ -129,7 +129,7 @@ class Prometheus:
         if at is not None:
             # VictoriaMetrics moves a time that is nearly now into the past unless it is told nocache.
             parameters["time"] = _timestamp(at)
-        answer = self._ask("query", parameters, _vector_decoder(tuple(labels)))
+        answer = self.ask("query", parameters, _vector_decoder(tuple(labels)))
         if answer.data.resultType != "vector":
             raise Unavailable(f"{self} answered a {answer.data.resultType} where a vector was asked for")
         series = answer.data.result
@@ -139,11 +139,11 @@ class Prometheus:
         """The values of a label that the server keeps, of the series that ``match`` selects."""
         # Without a start newer VictoriaMetrics answers for the current day only.
         parameters = {"start": "0", **({"match[]": match} if match else {})}
-        return list(self._ask(f"label/{quote(label, safe='')}/values", parameters, _VALUES).data)
+        return list(self.ask(f"label/{quote(label, safe='')}/values", parameters, _VALUES).data)
 
     def label_names(self, match: str) -> list[str]:
         """The names of the labels of the kept series that ``match`` selects, ``__name__`` among them."""
-        return list(self._ask("labels", {"start": "0", "match[]": match}, _VALUES).data)
+        return list(self.ask("labels", {"start": "0", "match[]": match}, _VALUES).data)
 
     def includes_left_edge(self, near: datetime) -> bool:
         """Whether the range ``[1h]`` holds a sample that is exactly one hour old; asked once.
@@ -165,8 +165,8 @@ class Prometheus:
         parts = urlsplit(self._root)
         return f"Prometheus at {parts._replace(netloc=parts.netloc.rpartition('@')[2]).geturl()}"
 
-    def _ask(self, path: str, parameters: Mapping[str, str], decoder: msgspec.json.Decoder[Any]) -> Any:
-        body = self._fetch(path, parameters)
+    def ask(self, path: str, parameters: Mapping[str, str], decoder: msgspec.json.Decoder[Any]) -> Any:
+        body = self.fetch(path, parameters)
         try:
             answer = decoder.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -183,7 +183,7 @@ class Prometheus:
             raise Unavailable(f"{self} sent an answer without data")
         return answer
 
-    def _fetch(self, path: str, parameters: Mapping[str, str]) -> bytes:
+    def fetch(self, path: str, parameters: Mapping[str, str]) -> bytes:
         """The body of an answer with status 200; another try where a connection breaks or the server is busy."""
         for pause in (*PAUSES, None):
             failure: Unavailable
@@ -257,14 +257,14 @@ class Prometheus:
         return Unavailable(f"{self} did not answer: {reason}", smaller=smaller)
 
 
-def _answer(data: Any) -> msgspec.json.Decoder[Any]:
+def answer_decoder(data: Any) -> msgspec.json.Decoder[Any]:
     struct = msgspec.defstruct("Answer", [
         ("status", str), ("data", data | None, None), ("warnings", list[str] | None, None), ("isPartial", bool, False),
     ])
     return msgspec.json.Decoder(struct)
 
 
-_VALUES = _answer(list[str])
+_VALUES = answer_decoder(list[str])
 
 
 @lru_cache(maxsize=256)
@@ -274,7 +274,7 @@ def _vector_decoder(labels: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
     metric: Any = msgspec.defstruct("Labels", [(name, str, "") for name in names], rename=names, gc=False)
     sample: Any = msgspec.defstruct("Sample", [("at", float), ("value", str)], array_like=True, gc=False)
     series: Any = msgspec.defstruct("Series", [("metric", metric), ("value", sample)], gc=False)
-    return _answer(msgspec.defstruct("Data", [("resultType", str), ("result", list[series])]))
+    return answer_decoder(msgspec.defstruct("Data", [("resultType", str), ("result", list[series])]))
 
 
 def _rows(metrics: Sequence[Any], labels: int) -> list[tuple[str, ...]]:

@@ -14,6 +14,7 @@ from oslo_config import cfg
 
 from cloudkitty_like.client import prometheus_options, promql
 from cloudkitty_like.client.prometheus import Prometheus
+from cloudkitty_like.client.prometheus_retention import retention
 from cloudkitty_like.collector import prometheus_frame as build_frame
 from cloudkitty_like.collector import prometheus_names
 from cloudkitty_like.collector import prometheus_query as build
@@ -83,6 +84,11 @@ class PrometheusCollector:
     def names(self, metrics: Sequence[Metric], labels: bool) -> SourceNames:
         """See the port; :mod:`cloudkitty_like.collector.prometheus_names` asks."""
         return prometheus_names.read(self.client, metrics, labels)
+
+    def keeps_since(self, now: datetime) -> datetime | None:
+        """See the port; what the server says of itself."""
+        kept = retention(self.client)
+        return None if kept is None else now - min(kept, now - EPOCH)
 
     def collect(self, metric: Metric, period: Period, scopes: Collection[str],
                 others: Collection[str] = ()) -> Collected:

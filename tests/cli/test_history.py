@@ -43,12 +43,12 @@ def test_i8_small_the_table_fits_the_terminal(site: Site, monkeypatch: pytest.Mo
     assert max(map(len, lines)) <= 100
     why = "".join(line[lines[0].index("why"):].strip() + " " for line in lines[-10:])
     assert "a flavor was wrong for weeks a flavor was wrong for weeks" in " ".join(why.split())
-    assert site.here.ok("history", "--csv").count("\n") == 4
+    assert site.here.ok("history", "--csv").count("\n") == 5
 
 
 def test_i8_small_the_newest_changes_alone(site: Site) -> None:
     site.rated()
     site.here.ok("scopes", "reset", "--to", "2026-03-01", "--reason", "again", "alpha")
     assert [one["reason"][-5:] for one in site.here.json("history", "--last", "1")] == ["again"]
-    assert len(site.here.json("history", "--last", "99")) == 3
+    assert len(site.here.json("history", "--last", "99")) == 4
     assert "argument --last: '0' is no number of changes" in site.here("history", "--last", "0").err

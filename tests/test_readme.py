@@ -72,7 +72,7 @@ def test_its_files_are_right_and_its_prometheus_is_all_that_is_missing(tmp_path:
     (words,) = [words for words in commands() if "--prometheus" in words]
     url = f"http://127.0.0.1:{free_port()}"
     words[words.index("--prometheus") + 1] = url
-    ran = spawn(*words, cwd=tmp_path)
+    ran = spawn(*words, "--once", cwd=tmp_path)
     assert ran.code == 1
     (line,) = [line for line in ran.err.splitlines() if not line.startswith("hint: ")]
     assert line.startswith(f"cloudkitty-like: error: Prometheus at {url}/api/v1 cannot be reached")

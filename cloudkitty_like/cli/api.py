@@ -5,6 +5,7 @@ import argparse
 import logging
 from typing import TYPE_CHECKING, Any
 
+from cloudkitty_like.cli.parent import end_with_parent
 from cloudkitty_like.cli.working import log_as_configured
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", metavar="ADDRESS", help="address to listen on, instead of [api] host_ip")
     parser.add_argument("--port", type=int, metavar="PORT", help="port to listen on, instead of [api] port")
     parser.add_argument("--workers", type=int, metavar="N", help="number of processes, instead of [api] workers")
+    parser.add_argument("--parent", type=int, help=argparse.SUPPRESS)      # as standalone starts it
 
 
 def run(args: argparse.Namespace, app: App) -> int:
@@ -26,6 +28,8 @@ def run(args: argparse.Namespace, app: App) -> int:
     from cloudkitty_like.api.counters import Counters
 
     log_as_configured(app.conf, args.debug)
+    if args.parent is not None:
+        end_with_parent(args.parent)
     options = app.conf.api
     where = serving.Where(
         options.host_ip if args.host is None else args.host, options.port if args.port is None else args.port,

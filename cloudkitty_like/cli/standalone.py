@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import shutil
 import subprocess
 import sys
@@ -187,7 +188,7 @@ def _api(args: argparse.Namespace, stop: threading.Event) -> Iterator[None]:
         yield
         return
     command = [sys.executable, "-m", "cloudkitty_like", f"--state={args.state}", "api", "--host", HOST,
-               "--port", str(args.port), "--workers", "1"]
+               "--port", str(args.port), "--workers", "1", "--parent", str(os.getpid())]
     with subprocess.Popen(command) as child:
         print(f"The API answers at http://{HOST}:{args.port}/", flush=True)
         threading.Thread(target=_watch, args=(child, stop), daemon=True).start()

@@ -110,6 +110,16 @@ class Place:
             return False
         return due is not None and int(due) >= HISTORY.end.timestamp()
 
+    def await_heartbeat(self, pid: int) -> None:
+        """Wait until this processor is at work."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            with suppress(Error), self.database.read() as tx:
+                if tx.execute(text("SELECT count(*) FROM worker WHERE pid = :pid"), {"pid": pid}).scalar_one():
+                    return
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.1)
+
     def restart(self, number: int) -> None:
         self.processes[number] = self.site.start("processor")
 
@@ -157,8 +167,10 @@ def leases(directory: Path) -> Iterator[str]:
     command = [program, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(directory)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         time.sleep(0.5)
-        yield f"redis://127.0.0.1:{port}?timeout={LEASE_SECONDS}"
-        process.kill()
+        try:
+            yield f"redis://127.0.0.1:{port}?timeout={LEASE_SECONDS}"
+        finally:
+            process.kill()
 
 
 @contextmanager
@@ -218,6 +230,7 @@ def the_clock_jumps(place: Place) -> None:
 
 def a_processor_is_out_of_descriptors(place: Place) -> None:
     process = place.draw.choice(place.processes)
+    place.await_heartbeat(process.pid)         # one that cannot load its program can only end
     soft, hard = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
     resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (3, hard))
     time.sleep(place.draw.uniform(1, 4))

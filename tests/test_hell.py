@@ -43,6 +43,11 @@ LIMITS = {"connect_timeout": 2, "network_timeout": 4, "answer_timeout": 3}
 LEASE_SECONDS = 2
 DISK_BYTES = 64 << 20
 WORKERS = 2
+STACKS = """
+import faulthandler, signal
+faulthandler.register(signal.SIGUSR2, open({path!r}, "a"), all_threads=True)
+"""
+"""What every processor runs at its start, so that one that hangs tells where."""
 
 
 @dataclass
@@ -71,6 +76,9 @@ class Place:
         self.rounds = 0
         self.site: Installation
         self.database: Database
+        self.stacks = directory / "stacks"
+        (directory / "start").mkdir()
+        (directory / "start" / "sitecustomize.py").write_text(STACKS.format(path=str(self.stacks)))
 
     def begin(self) -> None:
         """A new history in a new database, with the first hour of it rated."""
@@ -87,7 +95,7 @@ class Place:
             "database": LIMITS,
             "orchestrator": {"coordination_url": self.lease, "retry_first": 0.2, "retry_most": 1, "poll_interval": 0.2,
                              "slice_seconds": 2, "discovery_interval": 2, "shards": 2},
-        }, faked(self.clock))
+        }, {**faked(self.clock), "PYTHONPATH": str(self.directory / "start")})
         self.site.prepare(HISTORY)
         first = ["--begin", instant(HISTORY.begin), "--end", instant(HISTORY.begin.replace(hour=1))]
         self.site.run("rate", *first)
@@ -126,8 +134,21 @@ class Place:
     def log(self) -> str:
         return (self.site.directory / "log").read_text()[-5000:]
 
+    def hanging(self) -> str:
+        """The end of the log, and where each thread of each processor is."""
+        for process in self.processes:
+            process.send_signal(signal.SIGUSR2)
+        time.sleep(2)
+        return f"{self.log()}\n{self.stacks.read_text() if self.stacks.exists() else 'no stacks'}"
+
     def end(self) -> None:
-        """Stop the processors; each within ten seconds."""
+        """Stop the processors; each within ten seconds.
+
+        One that has been started a moment ago is at work first: before that a signal ends it as any
+        other program.
+        """
+        for process in self.processes:
+            self.await_heartbeat(process.pid)
         for process in self.processes:
             process.terminate()
         for process in self.processes:
@@ -318,7 +339,7 @@ def recovered(place: Place, event: str) -> float:
             before = place.progress()
         elif (now := place.progress()) is not None and (now > before or place.is_over()):
             return time.monotonic() - began
-        assert time.monotonic() - began < PATIENCE, f"nothing is rated {PATIENCE:g} s after {event}:\n{place.log()}"
+        assert time.monotonic() - began < PATIENCE, f"nothing is rated {PATIENCE:g} s after {event}:\n{place.hanging()}"
         time.sleep(0.05)
 
 

@@ -15,7 +15,7 @@ def test_each_command_does_what_the_page_says(tmp_path: Path) -> None:
     assert "printed by night:\n    4 metrics at night\n" in tried
     assert "pyscripts  script night: 1 at 0.021 became 1 at 0.0189" in tried
     assert re.search(r"^total .* -\d", followed.printed("whatif"), re.MULTILINE)
-    assert followed.printed("modules enable") == " pyscripts\n"
+    assert followed.printed("modules enable").startswith(" pyscripts\npyscripts is enabled now.\n")
     assert "night " in followed.printed("scripts list")
 
     failed = followed.printed("reprocess start")

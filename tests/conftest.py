@@ -1,6 +1,7 @@
 """Fixtures for every test: a state database of each kind.  And the order: what takes long comes first."""
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from cloudkitty_like.db.engine import Database
 from tests.databases import KINDS, new_database
 from tests.process_state import ProcessState
+
+os.environ.pop("COLUMNS", None)        # the workers of xdist have it, and tables would be as narrow as a screen
 
 LONGEST = ("test_contract", "test_injection", "test_crash", "test_crash_corrections", "test_faults", "test_rights",
            "test_scripts_page", "test_corrections", "test_ledger", "test_application", "test_readme", "test_openstack")

@@ -194,6 +194,8 @@ class Synthetic:
             return 200, json.dumps(dict(self.counts)).encode()
         if path == "/api/v1/query":
             return self._query(parameters["query"], parameters.get("time"))
+        if path in ("/api/v1/status/runtimeinfo", "/flags"):         # how long it remembers: it does not tell
+            return 404, b""
         values = re.fullmatch(r"/api/v1/label/(.+)/values", path)
         if values:
             self._count("label values")

@@ -18,7 +18,7 @@ import pytest
 
 from tests.commands import Here, Ran, spawn, write_configuration
 from tests.databases import KINDS, new_database
-from tests.ledger_model import FACTORS, UNITS, Labels, Ledger, Row, Rule, Terms, report
+from tests.ledger_model import FACTORS, UNITS, Labels, Ledger, Revision, Row, Rule, Terms, report
 
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -46,6 +46,7 @@ class Life:
         self.model, self.end, self.effective = Ledger(SCOPES), 0, 0
         self.points_from, self.undoable_from, self.whole_from = 0, 0, 0
         self.undone: set[int] = set()
+        self.forgotten: set[Revision] = set()
         write_configuration(path / "rating.conf", {
             "database": {"connection": connection},
             "orchestrator": {"coordination_url": f"file://{path}/locks"},
@@ -189,6 +190,8 @@ class Life:
         if earliest > self.points_from:
             self.points_from = self.random.randint(self.points_from + 1, min(self.points_from + 5, earliest))
             self.ok("purge", "--rated-before", at(self.points_from), "--yes")
+            self.forgotten |= {revision for (_, hour), revision in self.model.current.items()
+                               if hour < self.points_from}
 
     # --- what the installation says
 
@@ -226,9 +229,8 @@ class Life:
             assert rows == expected, (by, hours, number)
 
     def check_refused(self) -> None:
-        """Points that were forgotten are not answered with what is left."""
-        forgotten = any(hour < self.points_from and revision.points
-                        for (_, hour), revision in self.model.current.items())
+        """Points that were forgotten are not answered with what is left; rated again they are there again."""
+        forgotten = any(revision in self.forgotten and revision.points for revision in self.model.current.values())
         ran = self.here("--config-file", self.path / "rating.conf", "report", "--by", ",".join(BY_LABEL), "--json")
         assert (ran.code == 1) == forgotten, ran
 

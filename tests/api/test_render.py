@@ -25,7 +25,7 @@ def test_v1_writes_utc_without_saying_so_and_v2_with_its_offset():
 
 
 def test_json_is_utf8():
-    assert json_bytes({"a": ["é", None, 1.5]}) == '{"a":["é",null,1.5]}'.encode()
+    assert json_bytes({"a": ["é", None, 1.5]}) == '{"a": ["é", null, 1.5]}'.encode()
 
 
 def test_csv_of_many_rows_comes_in_pieces_and_whole():

@@ -7,10 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from time import monotonic
 
+import pymysql
 import pytest
 from sqlalchemy import insert, select, text, update
 
-from cloudkitty_like.db.engine import Database, Undone
+from cloudkitty_like.db.engine import Database, Refused, Undone, failure
 from cloudkitty_like.db.limits import Limits
 from cloudkitty_like.db.tables import ledger_setting
 from cloudkitty_like.domain.errors import Invalid, Unavailable
@@ -205,3 +206,14 @@ def test_a_question_that_takes_too_long_is_given_up_and_the_next_is_answered(kin
         with database.read() as tx:
             assert tx.execute(text("SELECT 1")).scalar() == 1
         database.close()
+
+
+def test_i8_b9_an_error_of_mariadb_is_known_by_its_number_whatever_sqls_state_it_has():
+    def refused(number: int, state: str) -> Exception:
+        error = pymysql.err.OperationalError(number, "no")
+        error.sqlstate = state              # as PyMySQL has it since 2.2
+        return error
+
+    assert type(failure("it", refused(1049, "42000"))) is Refused
+    assert type(failure("it", refused(1205, "HY000"))) is Undone
+    assert type(failure("it", refused(2013, "HY000"))) is Unavailable

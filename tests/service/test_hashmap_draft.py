@@ -181,7 +181,7 @@ def test_a_running_mapping_does_not_end_in_the_past_and_keeps_its_value(quick):
     quick.wait()
     with pytest.raises(Invalid, match=r"end: .* is in the past"):
         quick.change(made.id, end=NOW + SECOND)
-    with pytest.raises(Invalid, match="You must specify a value for a field mapping"):
+    with pytest.raises(Invalid, match=r"You are allowed to update only the attribute \[end\]"):
         quick.change(made.id, value="", cost=D(1))
     quick.change(made.id, end=quick.now)
     assert quick.get(made.id).rule.valid == Validity(NOW, quick.now)

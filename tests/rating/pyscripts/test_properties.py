@@ -52,7 +52,7 @@ class Scripted(Ratings):
         scripts = Scripts(database, pyscripts.check)
         for number, text in enumerate(texts):
             scripts.release(Release(name=f"s{number}", text=text, order=number, retroactive=True),
-                            Change(NOW, "tester", "scripts"), lambda succession: None)
+                            Change(NOW, "tester", "scripts"))
         decide(database, Change(NOW, "tester", "modules"), "pyscripts", enabled=True, priority=0)
 
     def module(self, name):

@@ -228,7 +228,8 @@ def failure(who: str, error: BaseException | None) -> Unavailable:
 
     Undone where the transaction had to let another one pass, Refused where waiting is no use.
     """
-    codes = _codes(error)
+    # Both drivers have SQL's state; PyMySQL's first word is the server's own number.
+    codes = {getattr(error, "sqlstate", None), error.args[0] if error is not None and error.args else None}
     said = " ".join(str(error).split())
     kind: type[Unavailable] = Unavailable
     if not codes.isdisjoint((*POSTGRESQL_UNDONE, *MYSQL_UNDONE)):
@@ -236,12 +237,6 @@ def failure(who: str, error: BaseException | None) -> Unavailable:
     elif not codes.isdisjoint(MYSQL_REFUSED) or POSTGRESQL_REFUSED.search(said) or _is_refused_by_sqlite(error):
         kind = Refused
     return kind(f"{who} failed: {said}{_limit_reached(error)}")
-
-
-def _codes(error: BaseException | None) -> set[object]:
-    """The numbers of an error: SQL's state, which both drivers may have, and the server's own, PyMySQL's first word."""
-    first = error.args[:1] if error is not None else ()
-    return {getattr(error, "sqlstate", None), *(code for code in first if isinstance(code, int | str))}
 
 
 def _is_refused_by_sqlite(error: BaseException | None) -> bool:

@@ -1,7 +1,7 @@
 """The changes of the rules and of the ledger, and what each of them did."""
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, FromClause, distinct, func, or_, select
 
 from cloudkitty_like.db.amounts import sum_columns, sum_of
+from cloudkitty_like.db.chunks import chunks
 from cloudkitty_like.db.tables import (
     frame,
     hashmap_name,
@@ -25,7 +26,6 @@ from cloudkitty_like.db.tables import (
 from cloudkitty_like.domain import money
 
 RATING = "rating"
-CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def effects(tx: Connection, changes: Sequence[int], scope_ids: Collection[int] |
     """What these changes did to the frames of these scopes (None: of all), by change; some queries for 500 of them."""
     found: dict[int, Effect] = {}
     dialect = tx.dialect.name
-    for some in _chunks(changes):
+    for some in chunks(changes):
         for row in tx.execute(_about(some, frame.c.published, scope_ids, frame, func.count(),
                                      func.count(distinct(frame.c.scope_id)), func.min(frame.c.begin),
                                      func.max(frame.c.end), func.min(frame.c.task))):
@@ -118,7 +118,7 @@ def _about(changes: Sequence[int], key: ColumnElement[Any], scope_ids: Collectio
 def resets(tx: Connection, changes: Sequence[int], scope_ids: Collection[int] | None) -> dict[int, int]:
     """How many of these scopes (None: of all) a change has taken back, for those of these changes that did so."""
     found: dict[int, int] = {}
-    for some in _chunks(changes):
+    for some in chunks(changes):
         query = select(scope_reset.c.tx, func.count()).where(scope_reset.c.tx.in_(some)).group_by(scope_reset.c.tx)
         if scope_ids is not None:
             query = query.where(scope_reset.c.scope_id.in_(scope_ids))
@@ -144,7 +144,7 @@ def touched(tx: Connection, changes: Sequence[int],
     """What these changes did, by change and kind; rules of other scopes than these (None: all) are left out."""
     found: dict[int, dict[str, Touched]] = {number: {} for number in changes}
     for kind, table, key in KINDS:
-        for some in _chunks(changes):
+        for some in chunks(changes):
             query = select(table).where(or_(table.c.recorded_from.in_(some), table.c.recorded_to.in_(some)))
             if kind == "rules" and identifiers is not None:
                 query = query.where(or_(table.c.scope.is_(None), table.c.scope.in_(identifiers)))
@@ -167,8 +167,3 @@ def _touched(rows: dict[str, list[Any]]) -> Touched:
                                  and getattr(before, "deleted_at", None) is None)
         (made.removed if gone else made.added if before is None else made.changed).add(name)
     return made
-
-
-def _chunks(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(numbers), CHUNK):
-        yield numbers[start:start + CHUNK]

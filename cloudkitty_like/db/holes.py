@@ -28,13 +28,12 @@ from sqlalchemy import (
     update,
 )
 
+from cloudkitty_like.db.chunks import chunks
 from cloudkitty_like.db.ledger import COLLECTED
 from cloudkitty_like.db.reprocessing import UNDO
 from cloudkitty_like.db.tables import frame, hole, ledger_tx, reprocess_task, scope
 from cloudkitty_like.domain.hole import ACCEPTED, MISSING, NAMED, UNKNOWN, Hole, Stretch, joined
 from cloudkitty_like.domain.period import Period
-
-CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +83,10 @@ def close(tx: Connection, change: int, stretches: Iterable[tuple[int, Period]]) 
     """
     wanted = dict(stretches)
     met: list[Row[Any]] = []
-    for some in _chunks(sorted(wanted)):
+    for some in chunks(sorted(wanted)):
         met += [row for row in tx.execute(_missing(some))
                 if _period(row).overlaps(wanted[row.scope_id])]
-    for some in _chunks([row.id for row in met]):
+    for some in chunks([row.id for row in met]):
         tx.execute(update(hole).where(hole.c.id.in_(some)).values(recorded_to=change))
     left = [{"scope_id": row.scope_id, "begin": begin, "end": end, "kind": row.kind, "tx": row.tx,
              "recorded_from": change, "tries": row.tries, "retry_at": row.retry_at}
@@ -108,7 +107,7 @@ def unrated(tx: Connection, stretches: Sequence[tuple[int, Period]]) -> list[tup
                     max(period.end for _, period in stretches))
     undos = select(reprocess_task.c.id).where(reprocess_task.c.kind == UNDO)
     rated: dict[int, list[Period]] = {}
-    for some in _chunks([scope_id for scope_id, _ in stretches]):
+    for some in chunks([scope_id for scope_id, _ in stretches]):
         query = select(frame.c.scope_id, frame.c.begin, frame.c.end).where(
             frame.c.scope_id.in_(some), frame.c.origin == COLLECTED, frame.c.current == 1,
             frame.c.begin >= window.begin, frame.c.begin < window.end,
@@ -219,7 +218,7 @@ def _there(as_of: int | None) -> ColumnElement[bool]:
 
 def missing(tx: Connection, scope_ids: Collection[int], period: Period) -> set[int]:
     """Those of these scopes that have a hole in the period."""
-    return {row.scope_id for some in _chunks(sorted(scope_ids)) for row in tx.execute(_missing(some))
+    return {row.scope_id for some in chunks(sorted(scope_ids)) for row in tx.execute(_missing(some))
             if _period(row).overlaps(period)}
 
 
@@ -245,7 +244,7 @@ def left(tx: Connection, changes: Sequence[int],
          scope_ids: Collection[int] | None) -> dict[int, Left]:
     """What these changes have left to these scopes (None: to any), or to all at once; by change."""
     found: dict[int, Left] = {}
-    for some in _chunks(changes):
+    for some in chunks(changes):
         query = select(hole.c.tx, func.min(hole.c.begin).label("begin"),
                        func.max(hole.c.end).label("end"),
                        func.count(distinct(hole.c.scope_id)).label("scopes")).where(
@@ -284,11 +283,6 @@ def postpone(tx: Connection, tried: Mapping[int, datetime]) -> None:
 
 def hasten(tx: Connection, scope_ids: Collection[int]) -> None:
     """The source is asked at once about what is unknown of these scopes."""
-    for some in _chunks(sorted(scope_ids)):
+    for some in chunks(sorted(scope_ids)):
         tx.execute(update(hole).where(hole.c.recorded_to.is_(None), hole.c.kind == UNKNOWN,
                                       hole.c.scope_id.in_(some)).values(tries=0, retry_at=None))
-
-
-def _chunks(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(numbers), CHUNK):
-        yield numbers[start:start + CHUNK]

@@ -12,13 +12,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from cloudkitty_like.db.amounts import sum_columns, sum_of
+from cloudkitty_like.db.chunks import chunks
 from cloudkitty_like.db.ledger import COLLECTED, visible
 from cloudkitty_like.db.tables import frame, ledger_tx, scope, total
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.posted import Place
 from cloudkitty_like.domain.query import Query, Sum
-
-CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +63,8 @@ def of_places(tx: Connection, places: Collection[Place], as_of: int) -> dict[Pla
     """The frames of these scopes that begin then, in the order of their revisions."""
     found: dict[Place, list[Revision]] = {}
     scopes = sorted({place.scope for place in places})
-    for begins in _chunks(sorted({place.begin for place in places})):
-        for some in _chunks(scopes):
+    for begins in chunks(sorted({place.begin for place in places})):
+        for some in chunks(scopes):
             for one in _revisions(tx, [frame.c.begin.in_(begins), scope.c.identifier.in_(some), visible(as_of)]):
                 if one.place in places:
                     found.setdefault(one.place, []).append(one)
@@ -101,8 +100,3 @@ def _conditions(query: Query) -> list[ColumnElement[bool]]:
     if query.period is not None:
         conditions += [frame.c.begin >= query.period.begin, frame.c.begin < query.period.end]
     return conditions
-
-
-def _chunks(values: list[Any]) -> Iterator[list[Any]]:
-    for start in range(0, len(values), CHUNK):
-        yield values[start:start + CHUNK]

@@ -7,18 +7,32 @@ answers; so every wait of the two drivers has an end of its own, see ``limited_p
 """
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from math import inf
+from math import ceil, inf
 from time import monotonic
 from typing import Any
 
 from oslo_config import cfg
-from sqlalchemy import URL, Connection, Engine, event
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, event
 
+LOG = logging.getLogger(__name__)
 LATER_SECONDS = 2.0                # after the server's own limit, which says more and keeps the connection
 STEPS_BETWEEN_LOOKS = 20_000       # of SQLite's machine: some ten thousandths of a second
 MYSQL_LOCK_SECONDS = 60
+POSTGRESQL_TIMEOUT = "57014"       # SQL's state for a statement that took longer than the session's limit
+POSTGRESQL_NAME = "cloudkitty-like ({} s)"
+# pg_stat_activity has a session of this role that waits for its client in the middle of a statement (COPY,
+# a pipeline, an answer that is not taken) as active; no limit of the server ends it.
+END_STRANDED = r"""
+    SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE usename = current_user AND datname = current_database() AND pid <> pg_backend_pid()
+      AND state = 'active' AND wait_event IN ('ClientRead', 'ClientWrite')
+      AND state_change < clock_timestamp()
+          - substring(application_name FROM '^cloudkitty-like \((\d+) s\)$')::int * interval '1 second'
+"""
 
 OPTS: list[cfg.Opt] = [
     cfg.IntOpt("connect_timeout", default=5, min=2,
@@ -93,17 +107,22 @@ def install(engine: Engine, limits: Limits) -> None:
     event.listen(engine, "connect", in_session)
     event.listen(engine, "checkout", checked_out)
     event.listen(engine, "checkin", checked_in)
+    if engine.dialect.name == "postgresql":
+        event.listen(engine, "handle_error", _waited_in_vain)
 
 
 def _postgresql(url: URL, limits: Limits) -> Callable[..., Any]:
     """How to connect to PostgreSQL; what the URL says itself is left as it is."""
     from cloudkitty_like.db.limited_psycopg import LimitedConnection
 
-    network = {
+    network: dict[str, int | str] = {
         "connect_timeout": limits.connect, "keepalives": 1, "keepalives_idle": max(1, limits.network // 2),
         "keepalives_interval": max(1, limits.network // 8), "keepalives_count": 4,
         "tcp_user_timeout": limits.network * 1000,
     }
+
+    if limits.statement is not None:
+        network["application_name"] = POSTGRESQL_NAME.format(ceil(limits.silence))
 
     def connect(*args: Any, **parameters: Any) -> Any:
         connection = LimitedConnection.connect(*args, **{**network, **parameters})
@@ -111,6 +130,25 @@ def _postgresql(url: URL, limits: Limits) -> Callable[..., Any]:
         return connection
 
     return connect
+
+
+def _waited_in_vain(context: ExceptionContext) -> None:
+    """Where a statement waited too long: end the sessions of ours whose client has given them up without being heard.
+
+    Such a client had its own limit and is gone, or waits for nothing of that session any more, but the
+    server cannot know: somebody in between keeps the connection open.  It would keep its locks for ever.
+    """
+    if getattr(context.original_exception, "sqlstate", None) != POSTGRESQL_TIMEOUT or context.engine is None:
+        return
+    # Not from the pool: whoever waits may have the last connection of it.
+    with closing(context.engine.dialect.loaded_dbapi.connect(
+            **context.engine.dialect.create_connect_args(context.engine.url)[1])) as connection:
+        with closing(connection.cursor()) as cursor:
+            ended = cursor.execute(END_STRANDED).fetchall()
+        connection.commit()
+    for pid, _ in ended:
+        LOG.warning("session %d of the database has been ended: its client has not been heard of for longer than it "
+                    "waits itself, and it kept its locks", pid)
 
 
 def _mysql(limits: Limits) -> Callable[..., Any]:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.limits import Limits
@@ -17,6 +17,7 @@ from tests.proxy import Proxy
 
 SERVERS = ("postgresql", "mysql")
 SLEEP = {"postgresql": "SELECT pg_sleep({})", "mysql": "SELECT sleep({})"}
+COPY = "COPY ledger_setting (name, value) FROM STDIN"
 QUICK = Limits(connect=2, network=4, answer=2)
 
 
@@ -30,6 +31,16 @@ def behind_a_proxy(kind: str) -> Iterator[tuple[Database, Proxy]]:
             yield database, proxy
         finally:
             database.close()
+
+
+@contextmanager
+def new_connection(database: Database) -> Iterator[Database]:
+    """The same database for a program that has no limits."""
+    other = Database(database.url.render_as_string(hide_password=False))
+    try:
+        yield other
+    finally:
+        other.close()
 
 
 def asked(database: Database, question: str = "SELECT 1") -> object:
@@ -91,6 +102,48 @@ def test_i8_b4_a_transaction_in_which_the_server_falls_silent_is_given_up(kind: 
             except Unavailable:
                 assert time.monotonic() < deadline
         assert asked(database, "SELECT count(*) FROM ledger_setting") == 1
+
+
+def test_i8_b4_a_session_in_the_middle_of_copy_whose_client_is_gone_gives_its_locks_back() -> None:
+    """No limit of PostgreSQL's own ends one whose client falls silent within a statement."""
+    with behind_a_proxy("postgresql") as (database, proxy):
+        lock = text("INSERT INTO ledger_setting (name, value) VALUES ('locked', '1')")
+
+        def half(tx: Connection) -> None:
+            tx.execute(lock)
+            with tx.connection.driver_connection.cursor() as cursor, cursor.copy(COPY) as copy:
+                copy.write_row(("copied", "1"))
+                proxy.silent = True
+
+        with pytest.raises(Unavailable):
+            database.transact(half)
+        proxy.strand()
+        proxy.silent = False
+
+        # Its client waits for two seconds and two more; the others wait for two.
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                database.transact(lambda tx: tx.execute(lock))
+                break
+            except Unavailable:
+                assert time.monotonic() < deadline
+        assert asked(database, "SELECT count(*) FROM ledger_setting") == 1
+
+
+def test_i8_b4_a_session_without_limits_is_never_ended() -> None:
+    """It may take as long as it takes, as an import does."""
+    with behind_a_proxy("postgresql") as (database, _), new_connection(database) as patient:
+        lock = text("INSERT INTO ledger_setting (name, value) VALUES ('locked', '1')")
+        with patient.write() as tx:
+            tx.execute(lock)
+            with tx.connection.driver_connection.cursor() as cursor, cursor.copy(COPY) as copy:
+                began = time.monotonic()
+                while time.monotonic() - began < 3 * QUICK.silence:
+                    with pytest.raises(Unavailable):
+                        database.transact(lambda tx: tx.execute(lock))
+                copy.write_row(("copied", "1"))
+        assert asked(database, "SELECT count(*) FROM ledger_setting") == 2
 
 
 @pytest.mark.parametrize("kind", SERVERS)

@@ -49,6 +49,12 @@ faulthandler.register(signal.SIGUSR2, open({path!r}, "a"), all_threads=True)
 """
 """What every processor runs at its start, so that one that hangs tells where."""
 
+SESSIONS = {
+    "postgresql": "SELECT pid, application_name, state, wait_event, clock_timestamp() - state_change, "
+                  "pg_blocking_pids(pid), query FROM pg_stat_activity WHERE datname = current_database()",
+    "mysql": "SHOW FULL PROCESSLIST",
+}
+
 
 @dataclass
 class Recoveries:
@@ -139,7 +145,16 @@ class Place:
         for process in self.processes:
             process.send_signal(signal.SIGUSR2)
         time.sleep(2)
-        return f"{self.log()}\n{self.stacks.read_text() if self.stacks.exists() else 'no stacks'}"
+        stacks = self.stacks.read_text() if self.stacks.exists() else "no stacks"
+        return f"{self.log()}\n{stacks}\n{self.sessions()}"
+
+    def sessions(self) -> str:
+        """What the server's sessions do."""
+        if self.kind == "sqlite":
+            return ""
+        with suppress(Error), self.database.read() as tx:
+            return "\n".join(map(str, tx.execute(text(SESSIONS[self.kind])).all()))
+        return "the server does not say what its sessions do"
 
     def end(self) -> None:
         """Stop the processors; each within ten seconds.

@@ -24,12 +24,14 @@ STEPS_BETWEEN_LOOKS = 20_000       # of SQLite's machine: some ten thousandths o
 MYSQL_LOCK_SECONDS = 60
 POSTGRESQL_TIMEOUT = "57014"       # SQL's state for a statement that took longer than the session's limit
 POSTGRESQL_NAME = "cloudkitty-like ({} s)"
-# pg_stat_activity has a session of this role that waits for its client in the middle of a statement (COPY,
-# a pipeline, an answer that is not taken) as active; no limit of the server ends it.
+# No limit of the server ends a session that waits for its client within a statement (COPY, an answer that is
+# not taken), or within a pipeline, whose flush after its end switches the limit on idle transactions off.
+# What has written nothing keeps nobody waiting.
 END_STRANDED = r"""
     SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE usename = current_user AND datname = current_database() AND pid <> pg_backend_pid()
-      AND state = 'active' AND wait_event IN ('ClientRead', 'ClientWrite')
+      AND backend_xid IS NOT NULL AND state IN ('active', 'idle in transaction')
+      AND wait_event IN ('ClientRead', 'ClientWrite')
       AND state_change < clock_timestamp()
           - substring(application_name FROM '^cloudkitty-like \((\d+) s\)$')::int * interval '1 second'
 """

@@ -104,15 +104,25 @@ def test_i8_b4_a_transaction_in_which_the_server_falls_silent_is_given_up(kind: 
         assert asked(database, "SELECT count(*) FROM ledger_setting") == 1
 
 
-def test_i8_b4_a_session_in_the_middle_of_copy_whose_client_is_gone_gives_its_locks_back() -> None:
-    """No limit of PostgreSQL's own ends one whose client falls silent within a statement."""
+@pytest.mark.parametrize("leaving", ["copy", "pipeline"])
+def test_i8_b4_a_session_of_postgresql_whose_client_is_gone_gives_its_locks_back(leaving: str) -> None:
+    """No limit of PostgreSQL's own ends one whose client falls silent within a statement or after a flush."""
     with behind_a_proxy("postgresql") as (database, proxy):
         lock = text("INSERT INTO ledger_setting (name, value) VALUES ('locked', '1')")
 
         def half(tx: Connection) -> None:
             tx.execute(lock)
-            with tx.connection.driver_connection.cursor() as cursor, cursor.copy(COPY) as copy:
-                copy.write_row(("copied", "1"))
+            driver = tx.connection.driver_connection
+            if leaving == "copy":
+                with driver.cursor() as cursor, cursor.copy(COPY) as copy:
+                    copy.write_row(("copied", "1"))
+                    proxy.silent = True
+            with driver.pipeline() as pipeline:
+                driver.execute("SELECT 1")
+                pipeline.sync()
+                driver.pgconn.send_flush_request()
+                driver.pgconn.flush()
+                time.sleep(0.5)
                 proxy.silent = True
 
         with pytest.raises(Unavailable):

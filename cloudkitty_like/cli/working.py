@@ -33,6 +33,8 @@ BAR = 30
 INTERRUPTED = 130
 STOP_SECONDS = 8.0      # to end in when told to stop, so that all is over in ten
 LAST_WORDS_SECONDS = 0.5
+LEVELS = {"alembic": logging.WARNING, "sqlalchemy.pool": logging.CRITICAL}
+"""The pool tells a traceback of each connection that broke before it came back; who uses it tells what that means."""
 
 
 def log_to_stderr(debug: bool, level: int = logging.INFO) -> None:
@@ -40,6 +42,8 @@ def log_to_stderr(debug: bool, level: int = logging.INFO) -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING,
                         format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("cloudkitty_like").setLevel(logging.DEBUG if debug else level)
+    for name, quiet in LEVELS.items():
+        logging.getLogger(name).setLevel(quiet)
 
 
 def log_as_configured(conf: cfg.ConfigOpts, debug: bool) -> None:
@@ -52,7 +56,8 @@ def log_as_configured(conf: cfg.ConfigOpts, debug: bool) -> None:
             conf.set_override("debug", True)
         if not (conf.log_file or conf.log_dir or conf.use_journal):
             conf.set_override("use_stderr", True)
-        conf.set_default("default_log_levels", [*log.get_default_log_levels(), "alembic=WARN"])
+        conf.set_default("default_log_levels", [*log.get_default_log_levels(), *(
+            f"{name}={logging.getLevelName(level)}" for name, level in LEVELS.items())])
         log.setup(conf, "cloudkitty_like", __version__)
     except OSError as error:
         raise Invalid(f"[DEFAULT] log_file, log_dir: {error.filename}: {error.strerror}") from None

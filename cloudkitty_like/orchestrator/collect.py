@@ -11,6 +11,7 @@ from time import monotonic
 from typing import TypeVar
 
 from cloudkitty_like.domain.errors import Error, Unavailable
+from cloudkitty_like.domain.exhaustion import exhausted
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.domain.period import Period
@@ -163,6 +164,9 @@ def _answer(ask: Ask, scopes: Collection[str], others: Collection[str]) -> Colle
     except Error as error:
         return error
     except Exception as error:
+        limit = exhausted(error)
+        if limit is not None:
+            return Unavailable(limit, smaller=True)
         # A collector's bug: loud, and the affair of those scopes that it cannot be asked about.
         LOG.exception("collecting the usage of %d scopes", len(scopes))
         return Unavailable(f"the collector failed: {error!r}")

@@ -12,6 +12,7 @@ from cloudkitty_like.db import scopes as rows
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.scopes import SOURCE, ScopeState
 from cloudkitty_like.domain.errors import Error, Unavailable
+from cloudkitty_like.domain.exhaustion import exhausted
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.domain.period import Period, instant
 from cloudkitty_like.domain.schedule import first_period
@@ -61,9 +62,12 @@ class Newcomers:
             failure = error
         except Stopped:
             raise
-        except Exception:
-            LOG.exception("looking for scopes")     # a fetcher's bug: loud, and no reason not to rate who is known
-            return False
+        except Exception as error:
+            limit = exhausted(error)
+            if limit is None:
+                LOG.exception("looking for scopes")     # a fetcher's bug: loud, and no reason not to rate who is known
+                return False
+            failure = Unavailable(limit)
         self.unanswered = isinstance(failure, Unavailable)
         if failure is None:
             self._failures.outages.end(self)

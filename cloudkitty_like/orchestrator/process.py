@@ -11,6 +11,7 @@ from typing import Protocol
 from cloudkitty_like.db.acceptances import Replaced
 from cloudkitty_like.db.scopes import RATING, SOURCE, ScopeState
 from cloudkitty_like.domain.errors import Conflict, Error, Invalid, Unavailable
+from cloudkitty_like.domain.exhaustion import exhausted
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.patience import Overdue
 from cloudkitty_like.domain.period import Period
@@ -131,6 +132,9 @@ class Processor:
         except Error as error:
             return state, RATING, error
         except Exception as error:
+            limit = exhausted(error)
+            if limit is not None:
+                return state, SOURCE, Unavailable(limit)
             # A rating module's bug: loud, and the scope's alone.
             LOG.exception("rating scope %r in %s", state.identifier, period)
             return state, RATING, Invalid(f"rating failed: {error!r}")

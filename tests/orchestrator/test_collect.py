@@ -141,6 +141,19 @@ def test_c43_a_bug_of_a_collector_is_loud_and_the_affair_of_the_scopes_it_concer
     assert "Traceback" in caplog.text
 
 
+def test_i8_b9_a_collector_that_runs_out_of_memory_says_the_limit_and_is_asked_about_less(caplog):
+    class Large:
+        def collect(self, metric, period, scopes, others=()):
+            if len(scopes) > 10:
+                raise MemoryError
+            return Collected({scope: frame() for scope in scopes})
+
+    usage = gatherer(Large(), threading.Event()).usage(HOUR, SCOPES, [])
+    assert usage.failed == {}
+    assert set(usage.frames) == set(SCOPES)
+    assert "Traceback" not in caplog.text
+
+
 def test_i8_b11_labels_that_no_database_keeps_are_replaced_whatever_the_collector():
     class Strange:
         def collect(self, metric, period, scopes, others=()):

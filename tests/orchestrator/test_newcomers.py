@@ -99,6 +99,20 @@ def test_c43_a_fetcher_that_fails_or_has_a_bug_is_logged_and_stops_nobody(sqlite
     assert set(bench.dues().values()) == {MONTH + 5 * HOUR}
 
 
+def test_i8_b9_a_fetcher_that_runs_out_of_memory_is_one_line_with_the_limit(sqlite, caplog):
+    bench = Bench(sqlite)
+    bench.worker(until=MONTH + HOUR).drain()
+
+    def scopes():
+        raise MemoryError
+
+    bench.fetcher.scopes = scopes
+    bench.worker().drain()
+    assert "looking for scopes: out of memory: " in caplog.text
+    assert "Traceback" not in caplog.text
+    assert set(bench.dues().values()) == {MONTH + 5 * HOUR}
+
+
 def test_c43_an_impossible_id_keeps_no_other_scope_out(sqlite, caplog):
     bench = Bench(sqlite)
     bench.fetcher.known = ["", "x" * 256, "nul\0", "alice", "東京"]

@@ -54,6 +54,17 @@ def test_a_bug_in_a_rating_module_parks_its_scope_alone_and_is_loud(sqlite, capl
     assert "'bob'" in caplog.text
 
 
+def test_i8_b9_rating_that_runs_out_of_memory_is_tried_again_and_says_the_limit(sqlite, caplog):
+    bench = Bench(sqlite, ["alice", "bob"])
+    failing(bench, MemoryError(), "bob")
+    bench.worker().drain()
+    bob = bench.states()["bob"]
+    assert bob.error_kind == "source"
+    assert bob.error.startswith("out of memory: ")
+    assert "Traceback" not in caplog.text
+    assert bench.dues()["alice"] == END
+
+
 def test_an_error_of_the_rules_is_no_traceback(sqlite, caplog):
     bench = Bench(sqlite)
     failing(bench, Invalid("rule 7: no number"), "bob")

@@ -82,6 +82,7 @@ def _failures(event: Any) -> Iterator[str]:
                        f"{check.failure_info.failure.message} {check.failure_info.code_sample} {answer!r}"[:1500])
 
 
+@pytest.mark.slow
 def test_answers_are_as_the_document_says(place: Site) -> None:
     found, asked = broken(place, EXAMPLES)
     assert found == []

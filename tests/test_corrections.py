@@ -10,6 +10,7 @@ from tests.commands import spawn
 from tests.pages import follow
 
 
+@pytest.mark.slow
 def test_each_command_does_what_the_page_says(tmp_path: Path) -> None:
     followed = follow("corrections.rst", tmp_path)
     assert "0 added, 1 changed, 0 withdrawn" in followed.printed("rules apply")

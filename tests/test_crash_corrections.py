@@ -22,6 +22,8 @@ from tests.databases import KINDS, new_database
 from tests.installation import HOUR, PATIENCE, RULES, History, Installation, number
 from tests.test_crash import FRAMES, eventually, installed
 
+pytestmark = pytest.mark.slow
+
 SHORT = History(hours=60)
 LONG = History(hours=600, begin=datetime(2026, 8, 20, tzinfo=UTC))
 DEARER = RULES.replace("0.0211", "0.0422").replace("0.9", "1.1")

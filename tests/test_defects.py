@@ -49,6 +49,7 @@ def test_c8_the_whole_period_counts_and_not_its_first_sample():
     assert collected.frames["p"].qty == (Decimal(18),)
 
 
+@pytest.mark.slow
 def test_c22_another_collector_goes_on_where_the_last_one_stopped(books):
     state = books.scope()
     books.ledger.record([Rated(state, at(0), (usage(at(0), ("s", "1", "1")),))], 1)

@@ -164,6 +164,7 @@ def shares(usual: int) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("share", [usual, pytest.param(1, marks=pytest.mark.long)])
 
 
+@pytest.mark.slow
 @shares(SHARE)
 def test_s3_s4_hostile_arguments_are_refused_or_are_values(door: Door, share: int) -> None:
     before = totals(door)
@@ -173,6 +174,7 @@ def test_s3_s4_hostile_arguments_are_refused_or_are_values(door: Door, share: in
     assert totals(door) == before
 
 
+@pytest.mark.slow
 @shares(READERS_SHARE)
 def test_s3_s4_hostile_arguments_show_a_reader_nothing_of_others(door: Door, share: int) -> None:
     hidden, shown = door.place.traces("foreign", "third"), set()

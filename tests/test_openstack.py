@@ -18,6 +18,8 @@ from tests.keystone import Keystone, keystone
 from tests.servers import free_port
 from tests.tenants import site, tenants
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def port() -> int:

@@ -21,6 +21,8 @@ from cloudkitty_like.domain.money import plain
 from tests.keystone import Keystone, keystone
 from tests.tenants import HOURS, Site, site, tenants
 
+pytestmark = pytest.mark.slow
+
 PEOPLE = ("admin", "reader", "member", "foo", "stranger", "unscoped", "domain", "system", "nobody")
 """``reader``, ``member`` and ``foo`` are of the tenant *own*; ``stranger`` reads *foreign* where that is a project."""
 SEES = {"admin": ("own", "foreign", "third"), "reader": ("own",), "member": ("own",),

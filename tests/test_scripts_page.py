@@ -5,10 +5,13 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.commands import spawn
 from tests.pages import PAGES, follow
 
 
+@pytest.mark.slow
 def test_each_command_does_what_the_page_says(tmp_path: Path) -> None:
     followed = follow("scripts.rst", tmp_path)
     tried = followed.printed("scripts test night.py --scope website")

@@ -24,6 +24,8 @@ from tests.installation import History, Installation, number
 from tests.proxy import Proxy
 from tests.servers import free_port
 
+pytestmark = pytest.mark.slow
+
 SERVERS = ("postgresql", "mysql")
 HISTORY = History(hours=60)
 FRAMES = "SELECT count(*) FROM frame"
@@ -130,7 +132,6 @@ def stopped(process: subprocess.Popen[str], site: Installation) -> float:
 # --- silent ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", SERVERS)
 def test_i8_b4_the_processor_goes_on_by_itself_when_a_silent_database_comes_back(kind: str, tmp_path: Path) -> None:
     with installed(tmp_path, kind) as (site, database, proxy), processing(site) as process:
@@ -147,7 +148,6 @@ def test_i8_b4_the_processor_goes_on_by_itself_when_a_silent_database_comes_back
         site.verify()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize("kind", SERVERS)
 def test_i8_b4_sigterm_ends_a_processor_whose_database_is_silent(kind: str, workers: str, tmp_path: Path) -> None:
@@ -160,7 +160,6 @@ def test_i8_b4_sigterm_ends_a_processor_whose_database_is_silent(kind: str, work
         assert stopped(process, site) < STOP_SECONDS
 
 
-@pytest.mark.slow
 def test_i8_b4_sigterm_ends_a_processor_whose_database_file_is_locked(tmp_path: Path) -> None:
     with installed(tmp_path, "sqlite") as (site, database, _), processing(site) as process:
         rating(site, database)

@@ -232,6 +232,7 @@ def test_where_nothing_is_wrong_every_row_is_ok(broken: Broken) -> None:
     assert {state for state, _ in found.values()} == {"ok"}, found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", BROKEN)
 def test_i8_s7_each_row_and_exit_code_is_as_the_page_says(broken: Broken, wrong: str) -> None:
     name, state, code = rows()[wrong]

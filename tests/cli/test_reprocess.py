@@ -97,6 +97,7 @@ def test_what_was_done_can_be_undone_but_not_what_was_done_since(dearer: Site) -
     (("reprocess", "cancel", "x"), ("'x' is not the number",)), (("reprocess", "cancel", "0"), ("'0' is not",)),
     (("reprocess", "cancel", "3-2"), ("the last is before the first",)),
     (("reprocess", "cancel", "1-9999999"), ("more than",)), (("reprocess", "cancel", "1-"), ("'' is not",))])
+@pytest.mark.slow
 def test_what_is_wrong_is_said(site: Site, words: tuple[str, ...], said: tuple[str, ...]) -> None:
     ran = site.rated().here(*words)
     lines = [line for line in ran.err.splitlines() if ": error: " in line]

@@ -62,6 +62,7 @@ def test_other_commands_find_it_without_being_told(sample, tmp_path, monkeypatch
     assert [scope["last_period"] for scope in here.json("scopes", "list")] == ["2026-10-31T23:00:00Z"] * 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_it_stops_quickly_keeps_what_it_has_and_goes_on(tmp_path: Path, sample, stop: signal.Signals) -> None:
     with started("standalone", "--sample", "--state", tmp_path / "s") as running:

@@ -302,6 +302,7 @@ def test_it_is_built_from_its_options(tmp_path):
             FileCollector.from_conf(SimpleNamespace(path=value), Site())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_large_file_is_not_held_in_memory(tmp_path, packed):
     rows, hours = 200_000, 720

@@ -60,6 +60,7 @@ def failing(database: Database, patience: float) -> float:
     return time.monotonic() - began
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SERVERS)
 def test_i8_b4_a_connection_that_falls_silent_is_given_up_and_the_next_works(kind: str) -> None:
     with behind_a_proxy(kind) as (database, proxy):
@@ -72,6 +73,7 @@ def test_i8_b4_a_connection_that_falls_silent_is_given_up_and_the_next_works(kin
         assert asked(database) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SERVERS)
 def test_i8_b4_a_transaction_in_which_the_server_falls_silent_is_given_up(kind: str) -> None:
     with behind_a_proxy(kind) as (database, proxy):
@@ -104,6 +106,7 @@ def test_i8_b4_a_transaction_in_which_the_server_falls_silent_is_given_up(kind: 
         assert asked(database, "SELECT count(*) FROM ledger_setting") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("leaving", ["copy", "pipeline"])
 def test_i8_b4_a_session_of_postgresql_whose_client_is_gone_gives_its_locks_back(leaving: str) -> None:
     """No limit of PostgreSQL's own ends one whose client falls silent within a statement or after a flush."""
@@ -141,6 +144,7 @@ def test_i8_b4_a_session_of_postgresql_whose_client_is_gone_gives_its_locks_back
         assert asked(database, "SELECT count(*) FROM ledger_setting") == 1
 
 
+@pytest.mark.slow
 def test_i8_b4_a_session_without_limits_is_never_ended() -> None:
     """It may take as long as it takes, as an import does."""
     with behind_a_proxy("postgresql") as (database, _), new_connection(database) as patient:

@@ -195,6 +195,7 @@ def queries(draw):
     return Query(scopes=some(SCOPES), period=window, metrics=some(METRICS), filters=filters)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_all_pages_by_cursor_or_by_offset_are_the_stream(kind):
     examples = 60 if kind == "sqlite" else 6

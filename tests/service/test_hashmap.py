@@ -118,6 +118,7 @@ def test_c17_a_deleted_field_takes_only_its_own_rules_along(desk):
     assert desk.hashmap.fields(desk.service.id) == [other]
 
 
+@pytest.mark.slow
 def test_rules_of_a_deleted_group_fall_back_to_none_from_now_on(desk):
     group = desk.hashmap.add_group("g", "ann")
     grouped = desk.mapping(group_id=group.id, cost=Decimal(2))
@@ -147,6 +148,7 @@ def test_rules_of_a_deleted_group_are_deleted_if_that_is_asked_for(desk):
     assert desk.get(grouped.id).group_id == group.id
 
 
+@pytest.mark.slow
 def test_a_group_stays_where_its_rules_would_overlap_others(desk):
     group = desk.hashmap.add_group("g", "ann")
     desk.mapping(group_id=group.id)
@@ -228,6 +230,7 @@ def test_a_deleted_rule_is_an_ended_one_to_the_command_line(desk):
     assert desk.get(mapping.id).deleted_by == "ann"
 
 
+@pytest.mark.slow
 def test_a_deleted_rule_stays_deleted_when_the_command_line_shortens_it(desk):
     mapping = desk.mapping(cost=Decimal(2))
     desk.wait(2 * DAY)

@@ -266,6 +266,7 @@ def expected(model, groupby, window):
     return {key: tuple(found) for key, found in sums.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_points_totals_and_days_agree_whatever_is_superseded_when(kind):
     with new_database(kind) as database:

@@ -251,6 +251,7 @@ def identity(one):
     return (one.period, one.metric, one.unit, *map(frozenset, (one.groupby.items(), one.metadata.items())))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_last_of_each_point_counts_whatever_bodies_it_came_in(kind):
     examples = 60 if kind == "sqlite" else 8

@@ -49,6 +49,7 @@ def told(answer: Simulated):
     return {(row.scope, row.metric): (row.stored.price, row.candidate.price, row.difference) for row in answer.rows}
 
 
+@pytest.mark.slow
 def test_the_difference_is_told_by_scope_metric_and_in_total(books):
     before = books.changes()
     answer = books.simulation.run(Trial(period=WHOLE, scopes=None, rules=[
@@ -62,6 +63,7 @@ def test_the_difference_is_told_by_scope_metric_and_in_total(books):
     assert books.changes() == before
 
 
+@pytest.mark.slow
 def test_with_the_rules_that_rated_it_nothing_changes(books):
     for documents in ({}, {"rules": stored(books.database)}):
         answer = books.simulation.run(Trial(period=WHOLE, scopes=None, **documents))

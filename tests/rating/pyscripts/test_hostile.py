@@ -94,6 +94,7 @@ def belongings(tmp_path_factory):
     del os.environ["CLOUDKITTY_LIKE_SECRET"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_s1_a_hostile_script_is_contained_and_reported(sandbox, belongings, name):
     text, said = HOSTILE[name]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from cloudkitty_like.db.engine import Database
-from tests.databases import KINDS, new_database
+from tests.databases import KINDS, drop_kept, new_database
 from tests.process_state import ProcessState
 
 os.environ.pop("COLUMNS", None)        # the workers of xdist have it, and tables would be as narrow as a screen
@@ -22,6 +22,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("random_order_enabled", default=False):
         return
     items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
+
+
+def pytest_sessionfinish() -> None:
+    """Leave no database behind."""
+    drop_kept()
 
 
 @pytest.fixture(autouse=True)

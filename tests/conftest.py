@@ -12,8 +12,9 @@ from tests.process_state import ProcessState
 
 os.environ.pop("COLUMNS", None)        # the workers of xdist have it, and tables would be as narrow as a screen
 
-LONGEST = ("test_contract", "test_injection", "test_crash", "test_crash_corrections", "test_faults", "test_rights",
-           "test_scripts_page", "test_corrections", "test_ledger", "test_application", "test_readme", "test_openstack")
+LONGEST = ("test_hell", "test_ledger_model", "test_silence", "test_contract", "test_injection", "test_crash",
+           "test_crash_corrections", "test_faults", "test_rights", "test_status_page", "test_scripts_page",
+           "test_corrections", "test_ledger", "test_application", "test_readme", "test_openstack")
 """The modules with tests of half a minute.  Where several processes share the tests, none waits for one of these."""
 
 

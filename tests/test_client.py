@@ -46,6 +46,7 @@ def test_openstack_rating_has_the_same_commands(version: str) -> None:
     assert same == known(f"cloudkittyclient_v{version}")
 
 
+@pytest.mark.slow
 def test_the_program_itself_is_answered(url: str) -> None:
     run = subprocess.run([PROGRAM, *options(url, "2"), "module", "list", "-f", "json"], capture_output=True, text=True,
                          check=True)

@@ -30,6 +30,8 @@ from tests.databases import KINDS, missing, new_database
 from tests.installation import PATIENCE, History, Installation, number
 from tests.synthetic import Catalogue, Fault, Synthetic
 
+pytestmark = pytest.mark.slow
+
 SHORT, MIDDLE = History(hours=200), History(hours=600)
 LONG = History(hours=1500, begin=datetime(2026, 7, 30, tzinfo=UTC))
 STAGES = ("revision_block", "appended", "point", "scope", "ledger_tx", "frame", "total", "day_total", "month_total")
@@ -102,7 +104,6 @@ def killed_at_random(site: Installation, database: Database, history: History, d
         assert process.wait() == -signal.SIGKILL, site.log
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_c4_killed_at_a_few_random_moments_loses_and_doubles_nothing(kind, tmp_path, undisturbed):
     with installed(tmp_path, kind, SHORT) as (site, database):
@@ -182,7 +183,6 @@ def killed_writing(site: Installation, database: Database, history: History, tab
             process.wait()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_c4_killed_in_a_transaction_leaves_nothing_of_it(kind, tmp_path, undisturbed):
     with installed(tmp_path, kind, SHORT) as (site, database):
@@ -215,7 +215,6 @@ def apart(directory: Path, kind: str, history: History) -> Iterator[tuple[Instal
             yield site, database, points
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_points_that_were_stored_but_never_published_do_not_count_and_are_swept(kind, tmp_path, undisturbed):
     with apart(tmp_path, kind, SHORT) as (site, database, points):
@@ -269,7 +268,6 @@ def ended(process: subprocess.Popen, patience: float = PATIENCE) -> int:
         raise
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_c45_two_processors_on_the_same_scopes_record_everything_once(kind, tmp_path, undisturbed):
     with installed(tmp_path, kind, SHORT) as (site, database):
@@ -279,7 +277,6 @@ def test_c45_two_processors_on_the_same_scopes_record_everything_once(kind, tmp_
         settled(site, SHORT, undisturbed(SHORT))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_that_is_paused_and_overtaken_changes_nothing_when_it_goes_on(kind, tmp_path, undisturbed):
     draw = random.Random(3)
@@ -366,7 +363,6 @@ def test_one_that_sleeps_past_its_lease_is_overtaken_and_changes_nothing(tmp_pat
         settled(site, SHORT, undisturbed(SHORT))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_workers_share_the_scopes_and_each_does_some_of_the_work(kind, tmp_path, undisturbed):
     more = {"slice_seconds": 0.1, "discovery_interval": 0.5, "retry_first": 0.5}

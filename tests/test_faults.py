@@ -18,6 +18,8 @@ from tests.databases import new_database
 from tests.installation import Installation
 from tests.synthetic import Catalogue, Fault, Synthetic
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = ('qu"ote', "apo'strophe", "back\\slash", "two words", "Zoë 東京", "x\"} or vector(1) #", "a|b.*")
 CATALOGUE = Catalogue(("alice", "bob", "carol", *HOSTILE), series=2, periods=5)
 VICTIM = "bob"
@@ -235,7 +237,6 @@ def test_a_failing_scope_is_tried_again_when_its_time_has_come_while_others_go_o
         assert site.usage() == served(CATALOGUE)
 
 
-@pytest.mark.slow
 def test_p1_p6_a_month_of_many_scopes_takes_a_request_per_metric_and_period_and_no_sleep(tmp_path):
     catalogue = Catalogue.of(130, series=1, periods=720)
     metrics = "metrics: {instance_seconds: {unit: s, groupby: [id]}}"
@@ -349,7 +350,6 @@ def wait_for(condition, site: Site, patience: float = 30) -> None:
 SECRETS = ("s3cr3t-password", "t0ps3cr3t-token", "redis-s3cr3t")
 
 
-@pytest.mark.slow
 def test_s18_no_password_and_no_token_is_ever_said(tmp_path):
     with Synthetic(CATALOGUE, [Fault("500")]) as source:
         secrets = {"prometheus_user": "rating", "prometheus_password": SECRETS[0]}

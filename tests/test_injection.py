@@ -29,6 +29,8 @@ from cloudkitty_like.api.v2.simulations import Scripts
 from tests.hostile import EVERYTHING
 from tests.tenants import Site, site, tenants
 
+pytestmark = pytest.mark.slow
+
 USERS = {"root": "{project: elsewhere, roles: [admin]}", "reader": "{project: own, roles: [reader]}"}
 SHARE = 17              # where time is short, one of so many requests of an administrator is made ...
 READERS_SHARE = 7       # ... and one of so many of a reader
@@ -164,7 +166,6 @@ def shares(usual: int) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("share", [usual, pytest.param(1, marks=pytest.mark.long)])
 
 
-@pytest.mark.slow
 @shares(SHARE)
 def test_s3_s4_hostile_arguments_are_refused_or_are_values(door: Door, share: int) -> None:
     before = totals(door)
@@ -174,7 +175,6 @@ def test_s3_s4_hostile_arguments_are_refused_or_are_values(door: Door, share: in
     assert totals(door) == before
 
 
-@pytest.mark.slow
 @shares(READERS_SHARE)
 def test_s3_s4_hostile_arguments_show_a_reader_nothing_of_others(door: Door, share: int) -> None:
     hidden, shown = door.place.traces("foreign", "third"), set()

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import select
 import socket
 import threading
 from collections.abc import Iterator
@@ -25,14 +26,14 @@ def loop() -> Iterator[Loop]:
 def ended(loop: Loop, client: socket.socket) -> bool:
     """Whether the server has closed this connection."""
     loop.turn()
-    try:
-        while piece := client.recv(1 << 16):
-            assert piece
-    except BlockingIOError:
-        return False
-    except ConnectionError:
-        return True
-    return True
+    # What is still on its way comes once the client makes room for it.
+    while select.select([client], [], [], 0.2)[0]:
+        try:
+            if not client.recv(1 << 16):
+                return True
+        except ConnectionError:
+            return True
+    return False
 
 
 # --- requests ---------------------------------------------------------------------------------------

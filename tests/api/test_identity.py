@@ -147,6 +147,7 @@ def test_i8_b7_a_name_that_is_not_there_costs_as_much_as_one_that_is(tmp_path: P
         assert known / 2 < cpu_seconds(app, name) < known * 2, name
 
 
+@pytest.mark.slow
 def test_i8_b7_where_the_costs_differ_a_name_that_is_not_there_has_one_of_them_and_keeps_it(tmp_path: Path) -> None:
     text = "".join(f"{name}:{bcrypt.hashpw(b'x', bcrypt.gensalt(cost)).decode()}\n"
                    for name, cost in (("cheap", 4), ("dear", 11)))

@@ -153,6 +153,7 @@ def test_an_error_of_the_application_stays_one(running: Keystone, tmp_path: Path
 
 # --- a Keystone that does not answer ------------------------------------------------------------
 
+@pytest.mark.slow
 def test_a_keystone_that_went_away_is_a_503(tmp_path: Path) -> None:
     with keystone() as one:
         app = door(configuration(tmp_path, one.authtoken + "http_request_max_retries = 0\n"))

@@ -87,6 +87,7 @@ def test_i8_m8_scripts_are_recorded_ended_and_deleted_though_nobody_reads(site: 
     assert site.here.json("scripts", "list") == []
 
 
+@pytest.mark.slow
 def test_i8_m8_every_other_command_that_writes_does_its_work_though_nobody_reads(site: Site) -> None:
     assert unread(*conf(site, "dbsync", "upgrade")) == (CLOSED, "")
     site.here.ok("rules", "apply", site.path / "rules.yml")

@@ -38,6 +38,7 @@ def test_i8_m12_a_processor_without_scopes_says_whom_it_asks(site: Site) -> None
     assert "no scope is known yet: file is asked for them" in ran.err
 
 
+@pytest.mark.slow
 def test_several_workers_do_the_same_as_one(site: Site) -> None:
     ran = begun(site).spawn("processor", "--once", "--workers", "2")
     assert ran.code == 0, ran.err

@@ -77,6 +77,7 @@ def test_a_source_without_scopes_is_warned_of(site: Site) -> None:
     assert "cloudkitty-like: warning: no scopes: nothing in the source has a label 'project_id'" in ran.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_database_is_worked_the_same_way(site: Site, kind: str) -> None:
     with new_database(kind, create=False) as database:

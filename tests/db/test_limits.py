@@ -160,6 +160,7 @@ def test_i8_b4_a_session_without_limits_is_never_ended() -> None:
         assert asked(database, "SELECT count(*) FROM ledger_setting") == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SERVERS)
 def test_i8_b4_a_statement_that_takes_too_long_is_ended_by_the_server_and_the_connection_stays(kind: str) -> None:
     with behind_a_proxy(kind) as (database, _):
@@ -199,6 +200,7 @@ def test_i8_b4_slow_answers_are_waited_for_while_they_come(kind: str) -> None:
         assert time.monotonic() - began > QUICK.silence
 
 
+@pytest.mark.slow
 def test_i8_b4_a_storage_in_a_database_of_its_own_is_under_the_same_limits() -> None:
     with new_database("postgresql") as made, Proxy(made.url.port) as proxy:
         url = made.url.set(port=proxy.port).render_as_string(hide_password=False)

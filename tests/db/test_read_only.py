@@ -42,6 +42,7 @@ def locked(site: Site) -> Iterator[Site]:
     (site.path / "state").chmod(0o755)
 
 
+@pytest.mark.slow
 def test_i8_small_a_read_only_database_answers_and_is_left_as_it_is(locked: Site) -> None:
     expected = {words: locked.here.ok(*words.split()) for words in ASKING}
     before = sorted(path.name for path in (locked.path / "state").iterdir())

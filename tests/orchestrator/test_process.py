@@ -206,6 +206,7 @@ def test_i8_b10_side_by_side_comes_to_what_one_after_the_other_comes_to(sqlite, 
     assert set(bench.dues().values()) == {MONTH + 3 * HOUR}
 
 
+@pytest.mark.slow
 def test_i8_b10_told_to_stop_a_worker_does_not_wait_for_hanging_scripts(sqlite, scripted):
     bench = Bench(sqlite, [*HUNG, *HEALTHY], hours=1)
     bench.rate = scripted(HANGING, 2, wall_seconds=60.0)

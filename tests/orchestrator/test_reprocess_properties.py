@@ -13,6 +13,8 @@ from cloudkitty_like.storage.sqlalchemy import SqlalchemyStorage
 from tests.databases import new_database
 from tests.orchestrator.test_reprocess import Past, at
 
+pytestmark = pytest.mark.slow
+
 HOURS = 6
 SCOPES = ("alice", "bob")
 few = settings(max_examples=12, deadline=None)

@@ -4,6 +4,8 @@ from __future__ import annotations
 import threading
 from time import monotonic, sleep
 
+import pytest
+
 from cloudkitty_like.domain import patience
 from cloudkitty_like.orchestrator.side_by_side import SideBySide
 
@@ -36,6 +38,7 @@ def test_what_ends_is_not_waited_for_any_longer():
     assert monotonic() - begun < 0.7
 
 
+@pytest.mark.slow
 def test_i8_b10_what_takes_long_is_put_back_for_what_has_not_begun_and_then_has_its_time():
     groups = SideBySide(patiently, at_once, 2, threading.Event()).groups([2.5, 2.6, 2.7, 0.01, 0.02, 0.03])
     begun = monotonic()

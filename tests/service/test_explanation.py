@@ -142,6 +142,7 @@ def test_posted_points_are_one_part_with_who_posted_them(books):
         assert everything(books, limit=limit) == points
 
 
+@pytest.mark.slow
 def test_pages_put_together_are_the_whole_however_they_are_asked_for(books):
     books.rules(flat("1"), flat("2", service="disk"))
     for name in ("B", "a", "á"):

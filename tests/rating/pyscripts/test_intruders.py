@@ -15,6 +15,7 @@ KINDS = sorted({name.partition(":")[0] for name in INTRUDERS})
 slow = pytest.mark.slow
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_i8_s2_hostile_scripts_in_namespaces_are_contained_three_at_a_time(kind):
     names = [name for name in INTRUDERS if name.startswith(kind)]

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +21,8 @@ from tests.rating.pyscripts.test_module import built
 from tests.ratings import Ratings, flat, used
 from tests.service.test_explanation import COSTS, USED, checked, everything
 from tests.service.test_quote import ROOT, desk_of
+
+pytestmark = pytest.mark.slow
 
 FEW = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 POINTS = "from decimal import Decimal\n\nfor points in data['usage'].values():\n    "

@@ -96,6 +96,7 @@ def test_a_worker_killed_from_outside_is_replaced(make):
     assert printed(sandbox, "print(2)") == "2\n"
 
 
+@pytest.mark.slow
 def test_a_worker_killed_during_a_run_is_nobodys_fault_but_may_be_tried_again(make):
     sandbox = make(isolation=LIMITS, wall_seconds=10)
     sandbox.check()

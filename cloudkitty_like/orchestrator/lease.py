@@ -39,6 +39,7 @@ class ToozLease:
             if parsed.scheme == "file":
                 Path(parsed.path).mkdir(parents=True, exist_ok=True)
             self._coordinator = coordination.get_coordinator(url, member.encode())
+            _retry_once(self._coordinator)
             for module in (type(self._coordinator).__module__, coordination.__name__):
                 logging.getLogger(module).addFilter(_only_for_debugging)
             self._coordinator.start(start_heart=True)
@@ -102,6 +103,26 @@ class ToozLease:
         if lost:
             LOG.warning("the %s on the %s %s lost: %s; another worker may have done the same work, and what is "
                         "recorded counts once", *_said(lost), reason)
+
+
+def _retry_once(coordinator: Any) -> None:
+    """Let a client of Redis try a command again once, and at once.
+
+    redis-py takes a minute of retries to say that Redis cannot be reached, and tooz has no option for it;
+    a worker tries again by itself.
+    """
+    make_client = getattr(coordinator, "_make_client", None)
+    if make_client is None:
+        return
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    def make_impatient_client(*arguments: Any) -> Any:
+        client = make_client(*arguments)
+        client.set_retry(Retry(NoBackoff(), 1))
+        return client
+
+    coordinator._make_client = make_impatient_client
 
 
 def _unknown_driver(url: ParseResult) -> Invalid:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import logging
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,9 +15,10 @@ from uuid import uuid4
 import pytest
 import redis
 
-from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.domain.errors import Invalid, Unavailable
 from cloudkitty_like.orchestrator.lease import ToozLease
 from tests.databases import missing
+from tests.servers import free_port
 
 HOLDER = """
 import sys, time
@@ -155,3 +157,35 @@ def test_i8_small_an_unknown_driver_is_answered_with_those_there_are():
     with pytest.raises(Invalid) as error:
         ToozLease("rediss3://127.0.0.1", "one", 8)
     assert "did you mean 'redis'?" in error.value.hint
+
+
+def test_i8_b4_a_redis_that_cannot_be_reached_is_said_at_once():
+    began = time.monotonic()
+    with pytest.raises(Unavailable, match=r"coordination_url: .*refused"):
+        ToozLease(f"redis://127.0.0.1:{free_port()}", "worker", 8)
+    assert time.monotonic() - began < 5
+
+
+def test_i8_b4_a_redis_that_goes_away_is_said_at_once(tmp_path):
+    port = free_port()
+    program = shutil.which("redis-server")
+    if program is None:
+        missing("redis-server is not installed")
+    with subprocess.Popen([program, "--port", str(port), "--save", "", "--dir", str(tmp_path)],
+                          stdout=subprocess.DEVNULL) as process:
+        while redis_is_down(port):
+            time.sleep(0.1)
+        lease = ToozLease(f"redis://127.0.0.1:{port}", "worker", 8)
+        process.kill()
+    began = time.monotonic()
+    with pytest.raises(Unavailable, match="the coordinator failed"), lease.hold(8):
+        pass
+    assert time.monotonic() - began < 5
+    lease.close()
+
+
+def redis_is_down(port: int) -> bool:
+    try:
+        return not redis.Redis(port=port).ping()
+    except redis.ConnectionError:
+        return True

@@ -175,8 +175,8 @@ HEALTHY = [f"b{number}" for number in range(20)]
 
 @pytest.mark.parametrize(("lanes", "wall"), [
     (4, 6.0),
-    pytest.param(1, 12.0, marks=pytest.mark.slow),
-    pytest.param(2, 12.0, marks=pytest.mark.slow),
+    pytest.param(1, 8.0, marks=pytest.mark.slow),
+    pytest.param(2, 8.0, marks=pytest.mark.slow),
 ])
 def test_i8_b10_healthy_scopes_of_a_batch_are_recorded_before_the_hanging_ones_end(sqlite, scripted, lanes, wall):
     bench = Bench(sqlite, [*HUNG, *HEALTHY], hours=1)

@@ -162,6 +162,8 @@ class Database:
         with self._translated(), whole, self.engine.connect() as connection:
             if self.dialect != "sqlite":     # several questions, one answer: SQLite's transactions are so by nature
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            if self._limits is not None:
+                self._limits.read_begins(connection)
             yield connection
 
     def close(self) -> None:

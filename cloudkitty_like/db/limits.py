@@ -21,7 +21,9 @@ from sqlalchemy import URL, Connection, Engine, ExceptionContext, event
 LOG = logging.getLogger(__name__)
 LATER_SECONDS = 2.0                # after the server's own limit, which says more and keeps the connection
 STEPS_BETWEEN_LOOKS = 20_000       # of SQLite's machine: some ten thousandths of a second
+MYSQL = ("mysql", "mariadb")
 MYSQL_LOCK_SECONDS = 60
+READING_ENDS = "idle_readonly_transaction_timeout"      # in a connection's info: whether the session has it
 POSTGRESQL_TIMEOUT = "57014"       # SQL's state for a statement that took longer than the session's limit
 POSTGRESQL_NAME = "cloudkitty-like ({} s)"
 # No limit of the server ends a session that waits for its client within a statement (COPY, an answer that is
@@ -75,9 +77,20 @@ class Limits:
 
         Otherwise the locks of a client whose network is dead would stay for hours.
         """
-        if connection.dialect.name == "postgresql" and self.statement is not None:
+        if self.statement is None:
+            return
+        if connection.dialect.name == "postgresql":
             connection.exec_driver_sql(
                 f"SET LOCAL idle_in_transaction_session_timeout = {self.statement * 1000:.0f}")
+        elif connection.dialect.name in MYSQL and not connection.info.get(READING_ENDS):
+            # MariaDB takes a transaction that has only locked rows for one that reads.
+            connection.exec_driver_sql(f"SET SESSION idle_readonly_transaction_timeout = {_whole(self.statement)}")
+            connection.info[READING_ENDS] = True
+
+    def read_begins(self, connection: Connection) -> None:
+        """Let a transaction that only reads take its time between its questions."""
+        if connection.info.pop(READING_ENDS, False):
+            connection.exec_driver_sql("SET SESSION idle_readonly_transaction_timeout = 0")
 
 
 def install(engine: Engine, limits: Limits) -> None:
@@ -173,9 +186,13 @@ def _session(dialect: str, limits: Limits) -> list[str]:
         return said if seconds is None else [*said, f"SET statement_timeout = {seconds * 1000:.0f}"]
     if seconds is None:
         return []
-    whole = max(1, round(seconds))
+    whole = _whole(seconds)
     return [f"SET SESSION max_statement_time = {seconds:.3f}", f"SET SESSION idle_write_transaction_timeout = {whole}",
             f"SET SESSION innodb_lock_wait_timeout = {max(1, min(MYSQL_LOCK_SECONDS, whole // 2))}"]
+
+
+def _whole(seconds: float) -> int:
+    return max(1, round(seconds))
 
 
 def _limit_sqlite(engine: Engine, seconds: float) -> None:

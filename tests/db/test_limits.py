@@ -107,6 +107,37 @@ def test_i8_b4_a_transaction_in_which_the_server_falls_silent_is_given_up(kind: 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", SERVERS)
+def test_i8_b4_a_lock_whose_owner_is_gone_before_it_wrote_anything_is_given_back(kind: str) -> None:
+    with behind_a_proxy(kind) as (database, proxy):
+        lock = text("SELECT value FROM ledger_setting WHERE name = 'locked' FOR UPDATE")
+        with database.write() as tx:
+            tx.execute(text("INSERT INTO ledger_setting (name, value) VALUES ('locked', '1')"))
+
+        def locked(tx: Connection) -> None:
+            tx.execute(lock)
+            proxy.silent = True
+            tx.execute(lock)
+
+        with pytest.raises(Unavailable):
+            database.transact(locked)
+        proxy.strand()
+        proxy.silent = False
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                database.transact(lambda tx: tx.execute(lock))
+                break
+            except Unavailable:
+                assert time.monotonic() < deadline
+        # Who only reads may think for longer between two questions, also on a connection that has written.
+        with database.read() as tx:
+            assert tx.execute(text("SELECT 1")).scalar() == 1
+            time.sleep(QUICK.silence)
+            assert tx.execute(text("SELECT 1")).scalar() == 1
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("leaving", ["copy", "pipeline"])
 def test_i8_b4_a_session_of_postgresql_whose_client_is_gone_gives_its_locks_back(leaving: str) -> None:
     """No limit of PostgreSQL's own ends one whose client falls silent within a statement or after a flush."""

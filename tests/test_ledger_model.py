@@ -156,7 +156,8 @@ class Life:
 
     def undo(self) -> None:
         possible = [number for number, task in self.model.tasks.items() if number >= self.undoable_from
-                    and min(task.changed, default=HOURS) >= self.points_from]
+                    and min(task.changed, default=HOURS) >= self.points_from
+                    and max(task.changed, default=-1) < self.model.due[task.scope]]      # else it waits for live rating
         if not possible:
             return
         undone, before = self.random.choice(possible), self.tasks()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cloudkitty_like.app import App
     from cloudkitty_like.db.reprocessing import Task, Totals
     from cloudkitty_like.db.rollup import Amounts
+    from cloudkitty_like.db.scopes import ScopeState
 
 MOST_IDS = 100_000
 STATES = ("waiting", "running", "failing", "parked", "done", "cancelled")
@@ -136,10 +137,23 @@ def _worked_off(args: argparse.Namespace, app: App, ids: Sequence[int]) -> int:
             return INTERRUPTED
     found = app.reprocessing.named(ids)
     _table(found, app.reprocessing.totals(found), app.period)
+    states = {state.identifier: state for state in app.scopes.states()}
     for task in found:
-        if task.error is not None:
-            print(f"task {task.id}, scope {task.scope!r}: {task.error}", file=sys.stderr)
+        if task.state != "done":
+            print(f"task {task.id}, scope {task.scope!r}: {_obstacle(task, states[task.scope])}", file=sys.stderr)
     return 1 if any(task.state != "done" for task in found) else 0
+
+
+def _obstacle(task: Task, scope: ScopeState) -> str:
+    """Why a task did not end although it was worked on."""
+    if task.error is not None:
+        return task.error
+    if not scope.active:
+        return "it waits until the scope is switched on again (scopes activate)"
+    if scope.due is None or scope.due <= task.next:
+        return (f"it waits until live rating has been through the period of {instant(task.next)}; "
+                "a processor goes on from there")
+    return f"it waits at {instant(task.next)}; another worker is at it, and goes on from there"
 
 
 def _list(args: argparse.Namespace, app: App) -> None:

@@ -112,3 +112,14 @@ def test_i8_small_tasks_are_listed_by_their_state(dearer: Site) -> None:
     assert [one["id"] for one in dearer.here.json("reprocess", "list", "--only", "waiting", "--only", "done")] == [2]
     assert dearer.here.ok("reprocess", "list", "--only", "done") == "There are no such tasks.\n"
     assert set(STATES) == {*OPEN, "done", "cancelled"}
+
+
+def test_what_cannot_be_worked_off_now_says_what_it_waits_for(dearer: Site) -> None:
+    assert dearer.spawn(*START, *WINDOW, "--all", "--wait").code == 0
+    dearer.here.ok("scopes", "reset", "--to", "2026-03-01T01:00", "alpha")
+    dearer.here.ok("scopes", "activate", "--off", "beta")
+    ran = dearer.spawn("reprocess", "undo", "1-2", "--reason", "a mistake", "--wait")
+    assert ran.code == 1
+    assert ("scope 'alpha': it waits until live rating has been through the period of 2026-03-01T01:00:00Z"
+            in ran.err)
+    assert "scope 'beta': it waits until the scope is switched on again" in ran.err

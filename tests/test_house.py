@@ -149,7 +149,7 @@ def test_what_is_imported_is_required_and_what_is_required_is_imported() -> None
     outside = imported - set(sys.stdlib_module_names) - {"cloudkitty_like"}
     used = {canonical(provider) for name in outside for provider in providers.get(name, [name])[:1]}
     required = requirements("options", "install_requires")
-    extras = ("keystone", "mysql", "postgresql")
+    extras = ("keystone", "mysql", "postgresql", "redis")
     optional = set.union(*(requirements("options.extras_require", extra) for extra in extras))
     shipped_for_tests = {"pytest"}             # cloudkitty_like.testing is for people who have it
     assert used - optional - shipped_for_tests == required

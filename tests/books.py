@@ -10,8 +10,8 @@ from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import Query
 from cloudkitty_like.domain.scope import Scope
-from cloudkitty_like.service.ledger import Ledger, establish
-from cloudkitty_like.service.summary import Summary
+from cloudkitty_like.service.ledger.writer import Ledger, establish
+from cloudkitty_like.service.reports.summary import Summary
 from cloudkitty_like.storage.sqlalchemy import SqlalchemyStorage
 
 HOUR = timedelta(hours=1)

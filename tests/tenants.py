@@ -27,10 +27,10 @@ from cloudkitty_like.domain.money import plain
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import METRIC, SCOPE, Query
 from cloudkitty_like.domain.scope import Scope
-from cloudkitty_like.service import rules
-from cloudkitty_like.service.ledger import Rated
-from cloudkitty_like.service.migration import upgrade
-from cloudkitty_like.service.rules_file import parse
+from cloudkitty_like.service.hashmap import apply as rules
+from cloudkitty_like.service.hashmap.file import parse
+from cloudkitty_like.service.ledger.writer import Rated
+from cloudkitty_like.service.operation.migration import upgrade
 from tests.commands import write_configuration
 from tests.databases import new_database
 

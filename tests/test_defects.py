@@ -21,8 +21,8 @@ from cloudkitty_like.orchestrator.process import Processor
 from cloudkitty_like.orchestrator.stages import Stages
 from cloudkitty_like.orchestrator.work import Batch
 from cloudkitty_like.rating.noop import NoopModule
-from cloudkitty_like.service.ledger import Rated
-from cloudkitty_like.service.pricing import Pricing
+from cloudkitty_like.service.ledger.writer import Rated
+from cloudkitty_like.service.pricing.tariffs import Pricing
 from cloudkitty_like.testing.collector import BEGIN as SAMPLES_BEGIN
 from cloudkitty_like.testing.collector import METRIC, Sample
 from cloudkitty_like.testing.memory import MemoryCollector

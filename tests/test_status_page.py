@@ -21,8 +21,8 @@ from cloudkitty_like.db.rules import Change
 from cloudkitty_like.db.scopes import Failure
 from cloudkitty_like.domain.hole import UNKNOWN
 from cloudkitty_like.domain.period import Period
-from cloudkitty_like.service import migration
-from cloudkitty_like.service.changes import recorded
+from cloudkitty_like.service.operation import migration
+from cloudkitty_like.service.rule_changes.change_log import recorded
 from tests.cli.small import METRICS, RULES, USAGE, Site
 from tests.commands import Here, command
 from tests.fake_http import Reply, serve, vector

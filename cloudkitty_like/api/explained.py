@@ -9,7 +9,7 @@ from cloudkitty_like.api.params import FLAG, NULLABLE, NUMBER, TEXT, WHOLE, list
 from cloudkitty_like.api.render import with_offset
 from cloudkitty_like.domain.explanation import Part, Point, Provenance
 from cloudkitty_like.domain.money import ZERO
-from cloudkitty_like.service.account import Explanation
+from cloudkitty_like.service.reports.replay import Explanation
 
 Number = Callable[[Decimal], Any]
 RULE = object_of(id=TEXT, kind=TEXT, name=TEXT, version=WHOLE, author=TEXT, reason=TEXT, recorded=NULLABLE,

@@ -30,21 +30,21 @@ from cloudkitty_like.api.v2 import (
 from cloudkitty_like.api.versions import Versions
 from cloudkitty_like.api.watching import Watching
 from cloudkitty_like.domain.metric import Metric
-from cloudkitty_like.service.collectors import Collectors
-from cloudkitty_like.service.dataframes import Dataframes
-from cloudkitty_like.service.explanation import Explaining
-from cloudkitty_like.service.figures import Figures
-from cloudkitty_like.service.grouping import Groups
-from cloudkitty_like.service.hashmap import Hashmap
-from cloudkitty_like.service.health import Health
-from cloudkitty_like.service.history import History
-from cloudkitty_like.service.holes import Holes
-from cloudkitty_like.service.modules import Modules
-from cloudkitty_like.service.posting import Posting
-from cloudkitty_like.service.quote import Quotes
-from cloudkitty_like.service.reprocessing import Reprocessing
-from cloudkitty_like.service.scripts import Scripts
-from cloudkitty_like.service.simulation import Simulation
+from cloudkitty_like.service.corrections.tasks import Reprocessing
+from cloudkitty_like.service.hashmap.rules import Hashmap
+from cloudkitty_like.service.ledger.holes import Holes
+from cloudkitty_like.service.ledger.posting import Posting
+from cloudkitty_like.service.operation.collectors import Collectors
+from cloudkitty_like.service.operation.health import Health
+from cloudkitty_like.service.operation.statistics import Figures
+from cloudkitty_like.service.pricing.modules import Modules
+from cloudkitty_like.service.pyscripts.scripts import Scripts
+from cloudkitty_like.service.reports.explanations import Explaining
+from cloudkitty_like.service.reports.grouping import Groups
+from cloudkitty_like.service.reports.history import History
+from cloudkitty_like.service.reports.pages import Dataframes
+from cloudkitty_like.service.whatif.quote import Quotes
+from cloudkitty_like.service.whatif.simulation import Simulation
 
 
 def routes(services: Services, counters: Counters) -> list[Route]:

@@ -9,8 +9,8 @@ from cloudkitty_like.api.context import Answer, Context
 from cloudkitty_like.api.counters import Counters
 from cloudkitty_like.api.params import TEXT, gives, list_of, object_of
 from cloudkitty_like.domain.errors import Forbidden
-from cloudkitty_like.service.figures import Figure, Figures
-from cloudkitty_like.service.health import Check, Health
+from cloudkitty_like.service.operation.health import Check, Health
+from cloudkitty_like.service.operation.statistics import Figure, Figures
 
 PREFIX = "cloudkitty_like_"
 

@@ -22,7 +22,7 @@ from cloudkitty_like.orchestrator.reprocess import Past, Reprocessor
 from cloudkitty_like.orchestrator.source_end import SourceEnd
 from cloudkitty_like.orchestrator.stages import Stages
 from cloudkitty_like.ports import Lease
-from cloudkitty_like.service.rating import skips
+from cloudkitty_like.service.pricing.usage import skips
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App

@@ -13,7 +13,7 @@ from oslo_config import cfg
 
 from cloudkitty_like.app.configuration import list_opts
 from cloudkitty_like.domain.errors import Invalid
-from cloudkitty_like.service.archive import fits
+from cloudkitty_like.service.operation.archive import fits
 
 HERE = "$state_path"
 METRICS = "metrics.yml"

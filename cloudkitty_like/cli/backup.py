@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cloudkitty_like.app import App
     from cloudkitty_like.app.exported import Exported
     from cloudkitty_like.db.engine import Database
-    from cloudkitty_like.service.archive import Manifest
+    from cloudkitty_like.service.operation.archive import Manifest
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -95,7 +95,7 @@ def _written(
     directory: Path,
 ) -> Manifest:
     """Make the archive in the directory."""
-    from cloudkitty_like.service import archive
+    from cloudkitty_like.service.operation import archive
 
     copies, counts = _copied(databases, directory)
     manifest = archive.Manifest(
@@ -145,7 +145,7 @@ def _copied(
 
 def _dump_name(file: Path, name: str, database: Database) -> str:
     """The file beside the archive that the dump of a server's database is to be written into."""
-    from cloudkitty_like.service.dump_commands import ENDINGS
+    from cloudkitty_like.service.operation.dump_commands import ENDINGS
 
     stem = file.name.removesuffix(".gz").removesuffix(".tgz").removesuffix(".tar")
     return f"{stem}{'.points' if name == POINTS else ''}.{ENDINGS[database.dialect]}"
@@ -198,7 +198,7 @@ def _report(
 
 def _report_servers(args: argparse.Namespace, servers: list[tuple[Database, str]]) -> None:
     """Print the commands that save and bring back what is in databases of servers."""
-    from cloudkitty_like.service import dump_commands
+    from cloudkitty_like.service.operation import dump_commands
 
     print(
         "\nThe ledger itself is in a server's database. Save it, at any time and while anything "

@@ -16,8 +16,8 @@ from cloudkitty_like.domain.text import counted
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
     from cloudkitty_like.domain.explanation import Point, Provenance
-    from cloudkitty_like.service.account import Basis, Explanation, Left
-    from cloudkitty_like.service.explanation import Explanations
+    from cloudkitty_like.service.reports.explanations import Explanations
+    from cloudkitty_like.service.reports.replay import Basis, Explanation, Left
 
 COLUMNS = ("begin", "end", "scope", "metric", "unit", "quantity", "price", "labels", "module", "amount", "what",
            "rule", "name", "version", "author")

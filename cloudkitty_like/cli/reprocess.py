@@ -96,7 +96,7 @@ def _ids(args: argparse.Namespace) -> set[int]:
 
 def _start(args: argparse.Namespace, app: App) -> int:
     from cloudkitty_like.db.reprocessing import FROM_LEDGER, FROM_SOURCE
-    from cloudkitty_like.service.reprocessing import ALL
+    from cloudkitty_like.service.corrections.tasks import ALL
 
     named = some_or_all(args)
     wanted = window(args)

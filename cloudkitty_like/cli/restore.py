@@ -15,7 +15,7 @@ from cloudkitty_like.domain.errors import Conflict, Invalid, Unavailable
 from cloudkitty_like.domain.text import counted
 
 if TYPE_CHECKING:
-    from cloudkitty_like.service.archive import Archive, Manifest
+    from cloudkitty_like.service.operation.archive import Archive, Manifest
 
 ROOM = 1.1  # of the size of the members: a file system needs some for itself
 
@@ -37,7 +37,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, app: None) -> int:
-    from cloudkitty_like.service.archive import Archive
+    from cloudkitty_like.service.operation.archive import Archive
 
     if args.config_file or args.config_dir:
         raise Invalid("restore makes a state directory: say --state DIR instead")
@@ -137,7 +137,7 @@ def _sync(directory: Path) -> None:
 
 def _report(args: argparse.Namespace, manifest: Manifest, target: Path) -> None:
     from cloudkitty_like.db import schema
-    from cloudkitty_like.service.dump_commands import load
+    from cloudkitty_like.service.operation.dump_commands import load
 
     shown = args.state or STATE
     counts = manifest.counts

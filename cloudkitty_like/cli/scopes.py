@@ -17,7 +17,7 @@ from cloudkitty_like.domain.text import counted
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
     from cloudkitty_like.db.scopes import ScopeState
-    from cloudkitty_like.service.scopes import Moved
+    from cloudkitty_like.service.operation.scopes import Moved
 
 
 CONDITIONS = ("new", "ok", "failing", "parked", "inactive", "posted")

@@ -23,7 +23,7 @@ from cloudkitty_like.domain.text import counted
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
-    from cloudkitty_like.service.trying import Tried
+    from cloudkitty_like.service.whatif.script_trial import Tried
 
 POINTS = 3
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cloudkitty_like.db.rules import Change
     from cloudkitty_like.db.scripts import Version
     from cloudkitty_like.domain.succession import Succession
-    from cloudkitty_like.service.scripts import StoredScript
+    from cloudkitty_like.service.pyscripts.scripts import StoredScript
 
 CAUSE = "scripts"
 STDIN = "-"
@@ -82,7 +82,7 @@ def _change(args: argparse.Namespace, app: App) -> Change:
 
 
 def _add(args: argparse.Namespace, app: App) -> None:
-    from cloudkitty_like.service.script_draft import Release
+    from cloudkitty_like.service.pyscripts.request import Release
 
     if args.name is None and args.file == STDIN:
         raise Invalid("--name: standard input has none; say how the script is to be called")
@@ -109,7 +109,7 @@ def _recorded(succession: Succession, dry_run: bool) -> None:
 
 
 def _list(args: argparse.Namespace, app: App) -> None:
-    from cloudkitty_like.service.lasting import Which
+    from cloudkitty_like.service.rule_changes.validity import Which
 
     now = app.clock()
     found: list[StoredScript] = app.scripts.scripts(now, Which(deleted=args.all), texts=False)

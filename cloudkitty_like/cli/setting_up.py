@@ -168,7 +168,7 @@ def _check(args: argparse.Namespace, before: configparser.ConfigParser, settings
     """Load all that the configuration would name, from memory: nothing refused is written."""
     from cloudkitty_like.app import App, read_configuration
     from cloudkitty_like.cli.rules import read
-    from cloudkitty_like.service.rules_file import parse
+    from cloudkitty_like.service.hashmap.file import parse
 
     problems, hints = list[str](), list[str]()
     descriptor = os.memfd_create("cloudkitty-like.conf")

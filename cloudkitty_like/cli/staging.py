@@ -24,7 +24,7 @@ VARIABLES = (
 """What in the environment would win over a configuration that was restored."""
 
 if TYPE_CHECKING:
-    from cloudkitty_like.service.archive import Archive, Manifest
+    from cloudkitty_like.service.operation.archive import Archive, Manifest
 
 
 @contextmanager
@@ -100,8 +100,8 @@ def _check_places(made: Path, manifest: Manifest) -> None:
 def verify(made: Path, manifest: Manifest) -> None:
     """Compare all totals with the points, as ``status --verify`` does."""
     from cloudkitty_like.app import App, read_configuration
-    from cloudkitty_like.service.migration import upgrade
-    from cloudkitty_like.service.verification import differences
+    from cloudkitty_like.service.operation.migration import upgrade
+    from cloudkitty_like.service.operation.verification import differences
 
     if named := [name for name in VARIABLES if name in os.environ]:
         raise Invalid(
@@ -128,7 +128,7 @@ def verified(file: Path, directory: Path) -> None:
 
     :raises Invalid: when they differ, or the archive is damaged.
     """
-    from cloudkitty_like.service.archive import Archive
+    from cloudkitty_like.service.operation.archive import Archive
 
     directory.mkdir(mode=0o700)
     with Archive(file) as archive:

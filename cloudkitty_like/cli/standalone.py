@@ -68,7 +68,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, app: App) -> int:
-    from cloudkitty_like.service.migration import upgrade
+    from cloudkitty_like.service.operation.migration import upgrade
 
     if args.relocate:
         print(f"{args.state} uses what it holds itself: {app.database}.")
@@ -162,7 +162,7 @@ def _begin_with_file(app: App, worker: Any) -> None:
     A service is rated from this month on, and asked again after a pause.
     """
     from cloudkitty_like.db.scopes import SOURCE
-    from cloudkitty_like.service import backfill as past
+    from cloudkitty_like.service.operation import backfill as past
 
     if app.conf.collect.collector != "file":
         return

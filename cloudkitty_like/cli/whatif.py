@@ -19,7 +19,7 @@ from cloudkitty_like.domain.script import Script
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
     from cloudkitty_like.domain.query import Sum
-    from cloudkitty_like.service.simulation import Comparison, Simulated
+    from cloudkitty_like.service.whatif.simulation import Comparison, Simulated
 
 BAR = 30
 COLUMNS = ("scope", "metric", "unit", "stored", "candidate", "difference", "points", "unpriced before",
@@ -39,7 +39,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, app: App) -> int:
-    from cloudkitty_like.service.simulation import Trial
+    from cloudkitty_like.service.whatif.simulation import Trial
 
     trial = Trial(
         period=window(args), scopes=frozenset(args.scope) if args.scope else None,

@@ -197,7 +197,7 @@ def _data_begins(app: App, window: Period) -> datetime:
 
 def backfill(app: App, begin: datetime, end: datetime) -> int:
     """Rate what is not rated yet between two instants; 1 where a scope could not be, 130 where it was stopped."""
-    from cloudkitty_like.service.backfill import ends, failures, idle, prepare
+    from cloudkitty_like.service.operation.backfill import ends, failures, idle, prepare
 
     progress = Progress(Period(begin, end))
     with stopping(INTERRUPTED) as stop:

@@ -7,7 +7,7 @@ from cloudkitty_like.db.acceptances import Replaced
 from cloudkitty_like.db.workers import METRICS, MODULES, SYSTEM
 from cloudkitty_like.domain.errors import Error, Unavailable
 from cloudkitty_like.orchestrator.collect import Usage
-from cloudkitty_like.service.acceptance import Differing
+from cloudkitty_like.service.metrics.acceptance import Differing
 
 
 def cause_of(error: Error) -> str | None:

@@ -24,7 +24,7 @@ from cloudkitty_like.orchestrator.parts import Look, Parts, Tempo
 from cloudkitty_like.orchestrator.process import Outcome
 from cloudkitty_like.orchestrator.sweep import Sweep
 from cloudkitty_like.orchestrator.work import Batch, Turn, batches
-from cloudkitty_like.service.rating import Rate
+from cloudkitty_like.service.pricing.usage import Rate
 
 PATIENCE = 5            # failures of our own systems in a row, where somebody waits for an end
 LONGEST_WAIT = 1.0      # seconds between looks at what others work on, there

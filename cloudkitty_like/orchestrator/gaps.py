@@ -16,7 +16,7 @@ from cloudkitty_like.domain.schedule import back_off
 from cloudkitty_like.orchestrator.collect import Gatherer
 from cloudkitty_like.orchestrator.process import Outcome
 from cloudkitty_like.orchestrator.work import Turn
-from cloudkitty_like.service.holes import Holes
+from cloudkitty_like.service.ledger.holes import Holes
 
 LOG = logging.getLogger(__name__)
 WAIT, SKIP = "wait", "skip"

@@ -19,7 +19,7 @@ from cloudkitty_like.domain.schedule import first_period
 from cloudkitty_like.orchestrator.collect import Stopped
 from cloudkitty_like.orchestrator.failures import Failures
 from cloudkitty_like.ports import Collector, Fetcher
-from cloudkitty_like.service.scopes import Scopes
+from cloudkitty_like.service.operation.scopes import Scopes
 
 LOG = logging.getLogger(__name__)
 Asking = Callable[[Callable[[], Any]], Any]

@@ -16,8 +16,8 @@ from cloudkitty_like.orchestrator.outages import Outages
 from cloudkitty_like.orchestrator.process import Processor
 from cloudkitty_like.orchestrator.reprocess import Reprocessor
 from cloudkitty_like.ports import Lease
-from cloudkitty_like.service.ledger import Ledger
-from cloudkitty_like.service.rating import Rate
+from cloudkitty_like.service.ledger.writer import Ledger
+from cloudkitty_like.service.pricing.usage import Rate
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,9 @@ from cloudkitty_like.orchestrator.collect import Usage
 from cloudkitty_like.orchestrator.side_by_side import PATIENCE, SideBySide
 from cloudkitty_like.orchestrator.stages import RATE, RECORD, Stages
 from cloudkitty_like.orchestrator.work import Batch
-from cloudkitty_like.service.ledger import Rated
-from cloudkitty_like.service.rating import Rate, Skip, by_metric, kept
-from cloudkitty_like.service.trace import same_rows
+from cloudkitty_like.service.ledger.writer import Rated
+from cloudkitty_like.service.pricing.trace import same_rows
+from cloudkitty_like.service.pricing.usage import Rate, Skip, by_metric, kept
 
 LOG = logging.getLogger(__name__)
 SECONDS_PER_POINT = 0.0001
@@ -29,7 +29,7 @@ SECONDS_PER_POINT = 0.0001
 
 
 class Recorder(Protocol):
-    """Where rated frames go: :class:`~cloudkitty_like.service.ledger.Ledger`, or what has its manners."""
+    """Where rated frames go: :class:`~cloudkitty_like.service.ledger.writer.Ledger`, or what has its manners."""
 
     def record(self, batch: Sequence[Rated], ruleset: int) -> None:
         """All or nothing; Conflict where somebody else was faster."""

@@ -25,9 +25,9 @@ from cloudkitty_like.orchestrator.process import Processor
 from cloudkitty_like.orchestrator.stages import Stages
 from cloudkitty_like.orchestrator.work import Batch, Turn
 from cloudkitty_like.ports import Storage
-from cloudkitty_like.service.corrections import Corrections, Reprocessed, Result
-from cloudkitty_like.service.kept import Kept
-from cloudkitty_like.service.undoing import Undoing
+from cloudkitty_like.service.corrections.publisher import Corrections, Reprocessed, Result
+from cloudkitty_like.service.corrections.undo import Undoing
+from cloudkitty_like.service.ledger.revision_reader import Kept
 
 LOG = logging.getLogger(__name__)
 Waiting = dict[int, tuple[Task, ScopeState]]

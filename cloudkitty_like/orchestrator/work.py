@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from cloudkitty_like.db.scopes import ScopeState
 from cloudkitty_like.domain.period import Period
-from cloudkitty_like.service.rating import Rate
+from cloudkitty_like.service.pricing.usage import Rate
 
 
 @dataclass(frozen=True, slots=True)

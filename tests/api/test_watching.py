@@ -9,7 +9,7 @@ from cloudkitty_like.api.watching import _lines
 from cloudkitty_like.db import reprocessing
 from cloudkitty_like.db.scopes import RATING, Failure
 from cloudkitty_like.domain.errors import Unavailable
-from cloudkitty_like.service.figures import Figure
+from cloudkitty_like.service.operation.statistics import Figure
 from tests.api.site import BrokenStorage, Site, broken
 
 NAMES = ("http_requests_total", "http_request_seconds_total", "workers", "periods_rated_total", "points_rated_total",

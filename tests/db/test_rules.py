@@ -13,8 +13,8 @@ from cloudkitty_like.db.rules import Change
 from cloudkitty_like.domain.amendment import Amendment
 from cloudkitty_like.domain.errors import Conflict
 from cloudkitty_like.domain.rule import Rule, Validity
-from cloudkitty_like.service.changes import recorded
-from cloudkitty_like.service.rules import Application, apply, stored
+from cloudkitty_like.service.hashmap.apply import Application, apply, stored
+from cloudkitty_like.service.rule_changes.change_log import recorded
 
 NOW = datetime(2026, 11, 1, 12, 30, 15, 123456, tzinfo=UTC)
 RULE = Rule(service="instance", field="flavor", value="m1", cost=Decimal("0.1"))

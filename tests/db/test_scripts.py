@@ -8,7 +8,7 @@ from cloudkitty_like.db.rules import Change
 from cloudkitty_like.db.scripts import State
 from cloudkitty_like.domain.rule import Validity
 from cloudkitty_like.domain.script import MAX_TEXT, Script
-from cloudkitty_like.service.changes import recorded
+from cloudkitty_like.service.rule_changes.change_log import recorded
 
 NOW = datetime(2026, 11, 1, 12, 30, 15, 123456, tzinfo=UTC)
 ONE = Script(name="größe ☃'; --", text="a = '☃'", order=-(2**31) + 1, description="long\n" * 500,

@@ -16,8 +16,8 @@ from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.domain.script import Script
 from cloudkitty_like.rating.pyscripts.sandbox import Confinement, Sandbox
 from cloudkitty_like.rating.pyscripts.tariff import PyscriptsTariff
-from cloudkitty_like.service.ledger import Ledger
-from cloudkitty_like.service.pricing import Pricing
+from cloudkitty_like.service.ledger.writer import Ledger
+from cloudkitty_like.service.pricing.tariffs import Pricing
 from cloudkitty_like.testing.collector import Sample
 from tests.orchestrator.worker import HOUR, METRICS, MONTH, Bench
 

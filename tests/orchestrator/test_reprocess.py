@@ -11,8 +11,8 @@ from cloudkitty_like.db import ledger as index
 from cloudkitty_like.db.tables import frame, ledger_tx
 from cloudkitty_like.domain.errors import Conflict, Invalid, Unavailable
 from cloudkitty_like.domain.query import Query
-from cloudkitty_like.service.reprocessing import Reprocessing
-from cloudkitty_like.service.summary import Summary
+from cloudkitty_like.service.corrections.tasks import Reprocessing
+from cloudkitty_like.service.reports.summary import Summary
 from cloudkitty_like.testing.collector import Sample
 from tests.orchestrator.worker import HOUR, METRICS, MONTH, Bench
 

@@ -24,10 +24,10 @@ from cloudkitty_like.orchestrator.process import Processor
 from cloudkitty_like.orchestrator.reprocess import Past, Reprocessor
 from cloudkitty_like.orchestrator.stages import Stages
 from cloudkitty_like.ports import Collected
-from cloudkitty_like.service.holes import Holes
-from cloudkitty_like.service.ledger import Ledger, establish
-from cloudkitty_like.service.scopes import Scopes
-from cloudkitty_like.service.summary import Summary
+from cloudkitty_like.service.ledger.holes import Holes
+from cloudkitty_like.service.ledger.writer import Ledger, establish
+from cloudkitty_like.service.operation.scopes import Scopes
+from cloudkitty_like.service.reports.summary import Summary
 from cloudkitty_like.testing.collector import Sample
 from cloudkitty_like.testing.memory import MemoryCollector, MemoryFetcher, MemoryLease, MemoryStorage
 

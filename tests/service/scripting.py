@@ -11,9 +11,9 @@ from cloudkitty_like.db.rules import Change
 from cloudkitty_like.db.scripts import Version
 from cloudkitty_like.domain.script import in_force
 from cloudkitty_like.domain.succession import Succession
-from cloudkitty_like.service.lasting import Which
-from cloudkitty_like.service.script_draft import Draft, Release
-from cloudkitty_like.service.scripts import Scripts, StoredScript
+from cloudkitty_like.service.pyscripts.request import Draft, Release
+from cloudkitty_like.service.pyscripts.scripts import Scripts, StoredScript
+from cloudkitty_like.service.rule_changes.validity import Which
 from tests.compiling import compiles
 
 NOW = datetime(2026, 11, 10, 12, 30, 15, 123456, tzinfo=UTC)

@@ -11,7 +11,7 @@ from cloudkitty_like.api.v1.hashmap_types import Field, Group, Service, name_wri
 from cloudkitty_like.api.v1.types import params_of, schema_of
 from cloudkitty_like.db.names import Name
 from cloudkitty_like.domain.rule import TYPES
-from cloudkitty_like.service.hashmap import Hashmap
+from cloudkitty_like.service.hashmap.rules import Hashmap
 
 URL = "/v1/rating/module_config/hashmap"
 

@@ -11,8 +11,8 @@ from cloudkitty_like.api.v1 import lasting
 from cloudkitty_like.api.v1.hashmap import URL
 from cloudkitty_like.api.v1.hashmap_types import Group, Mapping, Threshold, name_written, rule_written
 from cloudkitty_like.api.v1.types import params_of, schema_of
-from cloudkitty_like.service.hashmap import Filter, Hashmap
-from cloudkitty_like.service.hashmap_draft import MAPPING, THRESHOLD, Draft, RuleKind
+from cloudkitty_like.service.hashmap.request import MAPPING, THRESHOLD, Draft, RuleKind
+from cloudkitty_like.service.hashmap.rules import Filter, Hashmap
 
 WHICH = {
     "service_id": Param(Text(), None, "of the service itself"), "field_id": Param(Text(), None, "of the field"),

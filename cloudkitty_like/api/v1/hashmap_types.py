@@ -12,7 +12,7 @@ from cloudkitty_like.api.v1.types import Amount, Choice, Uuid, text, written
 from cloudkitty_like.db.names import FIELD, SERVICE, Name
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.rule import TYPES
-from cloudkitty_like.service.hashmap import StoredRule
+from cloudkitty_like.service.hashmap.rules import StoredRule
 
 
 class _TypeKind(Text):

@@ -16,9 +16,9 @@ from cloudkitty_like.api.v1.lasting import WHICH, RuleEnd, RuleInstant, said
 from cloudkitty_like.api.v1.types import Kept, Uuid, params_of, schema_of, text, written
 from cloudkitty_like.db.rules import Change
 from cloudkitty_like.domain.script import MAX_TEXT
-from cloudkitty_like.service.lasting import Which
-from cloudkitty_like.service.script_draft import Draft
-from cloudkitty_like.service.scripts import Scripts, StoredScript
+from cloudkitty_like.service.pyscripts.request import Draft
+from cloudkitty_like.service.pyscripts.scripts import Scripts, StoredScript
+from cloudkitty_like.service.rule_changes.validity import Which
 
 URL = "/v1/rating/module_config/pyscripts"
 CAUSE = "api"

@@ -16,10 +16,10 @@ from cloudkitty_like.api.v1.types import Module, params_of, schema_of, written
 from cloudkitty_like.db.rules import Change
 from cloudkitty_like.domain.errors import Conflict, Invalid, NotFound
 from cloudkitty_like.domain.money import arithmetic, plain
-from cloudkitty_like.service import modules
-from cloudkitty_like.service.account import Explanation
-from cloudkitty_like.service.modules import Module as Known
-from cloudkitty_like.service.quote import Quotes, Resource
+from cloudkitty_like.service.pricing import modules
+from cloudkitty_like.service.pricing.modules import Module as Known
+from cloudkitty_like.service.reports.replay import Explanation
+from cloudkitty_like.service.whatif.quote import Quotes, Resource
 
 MOST_RESOURCES = 10_000
 

@@ -18,7 +18,7 @@ from cloudkitty_like.domain.money import ZERO, plain
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import METRIC, SCOPE, Query, Row
 from cloudkitty_like.service.access import Caller, required, visible
-from cloudkitty_like.service.summary import Summary
+from cloudkitty_like.service.reports.summary import Summary
 
 ALL = "ALL"
 WINDOW = {"begin": Param(Moment(), None, "first instant"), "end": Param(Moment(), None, "first instant after")}

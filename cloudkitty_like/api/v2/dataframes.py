@@ -17,8 +17,8 @@ from cloudkitty_like.domain.errors import Invalid, NotFound
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.money import ZERO, plain
 from cloudkitty_like.domain.posted import PostedPoint
-from cloudkitty_like.service.dataframes import Dataframes as Points
-from cloudkitty_like.service.posting import Posting
+from cloudkitty_like.service.ledger.posting import Posting
+from cloudkitty_like.service.reports.pages import Dataframes as Points
 
 EMPTY = "Parameter dataframes must not be empty."
 NONE = "No resource found for provided filters."

@@ -12,8 +12,8 @@ from cloudkitty_like.api.params import NULLABLE, NUMBER, TEXT, WHOLE, Param, giv
 from cloudkitty_like.api.render import with_offset
 from cloudkitty_like.api.v2.asking import LIMIT, OFFSET
 from cloudkitty_like.api.window import check_order
-from cloudkitty_like.service import history
-from cloudkitty_like.service.history import KINDS, Entry, Wanted
+from cloudkitty_like.service.reports import history
+from cloudkitty_like.service.reports.history import KINDS, Entry, Wanted
 
 ENTRY = object_of(at=TEXT, kind=TEXT, first=WHOLE, last=WHOLE, author=TEXT, cause=TEXT, reason=TEXT, summary=TEXT,
                   begin=NULLABLE, end=NULLABLE, scopes=WHOLE, published=WHOLE, superseded=WHOLE, price=NUMBER)

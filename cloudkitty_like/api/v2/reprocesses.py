@@ -14,7 +14,7 @@ from cloudkitty_like.api.v2.asking import LIMIT, OFFSET
 from cloudkitty_like.db.reprocessing import FROM_SOURCE, Task, Totals
 from cloudkitty_like.db.rollup import Amounts
 from cloudkitty_like.domain.money import decimal
-from cloudkitty_like.service.reprocessing import QUANTITIES, Reprocessing
+from cloudkitty_like.service.corrections.tasks import QUANTITIES, Reprocessing
 
 SUM = object_of(qty=NUMBER, price=NUMBER, points=WHOLE, unpriced=WHOLE)
 TOTAL = object_of(metric=TEXT, unit=TEXT, before=SUM, after=SUM)

@@ -15,7 +15,7 @@ from cloudkitty_like.db.scopes import ScopeState
 from cloudkitty_like.domain.errors import Invalid, NotFound
 from cloudkitty_like.domain.hole import sentences
 from cloudkitty_like.domain.scope import LONGEST, Scope
-from cloudkitty_like.service.scopes import Scopes, Which
+from cloudkitty_like.service.operation.scopes import Scopes, Which
 
 NAME = Text(longest=64)
 NAMES = {name: Param(Texts(), ()) for name in ("scope_key", "fetcher", "collector")}

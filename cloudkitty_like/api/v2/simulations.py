@@ -15,8 +15,8 @@ from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.query import Sum
 from cloudkitty_like.domain.rule import Validity
 from cloudkitty_like.domain.script import MAX_ORDER, MAX_TEXT, Script
-from cloudkitty_like.service import rules_file
-from cloudkitty_like.service.simulation import Comparison, Simulated, Simulation, Trial
+from cloudkitty_like.service.hashmap import file as rules_file
+from cloudkitty_like.service.whatif.simulation import Comparison, Simulated, Simulation, Trial
 
 LONGEST_RULES = 1_000_000
 MOST_SCRIPTS = 100

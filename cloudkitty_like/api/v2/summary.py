@@ -19,7 +19,7 @@ from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.hole import MISSING, SHOWN, Stretch, sentences
 from cloudkitty_like.domain.money import plain
 from cloudkitty_like.domain.query import METRIC, SCOPE, Query
-from cloudkitty_like.service.grouping import Group, Grouping, Groups
+from cloudkitty_like.service.reports.grouping import Group, Grouping, Groups
 
 FORMATS = ("table", "object")
 BOUNDS = ("begin", "end")

@@ -17,7 +17,7 @@ from cloudkitty_like.rating.pyscripts.answers import Answer
 from cloudkitty_like.rating.pyscripts.execution import PRINTED
 from cloudkitty_like.rating.pyscripts.points import Place, frames_after, shown
 from cloudkitty_like.rating.pyscripts.sandbox import Broken, Sandbox, packed_frames
-from cloudkitty_like.service.trace import Trace
+from cloudkitty_like.service.pricing.trace import Trace
 
 MODULE = "pyscripts"
 SHOWN = 10

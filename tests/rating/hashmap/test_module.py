@@ -12,7 +12,7 @@ from cloudkitty_like.domain.rule import Rule
 from cloudkitty_like.plugin import load_class
 from cloudkitty_like.ports import Site
 from cloudkitty_like.rating.hashmap.module import HashmapModule
-from cloudkitty_like.service.rules import Application, apply
+from cloudkitty_like.service.hashmap.apply import Application, apply
 from cloudkitty_like.testing.rating import METRIC, RatingModuleContract
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)

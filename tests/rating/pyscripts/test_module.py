@@ -18,8 +18,8 @@ from cloudkitty_like.domain.script import Script
 from cloudkitty_like.plugin import load_class
 from cloudkitty_like.ports import Site
 from cloudkitty_like.rating.pyscripts.module import PyscriptsModule
-from cloudkitty_like.service.script_draft import Draft
-from cloudkitty_like.service.scripts import Scripts
+from cloudkitty_like.service.pyscripts.request import Draft
+from cloudkitty_like.service.pyscripts.scripts import Scripts
 from cloudkitty_like.testing.rating import METRIC, RatingModuleContract
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

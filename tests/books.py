@@ -4,8 +4,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from cloudkitty_like.db import ledger as index
 from cloudkitty_like.db import scopes as rows
+from cloudkitty_like.db.ledger import writes as index
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import Query

@@ -12,7 +12,7 @@ from cloudkitty_like.domain.text import counted
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
-    from cloudkitty_like.db.retention import Extent
+    from cloudkitty_like.db.ledger.retention import Extent
     from cloudkitty_like.service.ledger.retention import Retention
 
 
@@ -28,7 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, app: App) -> int:
-    from cloudkitty_like.db.retention import Bounds
+    from cloudkitty_like.db.ledger.retention import Bounds
     from cloudkitty_like.service.ledger.retention import Retention
 
     retention = Retention(app.database, app.storage, app.clock)

@@ -20,8 +20,8 @@ from cloudkitty_like.domain.text import counted
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
-    from cloudkitty_like.db.reprocessing import Task, Totals
-    from cloudkitty_like.db.rollup import Amounts
+    from cloudkitty_like.db.ledger.rollup import Amounts
+    from cloudkitty_like.db.ledger.tasks import Task, Totals
     from cloudkitty_like.db.scopes import ScopeState
 
 MOST_IDS = 100_000
@@ -95,7 +95,7 @@ def _ids(args: argparse.Namespace) -> set[int]:
 
 
 def _start(args: argparse.Namespace, app: App) -> int:
-    from cloudkitty_like.db.reprocessing import FROM_LEDGER, FROM_SOURCE
+    from cloudkitty_like.db.ledger.tasks import FROM_LEDGER, FROM_SOURCE
     from cloudkitty_like.service.corrections.tasks import ALL
 
     named = some_or_all(args)

@@ -14,8 +14,8 @@ from cloudkitty_like.domain.period import instant
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
-    from cloudkitty_like.db.rules import Change
-    from cloudkitty_like.db.scripts import Version
+    from cloudkitty_like.db.rules.rules import Change
+    from cloudkitty_like.db.rules.scripts import Version
     from cloudkitty_like.domain.succession import Succession
     from cloudkitty_like.service.pyscripts.scripts import StoredScript
 
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace, app: App) -> int:
 
 
 def _change(args: argparse.Namespace, app: App) -> Change:
-    from cloudkitty_like.db.rules import Change
+    from cloudkitty_like.db.rules.rules import Change
 
     return Change(app.clock(), app.author, CAUSE, args.reason)
 

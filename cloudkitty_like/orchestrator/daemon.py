@@ -7,8 +7,9 @@ from dataclasses import replace
 from datetime import datetime
 from time import monotonic
 
-from cloudkitty_like.db import holes, workers
 from cloudkitty_like.db import scopes as rows
+from cloudkitty_like.db import workers
+from cloudkitty_like.db.ledger import holes
 from cloudkitty_like.db.scopes import ScopeState
 from cloudkitty_like.domain.errors import Error, Unavailable
 from cloudkitty_like.domain.exhaustion import exhausted

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
 
-from cloudkitty_like.db.holes import Unknown
+from cloudkitty_like.db.ledger.holes import Unknown
 from cloudkitty_like.db.scopes import SOURCE, ScopeState
 from cloudkitty_like.domain.errors import Error, Unavailable
 from cloudkitty_like.domain.period import Period, instant

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from time import monotonic
 
-from cloudkitty_like.db import holes
-from cloudkitty_like.db import ledger as index
-from cloudkitty_like.db import reprocessing as rows
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.reprocessing import FROM_LEDGER, UNDO, Task
+from cloudkitty_like.db.ledger import holes
+from cloudkitty_like.db.ledger import tasks as rows
+from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.ledger.tasks import FROM_LEDGER, UNDO, Task
 from cloudkitty_like.db.scopes import RATING, SOURCE, ScopeState
 from cloudkitty_like.domain.errors import Conflict, Error, Invalid
 from cloudkitty_like.domain.expression import Predicate

@@ -21,10 +21,10 @@ from webtest import TestApp, TestResponse
 from cloudkitty_like.api.application import make
 from cloudkitty_like.api.services import Services
 from cloudkitty_like.app import read_configuration
-from cloudkitty_like.db import rules
 from cloudkitty_like.db import scopes as rows
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.rules import Change
+from cloudkitty_like.db.rules import rules
+from cloudkitty_like.db.rules.rules import Change
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period, parse_instant
 from cloudkitty_like.domain.rule import Rule

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from cloudkitty_like.api.watching import _lines
-from cloudkitty_like.db import reprocessing
+from cloudkitty_like.db.ledger import tasks
 from cloudkitty_like.db.scopes import RATING, Failure
 from cloudkitty_like.domain.errors import Unavailable
 from cloudkitty_like.service.operation.statistics import Figure
@@ -107,8 +107,8 @@ def test_corrections_that_have_not_ended_are_counted_by_how_they_are(site: Site)
             "scope_ids": scope, "reason": "why", "start_reprocess_time": "2026-11-01T00:00:00",
             "end_reprocess_time": "2026-11-01T04:00:00"})
     with site.database.write() as tx:
-        (first, _) = reprocessing.everything(tx)
-        reprocessing.fail(tx, [Failure(first.id, first.next, "no rule", RATING, None, 7)], site.now)
+        (first, _) = tasks.everything(tx)
+        tasks.fail(tx, [Failure(first.id, first.next, "no rule", RATING, None, 7)], site.now)
     assert metrics(site)["cloudkitty_like_reprocess_tasks"] == {
         (("state", "waiting"),): 1, (("state", "running"),): 0, (("state", "failing"),): 0, (("state", "parked"),): 1}
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import select
 
-from cloudkitty_like.db import ledger as index
+from cloudkitty_like.db.ledger import writes as index
 from cloudkitty_like.db.tables import frame, ledger_tx
 from cloudkitty_like.domain.errors import Conflict, Invalid, Unavailable
 from cloudkitty_like.domain.query import Query

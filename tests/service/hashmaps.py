@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import event
 
-from cloudkitty_like.db import rules
 from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.rules import rules
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.rule import Rule

@@ -4,11 +4,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cloudkitty_like.db import rules
-from cloudkitty_like.db import scripts as rows
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.rules import Change
-from cloudkitty_like.db.scripts import Version
+from cloudkitty_like.db.rules import rules
+from cloudkitty_like.db.rules import scripts as rows
+from cloudkitty_like.db.rules.rules import Change
+from cloudkitty_like.db.rules.scripts import Version
 from cloudkitty_like.domain.script import in_force
 from cloudkitty_like.domain.succession import Succession
 from cloudkitty_like.service.pyscripts.request import Draft, Release

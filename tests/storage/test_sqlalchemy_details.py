@@ -7,8 +7,8 @@ import pytest
 from oslo_config import cfg
 from sqlalchemy import event, func, insert, select, text
 
-from cloudkitty_like.db.amounts import joined, pieces_of
 from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.ledger.exact_sums import joined, pieces_of
 from cloudkitty_like.db.tables import point, series
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Invalid, Unavailable

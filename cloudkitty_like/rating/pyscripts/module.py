@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Self
 
 from oslo_config import cfg
 
-from cloudkitty_like.db import scripts
 from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.rules import scripts
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.explanation import Provenance
 from cloudkitty_like.domain.script import Script

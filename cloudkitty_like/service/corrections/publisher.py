@@ -12,13 +12,14 @@ from itertools import groupby
 
 from sqlalchemy import Connection
 
-from cloudkitty_like.db import acceptances, holes
-from cloudkitty_like.db import ledger as index
-from cloudkitty_like.db import reprocessing as rows
+from cloudkitty_like.db import acceptances
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.ledger import Published
-from cloudkitty_like.db.reprocessing import UNDO, Step, Task, Totals
-from cloudkitty_like.db.rollup import Amounts, read_totals
+from cloudkitty_like.db.ledger import holes
+from cloudkitty_like.db.ledger import tasks as rows
+from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.ledger.rollup import Amounts, read_totals
+from cloudkitty_like.db.ledger.tasks import UNDO, Step, Task, Totals
+from cloudkitty_like.db.ledger.writes import Published
 from cloudkitty_like.domain.errors import Conflict
 from cloudkitty_like.domain.frame import Frame, digest
 from cloudkitty_like.domain.hole import SKIPPED

@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from cloudkitty_like.db import ledger as index
-from cloudkitty_like.db import reprocessing as rows
-from cloudkitty_like.db import retention, scopes
+from cloudkitty_like.db import scopes
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.reprocessing import FROM_LEDGER, FROM_SOURCE, UNDO, New, Task, Totals
-from cloudkitty_like.db.revisions import LeftAlone, left_alone
+from cloudkitty_like.db.ledger import retention
+from cloudkitty_like.db.ledger import tasks as rows
+from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.ledger.revisions import LeftAlone, left_alone
+from cloudkitty_like.db.ledger.tasks import FROM_LEDGER, FROM_SOURCE, UNDO, New, Task, Totals
 from cloudkitty_like.db.scopes import ScopeState
 from cloudkitty_like.domain.errors import Conflict, Invalid, NotFound
 from cloudkitty_like.domain.period import Period, instant

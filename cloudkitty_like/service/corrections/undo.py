@@ -3,13 +3,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cloudkitty_like.db import holes, revisions
-from cloudkitty_like.db import ledger as index
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.ledger import Published
-from cloudkitty_like.db.reprocessing import Task
-from cloudkitty_like.db.revisions import Made
-from cloudkitty_like.db.rollup import Amounts, read_totals
+from cloudkitty_like.db.ledger import holes, revisions
+from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.ledger.revisions import Made
+from cloudkitty_like.db.ledger.rollup import Amounts, read_totals
+from cloudkitty_like.db.ledger.tasks import Task
+from cloudkitty_like.db.ledger.writes import Published
 from cloudkitty_like.domain.errors import Conflict, Error, Invalid
 from cloudkitty_like.domain.frame import digest
 from cloudkitty_like.domain.period import Period

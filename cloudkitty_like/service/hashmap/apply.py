@@ -7,9 +7,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from cloudkitty_like.db import rules
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.rules import Change
+from cloudkitty_like.db.rules import rules
+from cloudkitty_like.db.rules.rules import Change
 from cloudkitty_like.domain.amendment import Amendment, amended
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.rule import Rule

@@ -12,9 +12,9 @@ from uuid import uuid4
 
 from sqlalchemy import Connection
 
-from cloudkitty_like.db import names, rules
-from cloudkitty_like.db.names import FIELD, GROUP, SERVICE, Kind, Name
-from cloudkitty_like.db.rules import State
+from cloudkitty_like.db.rules import names, rules
+from cloudkitty_like.db.rules.names import FIELD, GROUP, SERVICE, Kind, Name
+from cloudkitty_like.db.rules.rules import State
 from cloudkitty_like.domain.errors import Conflict, Invalid, NotFound
 from cloudkitty_like.domain.rule import Key, Rule
 from cloudkitty_like.service.hashmap.names import Directory

@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from cloudkitty_like.db.names import FIELD, GROUP, SERVICE, Kind, Name
+from cloudkitty_like.db.rules.names import FIELD, GROUP, SERVICE, Kind, Name
 from cloudkitty_like.domain.errors import Conflict, Invalid, NotFound
 from cloudkitty_like.domain.rule import Rule, text_problems
 

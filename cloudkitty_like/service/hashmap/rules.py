@@ -14,12 +14,12 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from cloudkitty_like.db import names, rule_history
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.names import FIELD, GROUP, SERVICE, Name
-from cloudkitty_like.db.recorded import Fate
-from cloudkitty_like.db.rule_history import History, Wanted
-from cloudkitty_like.db.rules import Change
+from cloudkitty_like.db.rules import history, names
+from cloudkitty_like.db.rules.bitemporal import Fate
+from cloudkitty_like.db.rules.history import History, Wanted
+from cloudkitty_like.db.rules.names import FIELD, GROUP, SERVICE, Name
+from cloudkitty_like.db.rules.rules import Change
 from cloudkitty_like.domain.errors import NotFound
 from cloudkitty_like.domain.rule import Rule
 from cloudkitty_like.service.hashmap.editor import Book
@@ -135,7 +135,7 @@ class Hashmap:
             of = directory.parents().get(parent) if parent else None
             if parent and of is None:
                 return []
-            found = rule_history.read(tx, Wanted(kind == THRESHOLD, parent=of, deleted=wanted.deleted))
+            found = history.read(tx, Wanted(kind == THRESHOLD, parent=of, deleted=wanted.deleted))
         now = self._clock()
         return [rule for one in found if _matches(rule := _stored(one, directory), one.fate, wanted, now)]
 
@@ -195,7 +195,7 @@ class Hashmap:
             return Directory(names.stored(tx))
 
     def _rule(self, tx: Connection, kind: RuleKind, identity: str, directory: Directory) -> StoredRule:
-        found = rule_history.read(tx, Wanted(kind == THRESHOLD, id=identity, deleted=kind == MAPPING))
+        found = history.read(tx, Wanted(kind == THRESHOLD, id=identity, deleted=kind == MAPPING))
         if not found:
             raise NotFound(f"No such {kind}: {identity}")
         rule = _stored(found[0], directory)

@@ -8,12 +8,12 @@ from itertools import groupby
 
 from sqlalchemy import Connection
 
-from cloudkitty_like.db import holes as rows
-from cloudkitty_like.db import ledger as index
-from cloudkitty_like.db import reprocessing
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.holes import Extent, Unknown
-from cloudkitty_like.db.reprocessing import New
+from cloudkitty_like.db.ledger import holes as rows
+from cloudkitty_like.db.ledger import tasks
+from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.ledger.holes import Extent, Unknown
+from cloudkitty_like.db.ledger.tasks import New
 from cloudkitty_like.db.scopes import ScopeState
 from cloudkitty_like.domain.hole import MISSING, UNKNOWN, Hole, Stretch, merged
 from cloudkitty_like.domain.period import Period
@@ -99,7 +99,7 @@ class Holes:
             still = {(hole.scope_id, hole.period) for hole in rows.unknown(tx, self.clock())}
             new = [New(scope_id, stretch, f"the source knows {stretch} after all", self.author)
                    for scope_id, stretch in _joined(one for one in wanted if one in still)]
-            return len(reprocessing.add(tx, new, self.clock())) if new else 0
+            return len(tasks.add(tx, new, self.clock())) if new else 0
 
         return self.database.transact(work)
 

@@ -7,11 +7,11 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
-from cloudkitty_like.db import ledger as index
 from cloudkitty_like.db import scopes as rows
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.posted import Standing, beside, standing
-from cloudkitty_like.db.visibility import kept as still_kept
+from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.ledger.posted import Standing, beside, standing
+from cloudkitty_like.db.ledger.visibility import kept as still_kept
 from cloudkitty_like.domain.errors import Conflict
 from cloudkitty_like.domain.frame import Frame, digest
 from cloudkitty_like.domain.period import Period, instant

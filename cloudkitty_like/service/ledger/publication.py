@@ -11,8 +11,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from cloudkitty_like.db import ledger as index
 from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.ledger import writes as index
 from cloudkitty_like.domain.errors import Conflict, Invalid, Unavailable
 from cloudkitty_like.ports import Addition, Storage
 

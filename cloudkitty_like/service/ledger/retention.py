@@ -7,11 +7,11 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from cloudkitty_like.db import ledger as index
-from cloudkitty_like.db import retention as rows
 from cloudkitty_like.db.compaction import Sizes, compact
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.retention import Bounds, Extent
+from cloudkitty_like.db.ledger import retention as rows
+from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.ledger.retention import Bounds, Extent
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.period import instant
 from cloudkitty_like.ports import Storage

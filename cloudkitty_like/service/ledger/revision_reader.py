@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.revisions import besides, forgotten
+from cloudkitty_like.db.ledger.revisions import besides, forgotten
 from cloudkitty_like.domain.errors import Conflict
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period

@@ -13,9 +13,9 @@ from datetime import timedelta
 from sqlalchemy import Connection
 
 from cloudkitty_like.db import acceptances
-from cloudkitty_like.db import ledger as index
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.rollup import Amounts
+from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.ledger.rollup import Amounts
 from cloudkitty_like.db.scopes import ScopeState
 from cloudkitty_like.domain.errors import Conflict, Invalid
 from cloudkitty_like.domain.frame import Frame, digest

@@ -15,10 +15,10 @@ from typing import Any
 from sqlalchemy import Connection
 
 from cloudkitty_like.db import acceptances as rows
-from cloudkitty_like.db import ledger as index
 from cloudkitty_like.db import workers
 from cloudkitty_like.db.acceptances import Acceptance
 from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.ledger import writes as index
 from cloudkitty_like.db.workers import Heartbeat
 from cloudkitty_like.domain.errors import Conflict, Invalid
 from cloudkitty_like.service import strict_yaml

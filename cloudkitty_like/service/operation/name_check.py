@@ -11,9 +11,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from datetime import datetime
 
-from cloudkitty_like.db import names, rules, scopes, scripts, used_names
+from cloudkitty_like.db import scopes
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.names import SERVICE
+from cloudkitty_like.db.ledger import used_names
+from cloudkitty_like.db.rules import names, rules, scripts
+from cloudkitty_like.db.rules.names import SERVICE
 from cloudkitty_like.domain.idle_rules import idle
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.domain.rule import Rule

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from cloudkitty_like.db import holes
-from cloudkitty_like.db import ledger as index
 from cloudkitty_like.db import scopes as rows
 from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.ledger import holes
+from cloudkitty_like.db.ledger import writes as index
 from cloudkitty_like.db.scopes import ScopeState
 from cloudkitty_like.domain.errors import Conflict, Invalid
 from cloudkitty_like.domain.hole import SKIPPED, Stretch, together

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from cloudkitty_like.db import holes, reprocessing, scopes, settings, workers
-from cloudkitty_like.db import ledger as index
+from cloudkitty_like.db import scopes, settings, workers
 from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.ledger import holes, tasks
+from cloudkitty_like.db.ledger import writes as index
 from cloudkitty_like.db.scopes import ScopeState
 from cloudkitty_like.domain.hole import MISSING
 from cloudkitty_like.domain.period import Period
@@ -101,9 +102,9 @@ class Figures:
         return seconds / self.length.total_seconds()
 
     def _tasks(self, tx: Connection) -> Figure:
-        states = Counter(task.state for task in reprocessing.everything(tx, waiting=True))
+        states = Counter(task.state for task in tasks.everything(tx, waiting=True))
         return Figure("reprocess_tasks", "Tasks that correct the past and have not ended", "gauge",
-                      [({"state": state}, float(states[state])) for state in reprocessing.OPEN])
+                      [({"state": state}, float(states[state])) for state in tasks.OPEN])
 
     def _lags(self, state: ScopeState, ends: datetime | None) -> bool:
         if ends is not None and state.due is not None and state.due > ends:

@@ -1,8 +1,8 @@
 """Whether the rolled-up answers are the sums of the points, to the last digit."""
 from __future__ import annotations
 
-from cloudkitty_like.db import ledger as index
 from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.ledger import writes as index
 from cloudkitty_like.domain.money import plain
 from cloudkitty_like.domain.query import DAY, METRIC, SCOPE, Query, Row, Sum
 from cloudkitty_like.service.reports.summary import Summary

@@ -8,9 +8,9 @@ from datetime import datetime
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from cloudkitty_like.db import rules, rulesets
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.rulesets import Ruleset
+from cloudkitty_like.db.rules import rules, rulesets
+from cloudkitty_like.db.rules.rulesets import Ruleset
 from cloudkitty_like.domain.errors import NotFound
 
 

@@ -8,8 +8,8 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation, localco
 from itertools import repeat
 from typing import Any
 
-from cloudkitty_like.db import rules
 from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.rules import rules
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.explanation import Part, Provenance

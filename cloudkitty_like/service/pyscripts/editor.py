@@ -11,8 +11,8 @@ from uuid import uuid4
 
 from sqlalchemy import Connection
 
-from cloudkitty_like.db import scripts
-from cloudkitty_like.db.scripts import State
+from cloudkitty_like.db.rules import scripts
+from cloudkitty_like.db.rules.scripts import State
 from cloudkitty_like.domain.errors import Conflict, NotFound
 from cloudkitty_like.domain.script import Script
 from cloudkitty_like.domain.succession import Succession, Versions

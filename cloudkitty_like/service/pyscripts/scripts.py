@@ -13,11 +13,11 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from cloudkitty_like.db import scripts as rows
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.recorded import Fate
-from cloudkitty_like.db.rules import Change
-from cloudkitty_like.db.scripts import History, Version
+from cloudkitty_like.db.rules import scripts as rows
+from cloudkitty_like.db.rules.bitemporal import Fate
+from cloudkitty_like.db.rules.rules import Change
+from cloudkitty_like.db.rules.scripts import History, Version
 from cloudkitty_like.domain.errors import NotFound
 from cloudkitty_like.domain.rule import Validity
 from cloudkitty_like.domain.script import Script

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from operator import itemgetter
 
-from cloudkitty_like.db import ledger as index
-from cloudkitty_like.db import rated
 from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.ledger import frames
+from cloudkitty_like.db.ledger import writes as index
 from cloudkitty_like.domain.cursor import Cursor
 from cloudkitty_like.domain.period import EPOCH, LATEST, Period
 from cloudkitty_like.domain.posted import Place
@@ -61,8 +61,8 @@ class Explaining:
         wanted = _wanted(page)
         span = _Span.of(offset, None if cursor is None else cursor.after, page)
         with self._database.read() as tx:
-            standing = rated.of_places(tx, wanted, as_of)
-            beside = [one for one in rated.collected(tx, span.narrowed(query), MOST_BESIDE)
+            standing = frames.of_places(tx, wanted, as_of)
+            beside = [one for one in frames.collected(tx, span.narrowed(query), MOST_BESIDE)
                       if one.place not in wanted and span.holds(one.place)]
         points: list[Explanation] = []
         accounts: list[Account] = []

@@ -8,11 +8,12 @@ from decimal import Decimal
 
 from sqlalchemy import Connection
 
-from cloudkitty_like.db import acceptances, holes, scopes
-from cloudkitty_like.db import history as rows
+from cloudkitty_like.db import acceptances, scopes
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.history import RATING, Effect, Recorded, Touched, Window
-from cloudkitty_like.db.holes import Left
+from cloudkitty_like.db.ledger import history as rows
+from cloudkitty_like.db.ledger import holes
+from cloudkitty_like.db.ledger.history import RATING, Effect, Recorded, Touched, Window
+from cloudkitty_like.db.ledger.holes import Left
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import NotFound
 from cloudkitty_like.domain.period import Period

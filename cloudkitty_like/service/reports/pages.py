@@ -14,11 +14,11 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from cloudkitty_like.db import ledger as index
-from cloudkitty_like.db import places
 from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.ledger import point_counts
+from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.ledger.visibility import kept
 from cloudkitty_like.db.types import seconds
-from cloudkitty_like.db.visibility import kept
 from cloudkitty_like.domain.cursor import Cursor
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.frame import Frame
@@ -103,11 +103,11 @@ def _begun(tx: Connection, query: Query, offset: int) -> tuple[Query, _Place]:
     if query.as_of is None:
         total = sum(row.sum.points for row in from_index(tx, replace(query, groupby=())))
     else:
-        total = places.points(tx, query)
+        total = point_counts.points(tx, query)
     if offset == 0 or offset >= total:
         return seen, _Place(offset, 0, None, total)
-    begin, skip = _found(places.by_begin(tx, seen), offset)
-    scope, skip = _found(places.by_scope(tx, seen, begin), skip)
+    begin, skip = _found(point_counts.by_begin(tx, seen), offset)
+    scope, skip = _found(point_counts.by_scope(tx, seen, begin), skip)
     return seen, _Place(offset, skip, (begin, scope), total)
 
 
@@ -132,7 +132,7 @@ def _window(tx: Connection, query: Query, start: _Place, limit: int) -> Period |
         return period
     most = FIRST_LOOK
     while True:
-        counted = places.by_begin(tx, replace(query, period=period), most)
+        counted = point_counts.by_begin(tx, replace(query, period=period), most)
         # Of the first period some may lie before the page.
         if sum(count for _, count in counted[1:]) >= limit or len(counted) < most:
             break

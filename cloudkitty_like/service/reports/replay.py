@@ -7,10 +7,10 @@ from datetime import timedelta
 from decimal import Decimal, localcontext
 from functools import cached_property
 
-from cloudkitty_like.db import ledger as index
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.rated import Revision
-from cloudkitty_like.db.rulesets import Ruleset
+from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.ledger.frames import Revision
+from cloudkitty_like.db.rules.rulesets import Ruleset
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Error, Unavailable
 from cloudkitty_like.domain.explanation import EXACT, OnDemand, Part, Point, Provenance, rounding

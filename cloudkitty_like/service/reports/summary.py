@@ -12,12 +12,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, FromClause, Select, select, type_coerce
 
-from cloudkitty_like.db import ledger as index
-from cloudkitty_like.db.amounts import sum_columns, sum_of
 from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.ledger.exact_sums import sum_columns, sum_of
+from cloudkitty_like.db.ledger.visibility import kept
 from cloudkitty_like.db.tables import day_total, frame, month_total, scope, total
 from cloudkitty_like.db.types import Second
-from cloudkitty_like.db.visibility import kept
 from cloudkitty_like.domain.errors import NotFound, Unavailable
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period, instant

@@ -6,9 +6,9 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from cloudkitty_like.db import rules
 from cloudkitty_like.db.engine import Database, Undone
-from cloudkitty_like.db.rules import Change, Overtaken
+from cloudkitty_like.db.rules import rules
+from cloudkitty_like.db.rules.rules import Change, Overtaken
 
 T = TypeVar("T")
 ATTEMPTS = 20

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import Enum
 from typing import TypeVar
 
-from cloudkitty_like.db.recorded import Fate
+from cloudkitty_like.db.rules.bitemporal import Fate
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.period import instant
 from cloudkitty_like.domain.rule import Validity

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from cloudkitty_like.db import ledger as index
-from cloudkitty_like.db import rated as rows
-from cloudkitty_like.db import scripts
 from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.ledger import frames as rows
+from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.rules import scripts
 from cloudkitty_like.domain.explanation import Point, rounding
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period

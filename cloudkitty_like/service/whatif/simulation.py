@@ -10,9 +10,9 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
-from cloudkitty_like.db import ledger as index
-from cloudkitty_like.db import rated as rows
 from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.ledger import frames as rows
+from cloudkitty_like.db.ledger import writes as index
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Error, Invalid, Unavailable, Unloadable
 from cloudkitty_like.domain.frame import Frame

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from cloudkitty_like.db import rules
+from cloudkitty_like.db.rules import rules
 from cloudkitty_like.domain.rule import Rule
 from cloudkitty_like.service.pricing import rulesets
 from tests.api.site import NOW, Site

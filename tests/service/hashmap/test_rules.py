@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from cloudkitty_like.db.names import Name
-from cloudkitty_like.db.rules import Change
+from cloudkitty_like.db.rules.names import Name
+from cloudkitty_like.db.rules.rules import Change
 from cloudkitty_like.domain.errors import Conflict, Invalid, NotFound
 from cloudkitty_like.domain.rule import Rule, Validity
 from cloudkitty_like.service.hashmap.apply import Application, apply

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloudkitty_like.db import ledger as index
+from cloudkitty_like.db.ledger import writes as index
 from cloudkitty_like.db.tables import frame as frame_table
 from cloudkitty_like.db.tables import revision_block
 from cloudkitty_like.domain.errors import Conflict, Invalid

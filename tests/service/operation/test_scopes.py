@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import select, text
 
-from cloudkitty_like.db import ledger as index
+from cloudkitty_like.db.ledger import writes as index
 from cloudkitty_like.db.tables import scope_reset
 from cloudkitty_like.domain.errors import Invalid, NotFound, Unavailable
 from cloudkitty_like.domain.period import Period

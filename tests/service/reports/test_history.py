@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from cloudkitty_like.db.rules import Change
+from cloudkitty_like.db.rules.rules import Change
 from cloudkitty_like.domain.errors import NotFound
 from cloudkitty_like.domain.money import plain
 from cloudkitty_like.domain.period import Period

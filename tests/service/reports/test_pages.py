@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloudkitty_like.db import ledger as index
 from cloudkitty_like.db import scopes as rows
+from cloudkitty_like.db.ledger import writes as index
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.posted import PostedPoint

@@ -8,8 +8,8 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select
 from sqlalchemy.sql import ColumnElement
 
-from cloudkitty_like.db.recorded import Fate, fate, lives, recorded_at
-from cloudkitty_like.db.rules import state
+from cloudkitty_like.db.rules.bitemporal import Fate, fate, lives, recorded_at
+from cloudkitty_like.db.rules.rules import state
 from cloudkitty_like.db.tables import hashmap_rule, rule_change
 from cloudkitty_like.domain.rule import Rule
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, func, insert, or_, se
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.sql import ColumnElement
 
-from cloudkitty_like.db.rollup import UPSERTS, Amounts
+from cloudkitty_like.db.ledger.rollup import UPSERTS, Amounts
 from cloudkitty_like.db.scopes import WELL, Failure, ScopeState, of_row
 from cloudkitty_like.db.tables import reprocess_task, reprocess_total, scope
 from cloudkitty_like.db.types import seconds

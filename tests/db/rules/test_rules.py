@@ -7,9 +7,10 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import event, func, select
 
-from cloudkitty_like.db import modules, rules, tables
-from cloudkitty_like.db.modules import ModuleState
-from cloudkitty_like.db.rules import Change
+from cloudkitty_like.db import tables
+from cloudkitty_like.db.rules import modules, rules
+from cloudkitty_like.db.rules.modules import ModuleState
+from cloudkitty_like.db.rules.rules import Change
 from cloudkitty_like.domain.amendment import Amendment
 from cloudkitty_like.domain.errors import Conflict
 from cloudkitty_like.domain.rule import Rule, Validity

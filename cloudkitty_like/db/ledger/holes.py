@@ -29,8 +29,8 @@ from sqlalchemy import (
 )
 
 from cloudkitty_like.db.chunks import chunks
-from cloudkitty_like.db.ledger import COLLECTED
-from cloudkitty_like.db.reprocessing import UNDO
+from cloudkitty_like.db.ledger.tasks import UNDO
+from cloudkitty_like.db.ledger.writes import COLLECTED
 from cloudkitty_like.db.tables import frame, hole, ledger_tx, reprocess_task, scope
 from cloudkitty_like.domain.hole import ACCEPTED, MISSING, NAMED, UNKNOWN, Hole, Stretch, joined
 from cloudkitty_like.domain.period import Period

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from cloudkitty_like.db.chunks import chunks
-from cloudkitty_like.db.ledger import POSTED
+from cloudkitty_like.db.ledger.writes import POSTED
 from cloudkitty_like.db.tables import frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.posted import Place

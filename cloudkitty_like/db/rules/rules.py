@@ -21,9 +21,9 @@ from uuid import uuid4
 from sqlalchemy import Connection, Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from cloudkitty_like.db import names
 from cloudkitty_like.db.engine import conflict
-from cloudkitty_like.db.recorded import recorded_at
+from cloudkitty_like.db.rules import names
+from cloudkitty_like.db.rules.bitemporal import recorded_at
 from cloudkitty_like.db.tables import hashmap_rule, rule_change
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.amendment import Amendment

@@ -12,9 +12,9 @@ from datetime import datetime
 from sqlalchemy import Connection, and_, distinct, func, insert, or_, select, update
 from sqlalchemy.sql import ColumnElement
 
+from cloudkitty_like.db.ledger.visibility import POINTS_AS_OF, POINTS_FROM
 from cloudkitty_like.db.tables import frame, ledger_setting, ledger_tx
 from cloudkitty_like.db.types import seconds
-from cloudkitty_like.db.visibility import POINTS_AS_OF, POINTS_FROM
 from cloudkitty_like.domain.period import Period
 
 GOING, GONE = 1, 2

@@ -1,4 +1,4 @@
-"""Rating scripts in the state database, with two times as rules have them (:mod:`cloudkitty_like.db.rules`).
+"""Rating scripts in the state database, with two times as rules have them (:mod:`cloudkitty_like.db.rules.rules`).
 
 A script has versions, numbered from 1 on: another text or another order is
 another version, and they stand beside each other, each with the time for which
@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from cloudkitty_like.db.recorded import Fate, fate, lives, recorded_at
+from cloudkitty_like.db.rules.bitemporal import Fate, fate, lives, recorded_at
 from cloudkitty_like.db.tables import script as table
 from cloudkitty_like.db.tables import script_text
 from cloudkitty_like.domain.rule import Validity

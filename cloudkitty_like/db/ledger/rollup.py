@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import BigInteger, Connection, Table, case, literal_column, select
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
-from cloudkitty_like.db.many import Many
+from cloudkitty_like.db.bulk_statement import Many
 from cloudkitty_like.db.tables import day_total, month_total, reprocess_total, total
 from cloudkitty_like.db.types import seconds
 from cloudkitty_like.domain import money

@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection, select
 
-from cloudkitty_like.db.ledger import COLLECTED
+from cloudkitty_like.db.ledger.writes import COLLECTED
 from cloudkitty_like.db.tables import frame, month_total, total
 
 

@@ -14,7 +14,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, insert, select, true, update
 from sqlalchemy.sql import ColumnElement
 
-from cloudkitty_like.db.recorded import recorded_at
+from cloudkitty_like.db.rules.bitemporal import recorded_at
 from cloudkitty_like.db.tables import hashmap_name
 from cloudkitty_like.domain.rule import Rule
 

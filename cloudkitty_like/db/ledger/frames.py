@@ -11,9 +11,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from cloudkitty_like.db.amounts import sum_columns, sum_of
 from cloudkitty_like.db.chunks import chunks
-from cloudkitty_like.db.ledger import COLLECTED, visible
+from cloudkitty_like.db.ledger.exact_sums import sum_columns, sum_of
+from cloudkitty_like.db.ledger.writes import COLLECTED, visible
 from cloudkitty_like.db.tables import frame, ledger_tx, scope, total
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.posted import Place

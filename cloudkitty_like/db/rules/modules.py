@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, select, update
 
-from cloudkitty_like.db.recorded import recorded_at
+from cloudkitty_like.db.rules.bitemporal import recorded_at
 from cloudkitty_like.db.tables import rating_module
 
 

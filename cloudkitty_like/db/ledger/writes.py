@@ -14,15 +14,15 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.sql import ColumnElement
 
+from cloudkitty_like.db.bulk_statement import Many
 from cloudkitty_like.db.engine import conflict
-from cloudkitty_like.db.many import Many
-from cloudkitty_like.db.rollup import Amounts, add_to_rollups, read_totals
+from cloudkitty_like.db.ledger.rollup import Amounts, add_to_rollups, read_totals
+from cloudkitty_like.db.ledger.visibility import LAST_REVISION as LAST_REVISION
+from cloudkitty_like.db.ledger.visibility import hidden as hidden
+from cloudkitty_like.db.ledger.visibility import visible as visible
 from cloudkitty_like.db.scopes import WELL
 from cloudkitty_like.db.tables import frame, ledger_setting, ledger_tx, revision_block, scope, total
 from cloudkitty_like.db.types import seconds
-from cloudkitty_like.db.visibility import LAST_REVISION as LAST_REVISION
-from cloudkitty_like.db.visibility import hidden as hidden
-from cloudkitty_like.db.visibility import visible as visible
 from cloudkitty_like.domain.errors import Conflict, Invalid
 from cloudkitty_like.domain.period import Period
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, FromClause, distinct, func, or_, select
 
-from cloudkitty_like.db.amounts import sum_columns, sum_of
 from cloudkitty_like.db.chunks import chunks
+from cloudkitty_like.db.ledger.exact_sums import sum_columns, sum_of
 from cloudkitty_like.db.tables import (
     frame,
     hashmap_name,

@@ -1,6 +1,6 @@
 """Which revisions count for a reader, and that what counts can still be read.
 
-Retention forgets points and keeps totals (:mod:`cloudkitty_like.db.retention`).
+Retention forgets points and keeps totals (:mod:`cloudkitty_like.db.ledger.retention`).
 Two settings say how far it went, so that whoever reads elsewhere need not look:
 ``points_from``, an instant in seconds: all current frames that end later have
 their points; and ``points_as_of``, a ledger change: so have, as of it or any

@@ -7,10 +7,10 @@ from cloudkitty_like.db.rules.rules import Change
 from cloudkitty_like.domain.errors import NotFound
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.rule import Rule
-from cloudkitty_like.orchestrator.collect import Usage
-from cloudkitty_like.orchestrator.process import Processor
-from cloudkitty_like.orchestrator.stages import Stages
-from cloudkitty_like.orchestrator.work import Batch
+from cloudkitty_like.orchestrator.batches import Batch
+from cloudkitty_like.orchestrator.collection import Usage
+from cloudkitty_like.orchestrator.rating import Processor
+from cloudkitty_like.orchestrator.timings import Stages
 from cloudkitty_like.rating.hashmap.module import HashmapModule
 from cloudkitty_like.rating.noop import NoopModule
 from cloudkitty_like.service.hashmap.apply import Application, apply

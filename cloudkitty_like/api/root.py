@@ -12,23 +12,23 @@ from webob import Request, Response
 from cloudkitty_like.api import openapi
 from cloudkitty_like.api.context import Context
 from cloudkitty_like.api.counters import Counters
+from cloudkitty_like.api.monitoring import Watching
 from cloudkitty_like.api.params import gives
 from cloudkitty_like.api.routes import Dispatcher, Route
 from cloudkitty_like.api.services import Services
 from cloudkitty_like.api.v1 import collector, hashmap_routes, info, pyscripts, rating, report
 from cloudkitty_like.api.v2 import (
-    asking,
     dataframes,
     explanations,
     history,
     modules,
+    report_query,
     reprocesses,
     scope,
     simulations,
     summary,
 )
 from cloudkitty_like.api.versions import Versions
-from cloudkitty_like.api.watching import Watching
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.service.corrections.tasks import Reprocessing
 from cloudkitty_like.service.hashmap.rules import Hashmap
@@ -121,7 +121,7 @@ def _rating_v1(services: Services) -> list[Route]:
 
 
 def _v2(services: Services) -> list[Route]:
-    asked = asking.Asking(services.scope_key, services.summary.change_at, services.summary.last_change)
+    asked = report_query.Asking(services.scope_key, services.summary.change_at, services.summary.last_change)
     summaries = summary.Summaries(
         asked, Groups(services.summary), services.period,
         Holes(services.database, services.clock, "api").of_query, lambda: _labels(services.metrics()))

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cloudkitty_like.cli import output
-from cloudkitty_like.cli.choosing import add_choice, add_form, chosen
+from cloudkitty_like.cli.query_options import add_choice, add_form, chosen
 from cloudkitty_like.domain.money import plain
 from cloudkitty_like.domain.period import instant
 from cloudkitty_like.domain.text import counted

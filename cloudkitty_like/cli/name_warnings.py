@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cloudkitty_like.cli import output
-from cloudkitty_like.cli.state import PROGRAM
+from cloudkitty_like.cli.state_directory import PROGRAM
 from cloudkitty_like.domain.errors import Error, Unavailable
 
 if TYPE_CHECKING:

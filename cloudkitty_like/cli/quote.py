@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloudkitty_like.cli import output
 from cloudkitty_like.cli.arguments import moment
-from cloudkitty_like.cli.choosing import labels
+from cloudkitty_like.cli.query_options import labels
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.money import plain

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from cloudkitty_like.cli import output
 from cloudkitty_like.cli.arguments import add_window, aligned, some_or_all, window
-from cloudkitty_like.cli.choosing import check_scopes
-from cloudkitty_like.cli.memory_of_source import warn_of_forgotten
-from cloudkitty_like.cli.working import INTERRUPTED, Progress, leave, log_to_stderr, stopping
+from cloudkitty_like.cli.foreground import INTERRUPTED, Progress, leave, log_to_stderr, stopping
+from cloudkitty_like.cli.query_options import check_scopes
+from cloudkitty_like.cli.source_retention import warn_of_forgotten
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.period import Period, instant
 from cloudkitty_like.domain.text import counted

@@ -16,8 +16,8 @@ from cloudkitty_like.domain.text import counted
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
-    from cloudkitty_like.domain.amendment import Amendment
     from cloudkitty_like.domain.rule import Rule
+    from cloudkitty_like.domain.rule_diff import Amendment
 
 MAX_BYTES = 4_000_000
 

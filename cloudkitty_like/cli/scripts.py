@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cloudkitty_like.app import App
     from cloudkitty_like.db.rules.rules import Change
     from cloudkitty_like.db.rules.scripts import Version
-    from cloudkitty_like.domain.succession import Succession
+    from cloudkitty_like.domain.script_diff import Succession
     from cloudkitty_like.service.pyscripts.scripts import StoredScript
 
 CAUSE = "scripts"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloudkitty_like.cli import output
 from cloudkitty_like.cli.arguments import add_window, window
-from cloudkitty_like.cli.choosing import add_form, check_scopes
+from cloudkitty_like.cli.query_options import add_form, check_scopes
 from cloudkitty_like.cli.rules import read, wanted_rules
 from cloudkitty_like.domain.money import plain
 from cloudkitty_like.domain.script import Script

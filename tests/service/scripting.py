@@ -10,7 +10,7 @@ from cloudkitty_like.db.rules import scripts as rows
 from cloudkitty_like.db.rules.rules import Change
 from cloudkitty_like.db.rules.scripts import Version
 from cloudkitty_like.domain.script import in_force
-from cloudkitty_like.domain.succession import Succession
+from cloudkitty_like.domain.script_diff import Succession
 from cloudkitty_like.service.pyscripts.request import Draft, Release
 from cloudkitty_like.service.pyscripts.scripts import Scripts, StoredScript
 from cloudkitty_like.service.rule_changes.validity import Which

@@ -17,9 +17,9 @@ from cloudkitty_like.plugin import load
 from cloudkitty_like.ports import Site
 from cloudkitty_like.storage.sqlalchemy import SqlalchemyStorage
 from cloudkitty_like.storage.sqlalchemy.bulk import BULK
-from cloudkitty_like.storage.sqlalchemy.interning import Interner
 from cloudkitty_like.storage.sqlalchemy.labels import Labels
 from cloudkitty_like.storage.sqlalchemy.selection import PART_BITS, WHOLE_BITS, grouped
+from cloudkitty_like.storage.sqlalchemy.series import Interner
 from cloudkitty_like.testing.points import addition, by, points
 from tests.databases import new_database
 

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 from cloudkitty_like.api.context import Answer, Context
-from cloudkitty_like.api.explained import POINT, explained
-from cloudkitty_like.api.kinds import Boolean, Label, Moment, Number, Text, named, shown
+from cloudkitty_like.api.explanation_json import POINT, explained
+from cloudkitty_like.api.fields import Boolean, Label, Moment, Number, Text, named, shown
 from cloudkitty_like.api.params import FLAG, NUMBER, TEXT, Param, gives, list_of, object_of, takes
 from cloudkitty_like.api.v1.types import Module, params_of, schema_of, written
 from cloudkitty_like.db.rules.rules import Change

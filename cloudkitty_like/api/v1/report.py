@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from cloudkitty_like.api.context import XML, Answer, Context
-from cloudkitty_like.api.kinds import Boolean, Moment, Text
+from cloudkitty_like.api.fields import Boolean, Moment, Text
 from cloudkitty_like.api.params import TEXT, Param, gives, list_of, object_of, takes
 from cloudkitty_like.api.render import json_bytes, naive
 from cloudkitty_like.api.routes import Target

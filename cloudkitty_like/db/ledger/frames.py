@@ -16,7 +16,7 @@ from cloudkitty_like.db.ledger.exact_sums import sum_columns, sum_of
 from cloudkitty_like.db.ledger.writes import COLLECTED, visible
 from cloudkitty_like.db.tables import frame, ledger_tx, scope, total
 from cloudkitty_like.domain.period import Period
-from cloudkitty_like.domain.posted import Place
+from cloudkitty_like.domain.posted_point import Place
 from cloudkitty_like.domain.query import Query, Sum
 
 

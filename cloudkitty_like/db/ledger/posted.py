@@ -11,7 +11,7 @@ from cloudkitty_like.db.chunks import chunks
 from cloudkitty_like.db.ledger.writes import POSTED
 from cloudkitty_like.db.tables import frame
 from cloudkitty_like.domain.period import Period
-from cloudkitty_like.domain.posted import Place
+from cloudkitty_like.domain.posted_point import Place
 
 
 @dataclass(frozen=True, slots=True)

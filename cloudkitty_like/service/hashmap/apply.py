@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.rules import rules
 from cloudkitty_like.db.rules.rules import Change
-from cloudkitty_like.domain.amendment import Amendment, amended
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.rule import Rule
+from cloudkitty_like.domain.rule_diff import Amendment, amended
 from cloudkitty_like.service.rule_changes.change_log import Unneeded, recorded
 
 SHOWN = 20                             # changes that a refusal names
@@ -22,7 +22,7 @@ MOVES = ("a change that is recorded for later would come earlier, and nothing wa
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """How wanted rules take the place of the stored ones (:mod:`cloudkitty_like.domain.amendment`)."""
+    """How wanted rules take the place of the stored ones (:mod:`cloudkitty_like.domain.rule_diff`)."""
 
     effective: datetime                # what holds before it stays as it is
     retroactive: bool = False
@@ -50,7 +50,7 @@ def apply(database: Database, wanted: Sequence[Rule], how: Application, change: 
 
     Where nothing has to be done, or on a dry run, nothing is recorded.
 
-    :raises Invalid: as :func:`~cloudkitty_like.domain.amendment.amended` does.
+    :raises Invalid: as :func:`~cloudkitty_like.domain.rule_diff.amended` does.
     :raises MovesBack: when a later change would move back and ``how`` does not allow for it.
     """
     def difference(tx: Connection) -> Amendment:

@@ -15,7 +15,7 @@ from cloudkitty_like.db.ledger.visibility import kept as still_kept
 from cloudkitty_like.domain.errors import Conflict
 from cloudkitty_like.domain.frame import Frame, digest
 from cloudkitty_like.domain.period import Period, instant
-from cloudkitty_like.domain.posted import SHOWN, Place, Points, PostedPoint, by_place
+from cloudkitty_like.domain.posted_point import SHOWN, Place, Points, PostedPoint, by_place
 from cloudkitty_like.domain.query import Query
 from cloudkitty_like.domain.scope import Scope
 from cloudkitty_like.ports import Addition, Storage

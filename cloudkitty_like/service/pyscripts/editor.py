@@ -15,7 +15,7 @@ from cloudkitty_like.db.rules import scripts
 from cloudkitty_like.db.rules.scripts import State
 from cloudkitty_like.domain.errors import Conflict, NotFound
 from cloudkitty_like.domain.script import Script
-from cloudkitty_like.domain.succession import Succession, Versions
+from cloudkitty_like.domain.script_diff import Succession, Versions
 from cloudkitty_like.service.rule_changes.change_log import Unneeded
 
 NO_SUCH = "No such script: None (UUID: %s)"

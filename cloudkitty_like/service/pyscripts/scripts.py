@@ -21,7 +21,7 @@ from cloudkitty_like.db.rules.scripts import History, Version
 from cloudkitty_like.domain.errors import NotFound
 from cloudkitty_like.domain.rule import Validity
 from cloudkitty_like.domain.script import Script
-from cloudkitty_like.domain.succession import Succession, Versions, ended, succeeded
+from cloudkitty_like.domain.script_diff import Succession, Versions, ended, succeeded
 from cloudkitty_like.service.pyscripts.editor import NO_SUCH, ScriptBook
 from cloudkitty_like.service.pyscripts.request import (
     Draft,

@@ -16,7 +16,7 @@ from cloudkitty_like.db.ledger import frames
 from cloudkitty_like.db.ledger import writes as index
 from cloudkitty_like.domain.cursor import Cursor
 from cloudkitty_like.domain.period import EPOCH, LATEST, Period
-from cloudkitty_like.domain.posted import Place
+from cloudkitty_like.domain.posted_point import Place
 from cloudkitty_like.domain.query import Query
 from cloudkitty_like.ports import Storage
 from cloudkitty_like.service.metrics.definitions import MetricsFile

@@ -11,9 +11,9 @@ from cloudkitty_like.db import tables
 from cloudkitty_like.db.rules import modules, rules
 from cloudkitty_like.db.rules.modules import ModuleState
 from cloudkitty_like.db.rules.rules import Change
-from cloudkitty_like.domain.amendment import Amendment
 from cloudkitty_like.domain.errors import Conflict
 from cloudkitty_like.domain.rule import Rule, Validity
+from cloudkitty_like.domain.rule_diff import Amendment
 from cloudkitty_like.service.hashmap.apply import Application, apply, stored
 from cloudkitty_like.service.rule_changes.change_log import recorded
 

@@ -16,7 +16,7 @@ from cloudkitty_like.service.whatif.quote import Resource
 from cloudkitty_like.testing.collector import Sample
 from tests.books import NOW, at
 from tests.databases import new_database
-from tests.orchestrator.test_reprocess_properties import Kept
+from tests.orchestrator.test_corrections_properties import Kept
 from tests.rating.pyscripts.test_module import built
 from tests.ratings import Ratings, flat, used
 from tests.service.reports.test_explanations import COSTS, USED, checked, everything

@@ -12,7 +12,7 @@ from cloudkitty_like.db import scopes as rows
 from cloudkitty_like.db.tables import ledger_tx, revision_block
 from cloudkitty_like.domain.errors import Conflict, Invalid
 from cloudkitty_like.domain.period import Period
-from cloudkitty_like.domain.posted import PostedPoint
+from cloudkitty_like.domain.posted_point import PostedPoint
 from cloudkitty_like.domain.query import Query
 from cloudkitty_like.service.ledger.posting import Posting
 from cloudkitty_like.service.ledger.writer import Rated

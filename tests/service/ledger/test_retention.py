@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from cloudkitty_like.db.tables import appended, frame, point
 from cloudkitty_like.domain.errors import Invalid
-from cloudkitty_like.domain.posted import PostedPoint
+from cloudkitty_like.domain.posted_point import PostedPoint
 from cloudkitty_like.domain.query import Query
 from cloudkitty_like.service.corrections.tasks import Reprocessing
 from cloudkitty_like.service.ledger.posting import Posting

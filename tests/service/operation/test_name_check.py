@@ -12,7 +12,7 @@ from cloudkitty_like.db.rules.rules import Change
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.idle_rules import LEVEL, NEGATIVE, RATE
 from cloudkitty_like.domain.metric import Metric
-from cloudkitty_like.domain.posted import PostedPoint
+from cloudkitty_like.domain.posted_point import PostedPoint
 from cloudkitty_like.domain.rule import Rule, Validity
 from cloudkitty_like.ports import SourceNames
 from cloudkitty_like.service.ledger.posting import Posting

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloudkitty_like.domain.explanation import EXACT, HALF, total
-from cloudkitty_like.domain.posted import PostedPoint
+from cloudkitty_like.domain.posted_point import PostedPoint
 from cloudkitty_like.domain.query import Query
 from cloudkitty_like.service.ledger.posting import Posting
 from cloudkitty_like.service.ledger.writer import Rated

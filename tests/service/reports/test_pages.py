@@ -13,7 +13,7 @@ from cloudkitty_like.db import scopes as rows
 from cloudkitty_like.db.ledger import writes as index
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.period import Period
-from cloudkitty_like.domain.posted import PostedPoint
+from cloudkitty_like.domain.posted_point import PostedPoint
 from cloudkitty_like.domain.query import Query
 from cloudkitty_like.ports import Addition
 from cloudkitty_like.service.ledger.posting import Posting

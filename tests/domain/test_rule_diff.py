@@ -6,9 +6,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from cloudkitty_like.domain.amendment import amended
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.rule import Rule, Validity, overlaps
+from cloudkitty_like.domain.rule_diff import amended
 
 T = [datetime(2026, 1, day, tzinfo=UTC) for day in range(1, 9)]
 OLD, NOW, NEXT = T[1], T[3], T[5]

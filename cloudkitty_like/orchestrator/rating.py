@@ -15,10 +15,10 @@ from cloudkitty_like.domain.exhaustion import exhausted
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.patience import Overdue
 from cloudkitty_like.domain.period import Period
-from cloudkitty_like.orchestrator.collect import Usage
+from cloudkitty_like.orchestrator.batches import Batch
+from cloudkitty_like.orchestrator.collection import Usage
 from cloudkitty_like.orchestrator.side_by_side import PATIENCE, SideBySide
-from cloudkitty_like.orchestrator.stages import RATE, RECORD, Stages
-from cloudkitty_like.orchestrator.work import Batch
+from cloudkitty_like.orchestrator.timings import RATE, RECORD, Stages
 from cloudkitty_like.service.ledger.writer import Rated
 from cloudkitty_like.service.pricing.trace import same_rows
 from cloudkitty_like.service.pricing.usage import Rate, Skip, by_metric, kept

@@ -18,12 +18,12 @@ from cloudkitty_like.domain.errors import Conflict, Error, Invalid
 from cloudkitty_like.domain.expression import Predicate
 from cloudkitty_like.domain.period import Period, instant
 from cloudkitty_like.domain.text import counted
-from cloudkitty_like.orchestrator.collect import Gatherer, Usage
+from cloudkitty_like.orchestrator.batches import Batch, Turn
+from cloudkitty_like.orchestrator.collection import Gatherer, Usage
 from cloudkitty_like.orchestrator.failures import Failures
 from cloudkitty_like.orchestrator.gaps import Gaps
-from cloudkitty_like.orchestrator.process import Processor
-from cloudkitty_like.orchestrator.stages import Stages
-from cloudkitty_like.orchestrator.work import Batch, Turn
+from cloudkitty_like.orchestrator.rating import Processor
+from cloudkitty_like.orchestrator.timings import Stages
 from cloudkitty_like.ports import Storage
 from cloudkitty_like.service.corrections.publisher import Corrections, Reprocessed, Result
 from cloudkitty_like.service.corrections.undo import Undoing

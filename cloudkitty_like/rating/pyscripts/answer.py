@@ -8,10 +8,10 @@ from decimal import Decimal, InvalidOperation
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.frame import Frame
+from cloudkitty_like.domain.frame_schema import Names, Shape, frame_of
 from cloudkitty_like.domain.period import Period
-from cloudkitty_like.domain.shape import Names, Shape, frame_of
 from cloudkitty_like.domain.text import LONGEST_VALUE, storable
-from cloudkitty_like.rating.pyscripts.answers import Point, Priced
+from cloudkitty_like.rating.pyscripts.answer_stream import Point, Priced
 
 LONGEST_NUMBER = 1000              # characters; an exact product of costs has some hundred digits
 LONGEST_NAME, LONGEST_UNIT = 255, 64

@@ -10,7 +10,7 @@ from time import monotonic, sleep
 
 LENGTH = struct.Struct("=Q")
 STATUS = struct.Struct("=i")
-"""What the nursery says of a process that has ended: its wait status."""
+"""What the fork server says of a process that has ended: its wait status."""
 LOOK_SECONDS = 0.25
 CRUMB, CRUMB_SECONDS = 4096, 0.001
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudkitty_like.api.kinds import (
+from cloudkitty_like.api.fields import (
     Boolean,
     Filters,
     Integer,

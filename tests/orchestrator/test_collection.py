@@ -12,8 +12,8 @@ from cloudkitty_like.domain.errors import Invalid, Unavailable
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.domain.period import Period
-from cloudkitty_like.orchestrator.collect import Gatherer, Stopped, collect_splitting
-from cloudkitty_like.orchestrator.stages import COLLECT, Stages
+from cloudkitty_like.orchestrator.collection import Gatherer, Stopped, collect_splitting
+from cloudkitty_like.orchestrator.timings import COLLECT, Stages
 from cloudkitty_like.ports import Collected
 
 HOUR = Period.starting(datetime(2026, 10, 1, tzinfo=UTC), timedelta(hours=1))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudkitty_like.cli import setting_up
+from cloudkitty_like.cli import standalone_setup
 from tests.commands import Here, Ran, spawn, write_configuration
 
 DATABASE = "cloudkitty-like.sqlite"
@@ -25,7 +25,7 @@ def copied(sample: tuple[Path, Ran], tmp_path: Path) -> Path:
     return Path(shutil.copytree(sample[0], tmp_path / "copy"))
 
 
-def as_before(state: Path, place: Path, sample_files: Path = setting_up.SAMPLE) -> None:
+def as_before(state: Path, place: Path, sample_files: Path = standalone_setup.SAMPLE) -> None:
     """Give a state directory the configuration that the release before would have written, at ``place``."""
     shutil.rmtree(state / "sample", ignore_errors=True)
     usage = {"path": sample_files / "usage.csv.gz"}
@@ -41,9 +41,9 @@ def test_i8_m6_nothing_in_it_names_its_place_or_the_installation(sample: tuple[P
     state = sample[0]
     text = (state / "cloudkitty-like.conf").read_text()
     assert str(state) not in text
-    assert str(setting_up.SAMPLE) not in text
-    for name in setting_up.SAMPLE_FILES:
-        assert (state / "sample" / name).read_bytes() == (setting_up.SAMPLE / name).read_bytes()
+    assert str(standalone_setup.SAMPLE) not in text
+    for name in standalone_setup.SAMPLE_FILES:
+        assert (state / "sample" / name).read_bytes() == (standalone_setup.SAMPLE / name).read_bytes()
 
 
 def test_i8_m6_a_copy_works_and_never_writes_into_the_original(sample: tuple[Path, Ran], copied: Path, capsys) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cloudkitty_like.api.kinds import Boolean, Moment, Text
+from cloudkitty_like.api.fields import Boolean, Moment, Text
 from cloudkitty_like.api.params import Param
 from cloudkitty_like.api.v1.types import Instant
 

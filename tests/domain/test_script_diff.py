@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from cloudkitty_like.domain.errors import Conflict
 from cloudkitty_like.domain.rule import Validity
 from cloudkitty_like.domain.script import Script
-from cloudkitty_like.domain.succession import Succession, ended, succeeded
+from cloudkitty_like.domain.script_diff import Succession, ended, succeeded
 
 DAY = timedelta(days=1)
 NOW = datetime(2026, 11, 10, tzinfo=UTC)

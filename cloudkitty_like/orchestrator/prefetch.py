@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from cloudkitty_like.domain.period import Period
-from cloudkitty_like.orchestrator.collect import Gatherer
+from cloudkitty_like.orchestrator.collection import Gatherer
 from cloudkitty_like.ports import Collected
 
 BEGUN_AHEAD = 2

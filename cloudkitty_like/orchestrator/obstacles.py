@@ -6,7 +6,7 @@ from collections.abc import Collection
 from cloudkitty_like.db.acceptances import Replaced
 from cloudkitty_like.db.workers import METRICS, MODULES, SYSTEM
 from cloudkitty_like.domain.errors import Error, Unavailable
-from cloudkitty_like.orchestrator.collect import Usage
+from cloudkitty_like.orchestrator.collection import Usage
 from cloudkitty_like.service.metrics.acceptance import Differing
 
 

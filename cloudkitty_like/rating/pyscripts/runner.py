@@ -20,9 +20,9 @@ from itertools import islice
 from types import CodeType
 from typing import Any
 
-from cloudkitty_like.rating.pyscripts import by_columns, by_points
+from cloudkitty_like.rating.pyscripts import column_scripts, point_scripts
+from cloudkitty_like.rating.pyscripts.answer_checks import POINTS, Result, Wrong
 from cloudkitty_like.rating.pyscripts.bounds import FULL_BYTES, POINT_BYTES, POINTS_EACH, POINTS_MORE, Bounds
-from cloudkitty_like.rating.pyscripts.checks import POINTS, Result, Wrong
 
 DATA, COLUMNS = "data", "columns"
 PRINTED = 64 * 1024                # characters that a script may print
@@ -136,7 +136,7 @@ def _run(asked: Mapping[str, Any], write: Write) -> _Pieces:
     context = decimal.Context(prec=DIGITS, rounding=decimal.ROUND_HALF_EVEN)
     decimal.setcontext(context)
     decimal.DefaultContext.prec = DIGITS
-    form = by_columns if asked["form"] == COLUMNS else by_points
+    form = column_scripts if asked["form"] == COLUMNS else point_scripts
     pieces = _Pieces(asked["frames"], write)
     for result in form.run(code, period, asked["frames"]):
         pieces.add(result)

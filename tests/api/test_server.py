@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from cloudkitty_like.api.serving import Where
+from cloudkitty_like.api.server import Where
 from cloudkitty_like.domain.errors import Invalid, Unavailable
 from tests.servers import free_port
 

@@ -10,9 +10,9 @@ from typing import NamedTuple
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.frame import Frame
+from cloudkitty_like.domain.frame_schema import Names, Shape, frame_of
 from cloudkitty_like.domain.period import EPOCH, LATEST, Period
 from cloudkitty_like.domain.scope import check_identifier
-from cloudkitty_like.domain.shape import Names, Shape, frame_of
 from cloudkitty_like.domain.text import storable
 
 SHOWN = 20                             # problems of one call that are told

@@ -7,7 +7,7 @@ from datetime import datetime
 from urllib.parse import parse_qsl, urlencode
 
 from cloudkitty_like.api.context import Context
-from cloudkitty_like.api.kinds import Integer, Moment, Text
+from cloudkitty_like.api.fields import Integer, Moment, Text
 from cloudkitty_like.api.params import Param
 from cloudkitty_like.api.window import check_order, window
 from cloudkitty_like.domain.calendar import UNITS

@@ -9,8 +9,8 @@ import pytest
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
-from cloudkitty_like.rating.pyscripts.answers import Priced
-from cloudkitty_like.rating.pyscripts.points import Place, frames_after
+from cloudkitty_like.rating.pyscripts.answer import Place, frames_after
+from cloudkitty_like.rating.pyscripts.answer_stream import Priced
 
 HOUR = Period.starting(datetime(2026, 3, 1, 10, tzinfo=UTC), timedelta(hours=1))
 PLACE = Place("night", "p", "project_id", HOUR)

@@ -5,7 +5,7 @@ Standard library only.
 The sandbox starts it in an interpreter of its own, which shares with ours one
 socket and nothing else.  It confines itself (:mod:`.kernel`), says so, and
 from then on forks a process for every socket it is sent: the request and the
-answer go through that socket, the nursery reads neither.  So every run begins
+answer go through that socket, the fork server reads neither.  So every run begins
 in the same clean state, and nothing that a script does reaches the next one.
 """
 from __future__ import annotations
@@ -24,7 +24,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-from cloudkitty_like.rating.pyscripts import execution, kernel, wire
+from cloudkitty_like.rating.pyscripts import framing, runner, syscalls
 
 NAMESPACES, LANDLOCK, LIMITS = "namespaces", "landlock", "limits"
 REQUEST_LIMIT = 1 << 31
@@ -40,18 +40,18 @@ WARM = ("re", "copy", "math", "operator", "itertools", "functools", "collections
 def main() -> None:
     """Confine, answer how that went, then fork until the other side closes."""
     control = socket.socket(fileno=int(sys.argv[1]))
-    asked: Mapping[str, Any] = json.loads(wire.receive(control, 1 << 16))
+    asked: Mapping[str, Any] = json.loads(framing.receive(control, 1 << 16))
     try:
         confined = _confine(asked)
-    except (kernel.Refused, OSError) as error:
-        wire.send(control, str(error).encode())
+    except (syscalls.Refused, OSError) as error:
+        framing.send(control, str(error).encode())
         return
     if not confined:               # the process outside of the new namespace, which waits for the one inside
         return
     os.environ.clear()
     sys.argv[:] = [""]
     gc.disable()
-    wire.send(control, b"")
+    framing.send(control, b"")
     _serve(control, asked)
 
 
@@ -64,30 +64,30 @@ def _confine(asked: Mapping[str, Any]) -> bool:
     if level == NAMESPACES and not _entered(own_user=uid is None):
         return False
     if level != LIMITS:
-        if kernel.architecture() is None:
-            raise kernel.Refused(f"the system calls of {os.uname().machine} are not known here")
+        if syscalls.architecture() is None:
+            raise syscalls.Refused(f"the system calls of {os.uname().machine} are not known here")
         if os.getuid() == 0 or level == NAMESPACES:
-            kernel.drop_capabilities(bounding=True)
+            syscalls.drop_capabilities(bounding=True)
     if uid is not None:
         os.setgroups([])
         os.setresgid(gid, gid, gid)
         os.setresuid(uid, uid, uid)
     if level != LIMITS:
-        kernel.drop_capabilities(bounding=False)
-    kernel.no_new_privileges()
+        syscalls.drop_capabilities(bounding=False)
+    syscalls.no_new_privileges()
     if level == LANDLOCK:
-        kernel.landlock(_readable(), kernel.landlock_version(asked["landlock"]))
-    kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
+        syscalls.landlock(_readable(), syscalls.landlock_version(asked["landlock"]))
+    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
     if level == NAMESPACES:
-        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
     return True
 
 
 def _entered(own_user: bool) -> bool:
     """Whether this is the first process of new, empty namespaces."""
-    flags = kernel.NEWNS | kernel.NEWNET | kernel.NEWIPC | kernel.NEWUTS | kernel.NEWPID
+    flags = syscalls.NEWNS | syscalls.NEWNET | syscalls.NEWIPC | syscalls.NEWUTS | syscalls.NEWPID
     outer = os.geteuid(), os.getegid()
-    kernel.unshare(flags | (kernel.NEWUSER if own_user else 0), "new namespaces")
+    syscalls.unshare(flags | (syscalls.NEWUSER if own_user else 0), "new namespaces")
     if own_user:
         maps = {"setgroups": "deny", "uid_map": f"65534 {outer[0]} 1", "gid_map": f"65534 {outer[1]} 1"}
         for name, text in maps.items():
@@ -97,7 +97,7 @@ def _entered(own_user: bool) -> bool:
     if child:
         os.waitpid(child, 0)
         return False
-    kernel.host_name("script")
+    syscalls.host_name("script")
     _new_root()
     return True
 
@@ -109,22 +109,22 @@ def _readable() -> list[str]:
 
 def _new_root() -> None:
     """A file system of nothing but the standard library, all of it read-only."""
-    kernel.mount("none", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
+    syscalls.mount("none", "/", "", syscalls.MS_REC | syscalls.MS_PRIVATE)
     readable = _readable()
-    kernel.mount("tmpfs", ROOT, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "size=1m,mode=755")
+    syscalls.mount("tmpfs", ROOT, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "size=1m,mode=755")
     shown: list[str] = []
     for directory in readable:
         if any(directory.startswith(f"{other}/") for other in shown):
             continue
         os.makedirs(ROOT + directory, exist_ok=True)
-        kernel.bind_read_only(directory, ROOT + directory)
+        syscalls.bind_read_only(directory, ROOT + directory)
         shown.append(directory)
         for name in MASKED:
             if os.path.isdir(f"{directory}/{name}"):
-                kernel.mount("tmpfs", f"{ROOT}{directory}/{name}", "tmpfs", kernel.MS_RDONLY, "size=4k")
-    empty = kernel.MS_REMOUNT | kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV
-    kernel.mount("tmpfs", ROOT, "tmpfs", empty, "size=1m,mode=755")
-    kernel.change_root(ROOT)
+                syscalls.mount("tmpfs", f"{ROOT}{directory}/{name}", "tmpfs", syscalls.MS_RDONLY, "size=4k")
+    empty = syscalls.MS_REMOUNT | syscalls.MS_RDONLY | syscalls.MS_NOSUID | syscalls.MS_NODEV
+    syscalls.mount("tmpfs", ROOT, "tmpfs", empty, "size=1m,mode=755")
+    syscalls.change_root(ROOT)
 
 
 # --- running --------------------------------------------------------------------------------------
@@ -168,7 +168,7 @@ def _ended(control: socket.socket, child: int) -> bytes | None:
         waiting.register(control, select.POLLIN)
         if any(number == control.fileno() for number, _ in waiting.poll()):
             return None
-    return wire.STATUS.pack(os.waitpid(child, 0)[1])
+    return framing.STATUS.pack(os.waitpid(child, 0)[1])
 
 
 def _run(control: socket.socket, number: int, nothing: int, confine: _Last) -> None:
@@ -183,9 +183,9 @@ def _run(control: socket.socket, number: int, nothing: int, confine: _Last) -> N
             os.dup2(nothing, standard)
         os.close(nothing)
         job = socket.socket(fileno=number)
-        request = wire.receive(job, REQUEST_LIMIT)
+        request = framing.receive(job, REQUEST_LIMIT)
         confine()
-        execution.answer(request, partial(wire.write, number))
+        runner.answer(request, partial(framing.write, number))
         os._exit(0)
     finally:
         os._exit(1)
@@ -198,7 +198,7 @@ class _Last:
         _limit({resource.RLIMIT_AS: asked["memory_bytes"], resource.RLIMIT_FSIZE: 0, resource.RLIMIT_CORE: 0,
                 resource.RLIMIT_NOFILE: NEEDED_FILES, resource.RLIMIT_MEMLOCK: 0, resource.RLIMIT_MSGQUEUE: 0})
         self._own = {resource.RLIMIT_CPU: asked["cpu_seconds"], resource.RLIMIT_NPROC: 0}
-        self._filter = None if asked["isolation"] == LIMITS else kernel.Filter()
+        self._filter = None if asked["isolation"] == LIMITS else syscalls.Filter()
 
     def __call__(self) -> None:
         _limit(self._own)

@@ -16,7 +16,7 @@ from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.script import Script
 from cloudkitty_like.rating.pyscripts import bounds
-from cloudkitty_like.rating.pyscripts.answers import Received, Refused
+from cloudkitty_like.rating.pyscripts.answer_stream import Received, Refused
 from cloudkitty_like.rating.pyscripts.bounds import FULL_BYTES, Bounds
 from cloudkitty_like.rating.pyscripts.sandbox import Confinement, Sandbox
 from cloudkitty_like.rating.pyscripts.tariff import PyscriptsTariff
@@ -126,7 +126,7 @@ os._exit(0)
 """
 MEASURE = """
 import json, sys, time
-from tests.rating.pyscripts.test_answers import *
+from tests.rating.pyscripts.test_answer_stream import *
 
 def peak():
     with open("/proc/self/status") as status:

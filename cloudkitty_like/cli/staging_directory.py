@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cloudkitty_like.cli import state
+from cloudkitty_like.cli import state_directory
 from cloudkitty_like.domain.errors import Conflict, Invalid
 
 POINTS = "points.sqlite"
@@ -68,7 +68,7 @@ def extract(archive: Archive, made: Path) -> None:
     archive.extract(made)
     for name in manifest.databases:
         held = snapshot.check(made / name)
-        if name == state.DATABASE and held != manifest.schema:
+        if name == state_directory.DATABASE and held != manifest.schema:
             raise Invalid(f"{name}: it has the schema {held}, the manifest says {manifest.schema}")
     _check_places(made, manifest)
 
@@ -79,21 +79,21 @@ def _check_places(made: Path, manifest: Manifest) -> None:
 
     sections: dict[str, dict[str, list[str]]] = {}
     try:
-        cfg.ConfigParser(str(made / state.CONFIG), sections).parse()
+        cfg.ConfigParser(str(made / state_directory.CONFIG), sections).parse()
     except (cfg.ParseError, UnicodeDecodeError) as error:
-        raise Invalid(f"{state.CONFIG}: {error}".replace("\n", " ")) from error
-    for name, group in ((state.DATABASE, "database"), (POINTS, "storage_sqlalchemy")):
-        wanted = f"sqlite:///{state.HERE}/{name}"
+        raise Invalid(f"{state_directory.CONFIG}: {error}".replace("\n", " ")) from error
+    for name, group in ((state_directory.DATABASE, "database"), (POINTS, "storage_sqlalchemy")):
+        wanted = f"sqlite:///{state_directory.HERE}/{name}"
         connection = sections.get(group, {}).get("connection", [""])[-1]
         if (name in manifest.databases) != (connection == wanted):
             raise Invalid(
-                f"{state.CONFIG}: [{group}] connection: it does not name the archive's database"
+                f"{state_directory.CONFIG}: [{group}] connection: it does not name the archive's database"
                 if name in manifest.databases
-                else f"{state.CONFIG}: [{group}] connection: it names {name}, which is not there"
+                else f"{state_directory.CONFIG}: [{group}] connection: it names {name}, which is not there"
             )
     if "state_path" in sections.get("DEFAULT", {}):
         raise Invalid(
-            f"{state.CONFIG}: state_path: it names another directory than the one that is made"
+            f"{state_directory.CONFIG}: state_path: it names another directory than the one that is made"
         )
 
 
@@ -111,7 +111,7 @@ def verify(made: Path, manifest: Manifest) -> None:
             ),
             hint="unset it for this command",
         )
-    app = App(read_configuration([str(made / state.CONFIG)]))
+    app = App(read_configuration([str(made / state_directory.CONFIG)]))
     try:
         if manifest.databases:
             upgrade(app.database)  # to what this release can read; the next start would do the same

@@ -8,9 +8,17 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from cloudkitty_like.cli import state
+from cloudkitty_like.cli import state_directory
 from cloudkitty_like.cli.setup_problems import contradictions, missing, wrong_values
-from cloudkitty_like.cli.state import HERE, METRICS, PROGRAM, STATE, Settings, literal, merged
+from cloudkitty_like.cli.state_directory import (
+    HERE,
+    METRICS,
+    PROGRAM,
+    STATE,
+    Settings,
+    literal,
+    merged,
+)
 from cloudkitty_like.domain.errors import Error, Invalid
 
 SAMPLE = Path(__file__).parent.parent / "sample"
@@ -30,22 +38,22 @@ def prepare(args: argparse.Namespace) -> None:
             "standalone keeps its configuration in its state directory: use --state DIR instead"
         )
     args.state = args.state or STATE
-    state.check_name(args.state)
-    before = state.read(args.state / state.CONFIG)
+    state_directory.check_name(args.state)
+    before = state_directory.read(args.state / state_directory.CONFIG)
     if args.relocate:
         if not before.sections():
             raise Invalid(
-                f"--relocate: {args.state} is no state directory: it holds no {state.CONFIG}"
+                f"--relocate: {args.state} is no state directory: it holds no {state_directory.CONFIG}"
             )
-        settings, copies = state.relocated(before, args.state, SAMPLE)
+        settings, copies = state_directory.relocated(before, args.state, SAMPLE)
     else:
-        state.check_place(args.state)
+        state_directory.check_place(args.state)
         settings, copies = _wanted(args, before)
         _check(args, before, _from_sources(settings, copies))
-    after = state.changed(before, settings)
-    state.copy(args.state, copies)
+    after = state_directory.changed(before, settings)
+    state_directory.copy(args.state, copies)
     if after is not None:
-        state.write(args.state, after)
+        state_directory.write(args.state, after)
 
 
 def _wanted(
@@ -68,7 +76,7 @@ def _wanted(
             },
             given,
         )
-    place = state.own_places()
+    place = state_directory.own_places()
     if before.has_option("database", "connection") and not _is_own(before, args.state):
         del place["database"]  # somebody has put it elsewhere
     if before.has_option("orchestrator", "coordination_url") and "database" not in place:
@@ -82,9 +90,9 @@ def _is_own(before: configparser.ConfigParser, directory: Path) -> bool:
     """Whether the database is the one that ``standalone`` makes, under whichever of its names."""
     connection = before.get("database", "connection").replace("$$", "$")
     return (
-        connection == state.own_places()["database"]["connection"]
-        or state.former_place(before, directory) is not None
-        or connection == f"sqlite:///{directory.absolute() / state.DATABASE}"
+        connection == state_directory.own_places()["database"]["connection"]
+        or state_directory.former_place(before, directory) is not None
+        or connection == f"sqlite:///{directory.absolute() / state_directory.DATABASE}"
     )
 
 
@@ -173,7 +181,7 @@ def _check(args: argparse.Namespace, before: configparser.ConfigParser, settings
     problems, hints = list[str](), list[str]()
     descriptor = os.memfd_create("cloudkitty-like.conf")
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        (state.changed(before, settings) or before).write(file)
+        (state_directory.changed(before, settings) or before).write(file)
         file.flush()
         conf = read_configuration([f"/proc/self/fd/{descriptor}"], state_path=args.state)
     try:
@@ -193,7 +201,7 @@ def _check(args: argparse.Namespace, before: configparser.ConfigParser, settings
 
 
 def _try_port(port: int) -> None:
-    from cloudkitty_like.api.serving import Where
+    from cloudkitty_like.api.server import Where
 
     where = Where(HOST, port, 1, 1, 0)
     where.check()

@@ -8,7 +8,14 @@ from decimal import Decimal
 from types import CodeType
 from typing import Any
 
-from cloudkitty_like.rating.pyscripts.checks import PRICE, Column, Result, Wrong, columns, price_texts
+from cloudkitty_like.rating.pyscripts.answer_checks import (
+    PRICE,
+    Column,
+    Result,
+    Wrong,
+    columns,
+    price_texts,
+)
 
 
 class Frame:

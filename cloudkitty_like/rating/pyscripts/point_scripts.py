@@ -11,7 +11,7 @@ from operator import is_
 from types import CodeType
 from typing import Any
 
-from cloudkitty_like.rating.pyscripts.checks import (
+from cloudkitty_like.rating.pyscripts.answer_checks import (
     POINTS,
     PRICE,
     Result,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from cloudkitty_like.api.context import JSON, Context
-from cloudkitty_like.api.v2.asking import Asking, following
+from cloudkitty_like.api.v2.report_query import Asking, following
 from cloudkitty_like.api.window import window
 from cloudkitty_like.domain.errors import Invalid, NotFound
 from cloudkitty_like.domain.period import LATEST, Period

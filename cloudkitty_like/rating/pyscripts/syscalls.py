@@ -1,4 +1,4 @@
-"""The system calls that confine a process, for the nursery of scripts: Linux on x86-64 and 64-bit ARM.
+"""The system calls that confine a process, for the fork server of scripts: Linux on x86-64 and 64-bit ARM.
 
 Standard library only.  Sources: the manual pages namespaces(7), mount(2),
 pivot_root(2), capabilities(7), prctl(2), seccomp(2) and landlock(7), and the

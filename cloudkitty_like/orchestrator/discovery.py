@@ -16,7 +16,7 @@ from cloudkitty_like.domain.exhaustion import exhausted
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.domain.period import Period, instant
 from cloudkitty_like.domain.schedule import first_period
-from cloudkitty_like.orchestrator.collect import Stopped
+from cloudkitty_like.orchestrator.collection import Stopped
 from cloudkitty_like.orchestrator.failures import Failures
 from cloudkitty_like.ports import Collector, Fetcher
 from cloudkitty_like.service.operation.scopes import Scopes

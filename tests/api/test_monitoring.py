@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from cloudkitty_like.api.watching import _lines
+from cloudkitty_like.api.monitoring import _lines
 from cloudkitty_like.db.ledger import tasks
 from cloudkitty_like.db.scopes import RATING, Failure
 from cloudkitty_like.domain.errors import Unavailable

@@ -15,7 +15,7 @@ from cloudkitty_like.domain.exhaustion import exhausted
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.domain.period import Period
-from cloudkitty_like.orchestrator.stages import COLLECT, Stages
+from cloudkitty_like.orchestrator.timings import COLLECT, Stages
 from cloudkitty_like.ports import Collected, Collector
 
 LOG = logging.getLogger(__name__)

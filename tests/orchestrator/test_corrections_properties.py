@@ -11,7 +11,7 @@ from sqlalchemy import event
 from cloudkitty_like.db.ledger.rollup import Amounts
 from cloudkitty_like.storage.sqlalchemy import SqlalchemyStorage
 from tests.databases import new_database
-from tests.orchestrator.test_reprocess import Past, at
+from tests.orchestrator.test_corrections import Past, at
 
 pytestmark = pytest.mark.slow
 

@@ -137,17 +137,20 @@ def _worked_off(args: argparse.Namespace, app: App, ids: Sequence[int]) -> int:
             return INTERRUPTED
     found = app.reprocessing.named(ids)
     _table(found, app.reprocessing.totals(found), app.period)
-    states = {state.identifier: state for state in app.scopes.states()}
-    for task in found:
-        if task.state != "done":
-            print(f"task {task.id}, scope {task.scope!r}: {_obstacle(task, states[task.scope])}", file=sys.stderr)
-    return 1 if any(task.state != "done" for task in found) else 0
+    unfinished = [task for task in found if task.state != "done"]
+    states = {state.identifier: state for state in app.scopes.states()} if unfinished else {}
+    for task in unfinished:
+        print(f"task {task.id}, scope {task.scope!r}: {_obstacle(task, states[task.scope])}",
+              file=sys.stderr)
+    return 1 if unfinished else 0
 
 
 def _obstacle(task: Task, scope: ScopeState) -> str:
     """Why a task did not end although it was worked on."""
     if task.error is not None:
         return task.error
+    if task.cancelled_by is not None:
+        return f"it was cancelled by {output.printable(task.cancelled_by)}"
     if not scope.active:
         return "it waits until the scope is switched on again (scopes activate)"
     if scope.due is None or scope.due <= task.next:

@@ -34,7 +34,7 @@ INTERRUPTED = 130
 STOP_SECONDS = 8.0      # to end in when told to stop, so that all is over in ten
 LAST_WORDS_SECONDS = 0.5
 LEVELS = {"alembic": logging.WARNING, "sqlalchemy.pool": logging.CRITICAL}
-"""The pool tells a traceback of each connection that broke before it came back; who uses it tells what that means."""
+"""The pool tells a traceback of each connection that broke; who uses it tells what that means."""
 
 
 def log_to_stderr(debug: bool, level: int = logging.INFO) -> None:

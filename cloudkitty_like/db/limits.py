@@ -23,19 +23,19 @@ LATER_SECONDS = 2.0                # after the server's own limit, which says mo
 STEPS_BETWEEN_LOOKS = 20_000       # of SQLite's machine: some ten thousandths of a second
 MYSQL = ("mysql", "mariadb")
 MYSQL_LOCK_SECONDS = 60
-READING_ENDS = "idle_readonly_transaction_timeout"      # in a connection's info: whether the session has it
-POSTGRESQL_TIMEOUT = "57014"       # SQL's state for a statement that took longer than the session's limit
+READING_ENDS = "idle_readonly_transaction_timeout"      # in a connection's info: it has this limit
+POSTGRESQL_TIMEOUT = "57014"       # SQL's state for a statement that took longer than it may
 POSTGRESQL_NAME = "cloudkitty-like ({} s)"
-# No limit of the server ends a session that waits for its client within a statement (COPY, an answer that is
-# not taken), or within a pipeline, whose flush after its end switches the limit on idle transactions off.
-# What has written nothing keeps nobody waiting.
+# No limit of the server ends a session that waits for its client within a statement (COPY, an
+# answer that is not taken), or after a pipeline, whose flush switches the limit on idle
+# transactions off.  What has written nothing keeps nobody waiting.
 END_STRANDED = r"""
     SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE usename = current_user AND datname = current_database() AND pid <> pg_backend_pid()
       AND backend_xid IS NOT NULL AND state IN ('active', 'idle in transaction')
       AND wait_event IN ('ClientRead', 'ClientWrite')
-      AND state_change < clock_timestamp()
-          - substring(application_name FROM '^cloudkitty-like \((\d+) s\)$')::int * interval '1 second'
+      AND state_change < clock_timestamp() - interval '1 second'
+          * substring(application_name FROM '^cloudkitty-like \((\d+) s\)$')::int
 """
 
 OPTS: list[cfg.Opt] = [
@@ -84,7 +84,8 @@ class Limits:
                 f"SET LOCAL idle_in_transaction_session_timeout = {self.statement * 1000:.0f}")
         elif connection.dialect.name in MYSQL and not connection.info.get(READING_ENDS):
             # MariaDB takes a transaction that has only locked rows for one that reads.
-            connection.exec_driver_sql(f"SET SESSION idle_readonly_transaction_timeout = {_whole(self.statement)}")
+            connection.exec_driver_sql(
+                f"SET SESSION idle_readonly_transaction_timeout = {_whole(self.statement)}")
             connection.info[READING_ENDS] = True
 
     def read_begins(self, connection: Connection) -> None:
@@ -123,7 +124,7 @@ def install(engine: Engine, limits: Limits) -> None:
     event.listen(engine, "checkout", checked_out)
     event.listen(engine, "checkin", checked_in)
     if engine.dialect.name == "postgresql":
-        event.listen(engine, "handle_error", _waited_in_vain)
+        event.listen(engine, "handle_error", _end_stranded(engine, connect))
 
 
 def _postgresql(url: URL, limits: Limits) -> Callable[..., Any]:
@@ -147,23 +148,29 @@ def _postgresql(url: URL, limits: Limits) -> Callable[..., Any]:
     return connect
 
 
-def _waited_in_vain(context: ExceptionContext) -> None:
-    """Where a statement waited too long: end the sessions of ours whose client has given them up without being heard.
+def _end_stranded(engine: Engine, connect: Callable[..., Any]) -> Callable[[ExceptionContext], None]:
+    """What to do where a statement waited too long: end the sessions of ours whose client has given them up.
 
-    Such a client had its own limit and is gone, or waits for nothing of that session any more, but the
-    server cannot know: somebody in between keeps the connection open.  It would keep its locks for ever.
+    Such a client is gone, or waits for nothing of that session any more, but the server does not
+    know: somebody in between keeps the connection open.  It would keep its locks for ever.
     """
-    if getattr(context.original_exception, "sqlstate", None) != POSTGRESQL_TIMEOUT or context.engine is None:
-        return
-    # Not from the pool: whoever waits may have the last connection of it.
-    with closing(context.engine.dialect.loaded_dbapi.connect(
-            **context.engine.dialect.create_connect_args(context.engine.url)[1])) as connection:
-        with closing(connection.cursor()) as cursor:
-            ended = cursor.execute(END_STRANDED).fetchall()
-        connection.commit()
-    for pid, _ in ended:
-        LOG.warning("session %d of the database has been ended: its client has not been heard of for longer than it "
-                    "waits itself, and it kept its locks", pid)
+    def waited_in_vain(context: ExceptionContext) -> None:
+        if getattr(context.original_exception, "sqlstate", None) != POSTGRESQL_TIMEOUT:
+            return
+        try:
+            # Not from the pool: whoever waits may have the last connection of it.
+            with closing(connect(**engine.dialect.create_connect_args(engine.url)[1])) as connection:
+                with closing(connection.cursor()) as cursor:
+                    ended = cursor.execute(END_STRANDED).fetchall()
+                connection.commit()
+        except engine.dialect.loaded_dbapi.Error as error:
+            LOG.info("whether a session keeps its locks in vain cannot be asked: %s", error)
+            return
+        for pid, _ in ended:
+            LOG.warning("session %d of the database has been ended: its client has not been heard "
+                        "of for longer than it waits itself, and it kept its locks", pid)
+
+    return waited_in_vain
 
 
 def _mysql(limits: Limits) -> Callable[..., Any]:

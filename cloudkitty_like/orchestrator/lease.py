@@ -108,8 +108,8 @@ class ToozLease:
 def _retry_once(coordinator: Any) -> None:
     """Let a client of Redis try a command again once, and at once.
 
-    redis-py takes a minute of retries to say that Redis cannot be reached, and tooz has no option for it;
-    a worker tries again by itself.
+    redis-py takes a minute of retries to say that Redis cannot be reached, and tooz has no option
+    for it; a worker tries again by itself.
     """
     make_client = getattr(coordinator, "_make_client", None)
     if make_client is None:

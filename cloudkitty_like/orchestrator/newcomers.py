@@ -65,7 +65,8 @@ class Newcomers:
         except Exception as error:
             limit = exhausted(error)
             if limit is None:
-                LOG.exception("looking for scopes")     # a fetcher's bug: loud, and no reason not to rate who is known
+                # A fetcher's bug: loud, and no reason not to rate who is known.
+                LOG.exception("looking for scopes")
                 return False
             failure = Unavailable(limit)
         self.unanswered = isinstance(failure, Unavailable)

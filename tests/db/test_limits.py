@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -60,6 +60,17 @@ def failing(database: Database, patience: float) -> float:
     return time.monotonic() - began
 
 
+def had(database: Database, work: Callable[[Connection], object], patience: float) -> None:
+    """Do what waits for a lock, again and again until it has it."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            database.transact(work)
+            break
+        except Unavailable:
+            assert time.monotonic() < deadline
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", SERVERS)
 def test_i8_b4_a_connection_that_falls_silent_is_given_up_and_the_next_works(kind: str) -> None:
@@ -96,13 +107,7 @@ def test_i8_b4_a_transaction_in_which_the_server_falls_silent_is_given_up(kind: 
         def again(tx: object) -> None:
             tx.execute(text("INSERT INTO ledger_setting (name, value) VALUES ('lost', '2')"))
 
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                database.transact(again)
-                break
-            except Unavailable:
-                assert time.monotonic() < deadline
+        had(database, again, patience=30)
         assert asked(database, "SELECT count(*) FROM ledger_setting") == 1
 
 
@@ -123,13 +128,7 @@ def test_i8_b4_a_lock_whose_owner_is_gone_before_it_wrote_anything_is_given_back
             database.transact(locked)
         proxy.strand()
         proxy.silent = False
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                database.transact(lambda tx: tx.execute(lock))
-                break
-            except Unavailable:
-                assert time.monotonic() < deadline
+        had(database, lambda tx: tx.execute(lock), patience=20)
         # Who only reads may think for longer between two questions, also on a connection that has written.
         with database.read() as tx:
             assert tx.execute(text("SELECT 1")).scalar() == 1
@@ -165,13 +164,7 @@ def test_i8_b4_a_session_of_postgresql_whose_client_is_gone_gives_its_locks_back
         proxy.silent = False
 
         # Its client waits for two seconds and two more; the others wait for two.
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                database.transact(lambda tx: tx.execute(lock))
-                break
-            except Unavailable:
-                assert time.monotonic() < deadline
+        had(database, lambda tx: tx.execute(lock), patience=20)
         assert asked(database, "SELECT count(*) FROM ledger_setting") == 1
 
 

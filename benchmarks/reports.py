@@ -23,10 +23,10 @@ from cloudkitty_like.domain import money
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import DAY, METRIC, SCOPE, Query
-from cloudkitty_like.service.ledger import Ledger, Rated, establish
-from cloudkitty_like.service.migration import upgrade
-from cloudkitty_like.service.scopes import Scopes
-from cloudkitty_like.service.summary import Summary
+from cloudkitty_like.service.ledger.writer import Ledger, Rated, establish
+from cloudkitty_like.service.operation.migration import upgrade
+from cloudkitty_like.service.operation.scopes import Scopes
+from cloudkitty_like.service.reports.summary import Summary
 from cloudkitty_like.storage.sqlalchemy import SqlalchemyStorage
 from tests.synthetic import Catalogue
 

@@ -16,7 +16,7 @@ from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.rule import Rule, Type
 from cloudkitty_like.rating.hashmap.tariff import HashmapTariff
-from cloudkitty_like.service.pricing import Pricing
+from cloudkitty_like.service.pricing.tariffs import Pricing
 
 HOUR = Period.starting(datetime(2026, 1, 1, tzinfo=UTC), timedelta(hours=1))
 FLAVORS = [f"m1.{i}" for i in range(20)]

@@ -22,9 +22,9 @@ from cloudkitty_like.db.engine import Database
 from cloudkitty_like.domain.period import EPOCH, LATEST, Period
 from cloudkitty_like.domain.rule import Rule
 from cloudkitty_like.rating.hashmap.module import HashmapModule
-from cloudkitty_like.service.pricing import Tariffs
-from cloudkitty_like.service.rules_file import parse
-from cloudkitty_like.service.simulation import Simulation, Trial
+from cloudkitty_like.service.hashmap.file import parse
+from cloudkitty_like.service.pricing.tariffs import Tariffs
+from cloudkitty_like.service.whatif.simulation import Simulation, Trial
 from cloudkitty_like.storage.sqlalchemy import SqlalchemyStorage
 
 SECONDS, MEMORY_MB = 10.0, 100.0

@@ -36,7 +36,7 @@ class Application:
 
 def _make() -> Any:
     from cloudkitty_like.app import App, read_configuration
-    from cloudkitty_like.cli.state import CONFIG, check_place
+    from cloudkitty_like.cli.state_directory import CONFIG, check_place
 
     files = [name for name in os.environ.get(FILES, "").split(":") if name]
     for name in files:

@@ -4,14 +4,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from cloudkitty_like.db import ledger as index
 from cloudkitty_like.db import scopes as rows
+from cloudkitty_like.db.ledger import writes as index
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import Query
 from cloudkitty_like.domain.scope import Scope
-from cloudkitty_like.service.ledger import Ledger, establish
-from cloudkitty_like.service.summary import Summary
+from cloudkitty_like.service.ledger.writer import Ledger, establish
+from cloudkitty_like.service.reports.summary import Summary
 from cloudkitty_like.storage.sqlalchemy import SqlalchemyStorage
 
 HOUR = timedelta(hours=1)

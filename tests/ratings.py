@@ -3,23 +3,24 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from cloudkitty_like.db.rules import Change
+from cloudkitty_like.db.rules.rules import Change
 from cloudkitty_like.domain.errors import NotFound
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.rule import Rule
-from cloudkitty_like.orchestrator.collect import Usage
-from cloudkitty_like.orchestrator.process import Processor
-from cloudkitty_like.orchestrator.stages import Stages
-from cloudkitty_like.orchestrator.work import Batch
+from cloudkitty_like.orchestrator.batches import Batch
+from cloudkitty_like.orchestrator.collection import Usage
+from cloudkitty_like.orchestrator.rating import Processor
+from cloudkitty_like.orchestrator.timings import Stages
 from cloudkitty_like.rating.hashmap.module import HashmapModule
 from cloudkitty_like.rating.noop import NoopModule
-from cloudkitty_like.service import metrics, rulesets
-from cloudkitty_like.service.explanation import Explaining
-from cloudkitty_like.service.modules import decide
-from cloudkitty_like.service.pricing import Tariffs
-from cloudkitty_like.service.rating import skips
-from cloudkitty_like.service.rules import Application, apply
-from cloudkitty_like.service.simulation import Simulation
+from cloudkitty_like.service.hashmap.apply import Application, apply
+from cloudkitty_like.service.metrics import definitions as metrics
+from cloudkitty_like.service.pricing import rulesets
+from cloudkitty_like.service.pricing.modules import decide
+from cloudkitty_like.service.pricing.tariffs import Tariffs
+from cloudkitty_like.service.pricing.usage import skips
+from cloudkitty_like.service.reports.explanations import Explaining
+from cloudkitty_like.service.whatif.simulation import Simulation
 from tests.api.site import AnyArguments
 from tests.books import NOW, Books, at
 

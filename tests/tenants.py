@@ -21,16 +21,16 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from cloudkitty_like.app import App, read_configuration
 from cloudkitty_like.db import scopes as rows
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.rules import Change
+from cloudkitty_like.db.rules.rules import Change
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.money import plain
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import METRIC, SCOPE, Query
 from cloudkitty_like.domain.scope import Scope
-from cloudkitty_like.service import rules
-from cloudkitty_like.service.ledger import Rated
-from cloudkitty_like.service.migration import upgrade
-from cloudkitty_like.service.rules_file import parse
+from cloudkitty_like.service.hashmap import apply as rules
+from cloudkitty_like.service.hashmap.file import parse
+from cloudkitty_like.service.ledger.writer import Rated
+from cloudkitty_like.service.operation.migration import upgrade
 from tests.commands import write_configuration
 from tests.databases import new_database
 

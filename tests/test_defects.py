@@ -16,13 +16,13 @@ from cloudkitty_like.db import scopes as rows
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.domain.scope import Scope
-from cloudkitty_like.orchestrator.collect import Gatherer, Usage
-from cloudkitty_like.orchestrator.process import Processor
-from cloudkitty_like.orchestrator.stages import Stages
-from cloudkitty_like.orchestrator.work import Batch
+from cloudkitty_like.orchestrator.batches import Batch
+from cloudkitty_like.orchestrator.collection import Gatherer, Usage
+from cloudkitty_like.orchestrator.rating import Processor
+from cloudkitty_like.orchestrator.timings import Stages
 from cloudkitty_like.rating.noop import NoopModule
-from cloudkitty_like.service.ledger import Rated
-from cloudkitty_like.service.pricing import Pricing
+from cloudkitty_like.service.ledger.writer import Rated
+from cloudkitty_like.service.pricing.tariffs import Pricing
 from cloudkitty_like.testing.collector import BEGIN as SAMPLES_BEGIN
 from cloudkitty_like.testing.collector import METRIC, Sample
 from cloudkitty_like.testing.memory import MemoryCollector

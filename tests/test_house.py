@@ -113,7 +113,7 @@ def test_only_app_knows_what_time_it_is(path: Path) -> None:
 
 
 # What runs in a confined process of its own, to run an operator's script.
-RUNS_SCRIPTS = {PACKAGE / "rating" / "pyscripts" / name for name in ("by_columns.py", "by_points.py")}
+RUNS_SCRIPTS = {PACKAGE / "rating" / "pyscripts" / name for name in ("column_scripts.py", "point_scripts.py")}
 
 
 @pytest.mark.parametrize("path", sorted({*MODULES, *TESTS} - RUNS_SCRIPTS),

@@ -18,7 +18,7 @@ import pytest
 from webtest import TestApp, TestResponse
 
 from cloudkitty_like.api.counters import Counters
-from cloudkitty_like.api.kinds import Boolean, Filters, Integer, Moment, Number, Text, Texts
+from cloudkitty_like.api.fields import Boolean, Filters, Integer, Moment, Number, Text, Texts
 from cloudkitty_like.api.params import Param
 from cloudkitty_like.api.policies import ADMIN, NAMED
 from cloudkitty_like.api.root import routes

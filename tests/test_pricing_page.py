@@ -15,8 +15,8 @@ from cloudkitty_like.domain.money import plain
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.rule import Rule
 from cloudkitty_like.rating.hashmap.tariff import HashmapTariff
-from cloudkitty_like.service.pricing import Pricing
-from cloudkitty_like.service.rules_file import read
+from cloudkitty_like.service.hashmap.file import read
+from cloudkitty_like.service.pricing.tariffs import Pricing
 from cloudkitty_like.testing.collector import Sample
 from tests.cli.conftest import site as site  # the fixture
 from tests.cli.small import Site

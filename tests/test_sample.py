@@ -16,7 +16,8 @@ from benchmarks import make_sample
 from cloudkitty_like.collector.file import FileCollector
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.fetcher.file import FileFetcher
-from cloudkitty_like.service import metrics, rules_file
+from cloudkitty_like.service.hashmap import file as rules_file
+from cloudkitty_like.service.metrics import definitions as metrics
 
 SAMPLE = Path(cloudkitty_like.__file__).parent / "sample"
 MONTH = Period(datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC))

@@ -14,15 +14,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from cloudkitty_like.db import holes, modules, reprocessing, scopes, settings, workers
-from cloudkitty_like.db import ledger as index
+from cloudkitty_like.db import scopes, settings, workers
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.rules import Change
+from cloudkitty_like.db.ledger import holes, tasks
+from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.rules import modules
+from cloudkitty_like.db.rules.rules import Change
 from cloudkitty_like.db.scopes import Failure
 from cloudkitty_like.domain.hole import UNKNOWN
 from cloudkitty_like.domain.period import Period
-from cloudkitty_like.service import migration
-from cloudkitty_like.service.changes import recorded
+from cloudkitty_like.service.operation import migration
+from cloudkitty_like.service.rule_changes.change_log import recorded
 from tests.cli.small import METRICS, RULES, USAGE, Site
 from tests.commands import Here, command
 from tests.fake_http import Reply, serve, vector
@@ -141,8 +143,8 @@ def stopped(broken: Broken) -> None:
                         "--reason", "late")
 
     def work(tx):
-        (task,) = reprocessing.everything(tx, waiting=True)
-        reprocessing.fail(tx, [Failure(task.id, task.next, scopes.RATING, "rule 7 is wrong", None, 1)], NOW)
+        (task,) = tasks.everything(tx, waiting=True)
+        tasks.fail(tx, [Failure(task.id, task.next, scopes.RATING, "rule 7 is wrong", None, 1)], NOW)
 
     broken.change(work)
 

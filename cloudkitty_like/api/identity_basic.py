@@ -22,8 +22,8 @@ from oslo_middleware import basic_auth
 
 from cloudkitty_like.api.refusal import refuse
 from cloudkitty_like.domain.errors import Invalid
-from cloudkitty_like.service import exact_yaml
-from cloudkitty_like.service.exact_yaml import Table
+from cloudkitty_like.service import strict_yaml
+from cloudkitty_like.service.strict_yaml import Table
 
 BCRYPT = ("$2a$", "$2b$", "$2y$")
 KEYS = ("project", "roles")
@@ -155,7 +155,7 @@ def _passwords(path: Path) -> Iterator[str]:
 
 def read_users(path: Path) -> Mapping[str, User]:
     """The users of a file by name; Invalid with everything that is wrong, each with file, line and user."""
-    document = exact_yaml.load(_text(path), str(path))
+    document = strict_yaml.load(_text(path), str(path))
     if document is None:
         return {}
     if not isinstance(document, Table):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from cloudkitty_like.api.kinds import Kind
+from cloudkitty_like.api.fields import Kind
 from cloudkitty_like.domain.errors import Invalid
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -9,7 +9,7 @@ from webob import Response
 
 from cloudkitty_like.api import errors, render
 from cloudkitty_like.domain.errors import Error
-from cloudkitty_like.service.timed_call import TimedCall
+from cloudkitty_like.service.operation.timed_call import TimedCall
 
 LOG = logging.getLogger(__name__)
 SECONDS = 3.0           # that a request waits for the check

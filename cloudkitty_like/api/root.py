@@ -12,39 +12,39 @@ from webob import Request, Response
 from cloudkitty_like.api import openapi
 from cloudkitty_like.api.context import Context
 from cloudkitty_like.api.counters import Counters
+from cloudkitty_like.api.monitoring import Watching
 from cloudkitty_like.api.params import gives
 from cloudkitty_like.api.routes import Dispatcher, Route
 from cloudkitty_like.api.services import Services
 from cloudkitty_like.api.v1 import collector, hashmap_routes, info, pyscripts, rating, report
 from cloudkitty_like.api.v2 import (
-    asking,
     dataframes,
     explanations,
     history,
     modules,
+    report_query,
     reprocesses,
     scope,
     simulations,
     summary,
 )
 from cloudkitty_like.api.versions import Versions
-from cloudkitty_like.api.watching import Watching
 from cloudkitty_like.domain.metric import Metric
-from cloudkitty_like.service.collectors import Collectors
-from cloudkitty_like.service.dataframes import Dataframes
-from cloudkitty_like.service.explanation import Explaining
-from cloudkitty_like.service.figures import Figures
-from cloudkitty_like.service.grouping import Groups
-from cloudkitty_like.service.hashmap import Hashmap
-from cloudkitty_like.service.health import Health
-from cloudkitty_like.service.history import History
-from cloudkitty_like.service.holes import Holes
-from cloudkitty_like.service.modules import Modules
-from cloudkitty_like.service.posting import Posting
-from cloudkitty_like.service.quote import Quotes
-from cloudkitty_like.service.reprocessing import Reprocessing
-from cloudkitty_like.service.scripts import Scripts
-from cloudkitty_like.service.simulation import Simulation
+from cloudkitty_like.service.corrections.tasks import Reprocessing
+from cloudkitty_like.service.hashmap.rules import Hashmap
+from cloudkitty_like.service.ledger.holes import Holes
+from cloudkitty_like.service.ledger.posting import Posting
+from cloudkitty_like.service.operation.collectors import Collectors
+from cloudkitty_like.service.operation.health import Health
+from cloudkitty_like.service.operation.statistics import Figures
+from cloudkitty_like.service.pricing.modules import Modules
+from cloudkitty_like.service.pyscripts.scripts import Scripts
+from cloudkitty_like.service.reports.explanations import Explaining
+from cloudkitty_like.service.reports.grouping import Groups
+from cloudkitty_like.service.reports.history import History
+from cloudkitty_like.service.reports.pages import Dataframes
+from cloudkitty_like.service.whatif.quote import Quotes
+from cloudkitty_like.service.whatif.simulation import Simulation
 
 
 def routes(services: Services, counters: Counters) -> list[Route]:
@@ -121,7 +121,7 @@ def _rating_v1(services: Services) -> list[Route]:
 
 
 def _v2(services: Services) -> list[Route]:
-    asked = asking.Asking(services.scope_key, services.summary.change_at, services.summary.last_change)
+    asked = report_query.Asking(services.scope_key, services.summary.change_at, services.summary.last_change)
     summaries = summary.Summaries(
         asked, Groups(services.summary), services.period,
         Holes(services.database, services.clock, "api").of_query, lambda: _labels(services.metrics()))

@@ -9,11 +9,11 @@ from typing import Any
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.ports import Storage
-from cloudkitty_like.service.metrics import MetricsFile
-from cloudkitty_like.service.pricing import Tariffs
-from cloudkitty_like.service.scopes import Scopes
-from cloudkitty_like.service.scripts import Check
-from cloudkitty_like.service.summary import Summary
+from cloudkitty_like.service.metrics.definitions import MetricsFile
+from cloudkitty_like.service.operation.scopes import Scopes
+from cloudkitty_like.service.pricing.tariffs import Tariffs
+from cloudkitty_like.service.pyscripts.scripts import Check
+from cloudkitty_like.service.reports.summary import Summary
 
 
 @dataclass(frozen=True)

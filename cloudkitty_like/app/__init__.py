@@ -115,7 +115,7 @@ class App:
 
     def definitions(self, path: Path) -> Any:
         """The metric definitions of a file, as this installation would measure by them; Invalid where it is wrong."""
-        from cloudkitty_like.service import metrics
+        from cloudkitty_like.service.metrics import definitions as metrics
 
         return metrics.load(metrics.read(path), self.collector, self.conf.collect.scope_key,
                             self.conf.orchestrator.skip_datapoints_expression, path.name)
@@ -148,31 +148,31 @@ class App:
 
     @cached_property
     def scopes(self) -> Any:
-        from cloudkitty_like.service.scopes import Scopes
+        from cloudkitty_like.service.operation.scopes import Scopes
 
         return Scopes(self.database, self.clock, self.period, self.conf.collect.wait_periods)
 
     @cached_property
     def holes(self) -> Any:
-        from cloudkitty_like.service.holes import Holes
+        from cloudkitty_like.service.ledger.holes import Holes
 
         return Holes(self.database, self.clock, self.author)
 
     @cached_property
     def reprocessing(self) -> Any:
-        from cloudkitty_like.service.reprocessing import Reprocessing
+        from cloudkitty_like.service.corrections.tasks import Reprocessing
 
         return Reprocessing(self.database, self.clock, self.period)
 
     @cached_property
     def summary(self) -> Any:
-        from cloudkitty_like.service.summary import Summary
+        from cloudkitty_like.service.reports.summary import Summary
 
         return Summary(self.database, self.storage)
 
     @cached_property
     def ledger(self) -> Any:
-        from cloudkitty_like.service.ledger import Ledger, establish
+        from cloudkitty_like.service.ledger.writer import Ledger, establish
 
         self.check("schema")
         establish(self.database, period_seconds=self.conf.collect.period, scope_key=self.conf.collect.scope_key)
@@ -189,7 +189,7 @@ class App:
     @cached_property
     def acceptances(self) -> Any:
         """Which metric definitions hold for the ledger."""
-        from cloudkitty_like.service.acceptance import Acceptances
+        from cloudkitty_like.service.metrics.acceptance import Acceptances
 
         return Acceptances(self.database, self.clock, self.author)
 
@@ -201,7 +201,7 @@ class App:
 
     @cached_property
     def tariffs(self) -> Any:
-        from cloudkitty_like.service.pricing import Tariffs
+        from cloudkitty_like.service.pricing.tariffs import Tariffs
 
         return Tariffs(self.database, self.rating_module)
 
@@ -213,32 +213,32 @@ class App:
 
     @cached_property
     def explaining(self) -> Any:
-        from cloudkitty_like.service.explanation import Explaining
+        from cloudkitty_like.service.reports.explanations import Explaining
 
         return Explaining(self.database, self.storage, self.tariffs, lambda: self.metrics)
 
     @cached_property
     def simulation(self) -> Any:
-        from cloudkitty_like.service.simulation import Simulation
+        from cloudkitty_like.service.whatif.simulation import Simulation
 
         return Simulation(self.database, self.storage, self.tariffs, lambda: self.metrics.metrics)
 
     @cached_property
     def trying(self) -> Any:
-        from cloudkitty_like.service.trying import Trying
+        from cloudkitty_like.service.whatif.script_trial import Trying
 
         return Trying(self.database, self.storage, self.tariffs)
 
     @cached_property
     def quotes(self) -> Any:
-        from cloudkitty_like.service.quote import Quotes
+        from cloudkitty_like.service.whatif.quote import Quotes
 
         return Quotes(self.rating, lambda: self.metrics.metrics, self.clock, self.period, self.conf.collect.scope_key,
                       self.tariffs)
 
     def rating(self) -> tuple[int, Any]:
         """The rule-set version that holds now, and what rates by it; whatever keeps a module from loading is raised."""
-        from cloudkitty_like.service import rulesets
+        from cloudkitty_like.service.pricing import rulesets
 
         version = rulesets.current(self.database, metrics=self.metrics.text, digest=self.metrics.digest,
                                    software=__version__, now=self.clock())
@@ -258,7 +258,7 @@ class App:
 
     @cached_property
     def scripts(self) -> Any:
-        from cloudkitty_like.service.scripts import Scripts
+        from cloudkitty_like.service.pyscripts.scripts import Scripts
 
         return Scripts(self.database, self.script_check)
 
@@ -266,12 +266,12 @@ class App:
     def services(self) -> Any:
         """What the API works with; nothing of it is asked, nor has to answer, before a request comes."""
         from cloudkitty_like.api.services import Services
-        from cloudkitty_like.service import exact_yaml
+        from cloudkitty_like.service import strict_yaml
 
         collect = self.conf.collect
         return Services(
             database=self.database, storage=self.storage, summary=self.summary, scopes=self.scopes,
-            metrics=lambda: self.metrics.metrics, document=lambda: exact_yaml.load(self.metrics.text),
+            metrics=lambda: self.metrics.metrics, document=lambda: strict_yaml.load(self.metrics.text),
             rating=self.rating, script_check=self.script_check, clock=self.clock, period=self.period,
             wait_periods=collect.wait_periods,
             scope_key=collect.scope_key, collector=collect.collector, fetcher=self.conf.fetcher.backend,

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.orchestrator.agreement import Agreement
-from cloudkitty_like.orchestrator.collect import Gatherer
+from cloudkitty_like.orchestrator.collection import Gatherer
+from cloudkitty_like.orchestrator.corrections import Past, Reprocessor
 from cloudkitty_like.orchestrator.daemon import Worker
+from cloudkitty_like.orchestrator.discovery import Newcomers, Source
 from cloudkitty_like.orchestrator.failures import Failures
 from cloudkitty_like.orchestrator.gaps import SKIP, GapPolicy, Gaps
 from cloudkitty_like.orchestrator.heartbeat import Pulse
-from cloudkitty_like.orchestrator.newcomers import Newcomers, Source
 from cloudkitty_like.orchestrator.outages import Outages
 from cloudkitty_like.orchestrator.parts import Parts, Tempo
-from cloudkitty_like.orchestrator.process import Processor
-from cloudkitty_like.orchestrator.reprocess import Past, Reprocessor
+from cloudkitty_like.orchestrator.rating import Processor
 from cloudkitty_like.orchestrator.source_end import SourceEnd
-from cloudkitty_like.orchestrator.stages import Stages
+from cloudkitty_like.orchestrator.timings import Stages
 from cloudkitty_like.ports import Lease
-from cloudkitty_like.service.rating import skips
+from cloudkitty_like.service.pricing.usage import skips
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App

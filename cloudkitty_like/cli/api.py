@@ -5,8 +5,8 @@ import argparse
 import logging
 from typing import TYPE_CHECKING, Any
 
+from cloudkitty_like.cli.foreground import log_as_configured
 from cloudkitty_like.cli.parent import end_with_parent
-from cloudkitty_like.cli.working import log_as_configured
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
@@ -24,14 +24,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, app: App) -> int:
-    from cloudkitty_like.api import serving
+    from cloudkitty_like.api import server
     from cloudkitty_like.api.counters import Counters
 
     log_as_configured(app.conf, args.debug)
     if args.parent is not None:
         end_with_parent(args.parent)
     options = app.conf.api
-    where = serving.Where(
+    where = server.Where(
         options.host_ip if args.host is None else args.host, options.port if args.port is None else args.port,
         options.workers if args.workers is None else args.workers, options.threads, GRACE_SECONDS,
         options.max_body_bytes)
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace, app: App) -> int:
     def application() -> Any:
         return app.application(counters)
 
-    serving.serve(application, where)
+    server.serve(application, where)
     return 0
 
 

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloudkitty_like import __version__
-from cloudkitty_like.cli import state
-from cloudkitty_like.cli.staging import POINTS, aside, verified
-from cloudkitty_like.cli.state import PROGRAM
+from cloudkitty_like.cli import state_directory
+from cloudkitty_like.cli.staging_directory import POINTS, aside, verified
+from cloudkitty_like.cli.state_directory import PROGRAM
 from cloudkitty_like.domain.errors import Conflict, Invalid
 from cloudkitty_like.domain.period import instant
 from cloudkitty_like.domain.text import counted
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
-    from cloudkitty_like.app.exported import Exported
+    from cloudkitty_like.app.export import Exported
     from cloudkitty_like.db.engine import Database
-    from cloudkitty_like.service.archive import Manifest
+    from cloudkitty_like.service.operation.archive import Manifest
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +43,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, app: App) -> int:
-    from cloudkitty_like.app.exported import exported
+    from cloudkitty_like.app.export import exported
 
     target: Path = args.file.absolute()
     if target.is_dir() or not target.parent.is_dir():
@@ -67,7 +67,7 @@ def _databases(app: App) -> dict[str, Database]:
     """The databases that hold the state, by the name of their copy in a state directory."""
     from cloudkitty_like.db.engine import Database
 
-    found = {state.DATABASE: app.database}
+    found = {state_directory.DATABASE: app.database}
     if app.conf.storage.backend == "sqlalchemy" and not app.storage.within:
         found[POINTS] = Database(app.conf.storage_sqlalchemy.connection)
     return found
@@ -77,13 +77,13 @@ def _places(app: App, databases: dict[str, Database]) -> dict[tuple[str, str], s
     """What options say where a restored state directory keeps what this one keeps elsewhere."""
     places = {}
     for (group, name), file in (
-        (("database", "connection"), state.DATABASE),
+        (("database", "connection"), state_directory.DATABASE),
         (("storage_sqlalchemy", "connection"), POINTS),
     ):
         if file in databases and databases[file].dialect == "sqlite":
-            places[group, name] = f"sqlite:///{state.HERE}/{file}"
+            places[group, name] = f"sqlite:///{state_directory.HERE}/{file}"
     if app.conf.orchestrator.coordination_url.startswith("file://"):
-        places["orchestrator", "coordination_url"] = f"file://{state.HERE}/{state.LOCKS}"
+        places["orchestrator", "coordination_url"] = f"file://{state_directory.HERE}/{state_directory.LOCKS}"
     return places
 
 
@@ -95,7 +95,7 @@ def _written(
     directory: Path,
 ) -> Manifest:
     """Make the archive in the directory."""
-    from cloudkitty_like.service import archive
+    from cloudkitty_like.service.operation import archive
 
     copies, counts = _copied(databases, directory)
     manifest = archive.Manifest(
@@ -115,9 +115,9 @@ def _written(
         left_out=[*export.left_out, *export.without],
     )
     target = directory / "archive"
-    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, state.SECRET_MODE))
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, state_directory.SECRET_MODE))
     # What makes a directory one of ours comes last.
-    content = {**copies, **export.files, state.CONFIG: export.text.encode()}
+    content = {**copies, **export.files, state_directory.CONFIG: export.text.encode()}
     return archive.write(target, manifest, content)
 
 
@@ -134,9 +134,9 @@ def _copied(
         if database.dialect == "sqlite":
             snapshot.copy(Path(str(database.url.database)), directory / name, _progressed)
             copies[name] = directory / name
-    if state.DATABASE not in copies:
-        return copies, snapshot.counts(databases[state.DATABASE])
-    made = Database(f"sqlite:///{directory / state.DATABASE}")
+    if state_directory.DATABASE not in copies:
+        return copies, snapshot.counts(databases[state_directory.DATABASE])
+    made = Database(f"sqlite:///{directory / state_directory.DATABASE}")
     try:
         return copies, snapshot.counts(made)
     finally:
@@ -145,7 +145,7 @@ def _copied(
 
 def _dump_name(file: Path, name: str, database: Database) -> str:
     """The file beside the archive that the dump of a server's database is to be written into."""
-    from cloudkitty_like.service.dump_commands import ENDINGS
+    from cloudkitty_like.service.operation.dump_commands import ENDINGS
 
     stem = file.name.removesuffix(".gz").removesuffix(".tgz").removesuffix(".tar")
     return f"{stem}{'.points' if name == POINTS else ''}.{ENDINGS[database.dialect]}"
@@ -198,7 +198,7 @@ def _report(
 
 def _report_servers(args: argparse.Namespace, servers: list[tuple[Database, str]]) -> None:
     """Print the commands that save and bring back what is in databases of servers."""
-    from cloudkitty_like.service import dump_commands
+    from cloudkitty_like.service.operation import dump_commands
 
     print(
         "\nThe ledger itself is in a server's database. Save it, at any time and while anything "

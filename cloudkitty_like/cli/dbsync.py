@@ -40,7 +40,7 @@ def run(args: argparse.Namespace, app: App) -> int:
 
 def _upgrade(args: argparse.Namespace, app: App) -> int:
     from cloudkitty_like.db import schema
-    from cloudkitty_like.service import migration
+    from cloudkitty_like.service.operation import migration
 
     before = schema.version(app.database)
     migration.upgrade(app.database, args.revision)
@@ -51,7 +51,7 @@ def _upgrade(args: argparse.Namespace, app: App) -> int:
 
 def _downgrade(args: argparse.Namespace, app: App) -> int:
     from cloudkitty_like.db import schema
-    from cloudkitty_like.service import migration
+    from cloudkitty_like.service.operation import migration
 
     if not app.database.exists:
         raise Conflict(f"there is no database at {app.database}")

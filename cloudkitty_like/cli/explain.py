@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cloudkitty_like.cli import output
-from cloudkitty_like.cli.choosing import add_choice, add_form, chosen
+from cloudkitty_like.cli.query_options import add_choice, add_form, chosen
 from cloudkitty_like.domain.money import plain
 from cloudkitty_like.domain.period import instant
 from cloudkitty_like.domain.text import counted
@@ -16,8 +16,8 @@ from cloudkitty_like.domain.text import counted
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
     from cloudkitty_like.domain.explanation import Point, Provenance
-    from cloudkitty_like.service.account import Basis, Explanation, Left
-    from cloudkitty_like.service.explanation import Explanations
+    from cloudkitty_like.service.reports.explanations import Explanations
+    from cloudkitty_like.service.reports.replay import Basis, Explanation, Left
 
 COLUMNS = ("begin", "end", "scope", "metric", "unit", "quantity", "price", "labels", "module", "amount", "what",
            "rule", "name", "version", "author")

@@ -15,7 +15,7 @@ from cloudkitty_like.domain.period import instant
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
-    from cloudkitty_like.service.history import Entry
+    from cloudkitty_like.service.reports.history import Entry
 
 COLUMNS = ("at", "kind", "first", "last", "author", "cause", "reason", "summary", "begin", "end", "scopes",
            "published", "superseded", "price")
@@ -36,7 +36,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, app: App) -> int:
-    from cloudkitty_like.service.history import KINDS, LEDGER, METRICS, RULES, History, Wanted
+    from cloudkitty_like.service.reports.history import (
+        KINDS,
+        LEDGER,
+        METRICS,
+        RULES,
+        History,
+        Wanted,
+    )
 
     if args.begin is not None and args.end is not None and args.begin >= args.end:
         raise Invalid("--end: it is not after --begin")

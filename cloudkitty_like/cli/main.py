@@ -18,7 +18,7 @@ from cloudkitty_like import __version__
 from cloudkitty_like.cli import streams
 from cloudkitty_like.cli.logging_state import restored
 from cloudkitty_like.cli.parser import Parser, refusal
-from cloudkitty_like.cli.state import CONFIG, PROGRAM, STATE, check_name, check_place
+from cloudkitty_like.cli.state_directory import CONFIG, PROGRAM, STATE, check_name, check_place
 from cloudkitty_like.domain.errors import Error, Invalid, NotFound
 from cloudkitty_like.domain.exhaustion import exhausted
 from cloudkitty_like.domain.text import alternatives
@@ -213,7 +213,7 @@ def _app(args: argparse.Namespace) -> App:
     needs = NEEDS.get(args.command, ())
     conf = read_configuration(_files(args), args.config_dir, logs=args.command in DAEMONS, api=args.command == "api")
     if args.command in SPELLING:
-        from cloudkitty_like.cli.spelling import doubts
+        from cloudkitty_like.cli.config_warnings import doubts
 
         for doubt in doubts(conf):
             print(f"{PROGRAM}: warning: {doubt}", file=sys.stderr)

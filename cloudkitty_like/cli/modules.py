@@ -9,7 +9,7 @@ from cloudkitty_like.cli import output
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
-    from cloudkitty_like.service.modules import Module
+    from cloudkitty_like.service.pricing.modules import Module
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,8 +26,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, app: App) -> int:
-    from cloudkitty_like.db.rules import Change
-    from cloudkitty_like.service import modules
+    from cloudkitty_like.db.rules.rules import Change
+    from cloudkitty_like.service.pricing import modules
 
     if args.action == "list":
         _list(args, app)
@@ -57,7 +57,7 @@ def _order(known: Sequence[Module]) -> str:
 
 
 def _list(args: argparse.Namespace, app: App) -> None:
-    from cloudkitty_like.service import modules
+    from cloudkitty_like.service.pricing import modules
 
     found = modules.known(app.database)
     if args.json:

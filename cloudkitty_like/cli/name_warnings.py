@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cloudkitty_like.cli import output
-from cloudkitty_like.cli.state import PROGRAM
+from cloudkitty_like.cli.state_directory import PROGRAM
 from cloudkitty_like.domain.errors import Error, Unavailable
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cloudkitty_like.domain.metric import Metric
     from cloudkitty_like.domain.rule import Rule
     from cloudkitty_like.ports import SourceNames
-    from cloudkitty_like.service.name_check import NameCheck
+    from cloudkitty_like.service.operation.name_check import NameCheck
 
 MOST = 20
 
@@ -67,7 +67,7 @@ def of_status(app: App, *, source: bool) -> list[str]:
 
 def check_of(app: App) -> NameCheck:
     """Return what compares the names of this installation."""
-    from cloudkitty_like.service.name_check import NameCheck
+    from cloudkitty_like.service.operation.name_check import NameCheck
 
     return NameCheck(app.database, app.storage, app.clock, app.conf.collect.scope_key)
 

@@ -16,12 +16,12 @@ from cloudkitty_like.domain.period import Period, instant
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
     from cloudkitty_like.db.workers import Heartbeat
-    from cloudkitty_like.service.workforce import Workforce
+    from cloudkitty_like.service.operation.workers import Workforce
 
 
 def workforce(app: App) -> Workforce:
     """Who is at work, and how much there is to rate."""
-    from cloudkitty_like.service.workforce import workforce
+    from cloudkitty_like.service.operation.workers import workforce
 
     with app.database.read() as tx:
         return workforce(tx, app.clock(), app.period, app.conf.collect.wait_periods)
@@ -93,7 +93,12 @@ def definitions(app: App) -> Check:
 
 def room(app: App) -> Check:
     """Whether the database can be written, and for SQLite whether there is room to."""
-    from cloudkitty_like.service.room import LITTLE, TOO_LITTLE, free_bytes, require_writable
+    from cloudkitty_like.service.operation.disk_space import (
+        LITTLE,
+        TOO_LITTLE,
+        free_bytes,
+        require_writable,
+    )
 
     def written() -> str:
         require_writable(app.database)

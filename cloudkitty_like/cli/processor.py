@@ -11,7 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from cloudkitty_like.cli.announcement import announce
-from cloudkitty_like.cli.working import STOP_SECONDS, awaited, leave, log_as_configured, stopping
+from cloudkitty_like.cli.foreground import STOP_SECONDS, awaited, leave, log_as_configured, stopping
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App

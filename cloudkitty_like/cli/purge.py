@@ -12,8 +12,8 @@ from cloudkitty_like.domain.text import counted
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
-    from cloudkitty_like.db.retention import Extent
-    from cloudkitty_like.service.retention import Retention
+    from cloudkitty_like.db.ledger.retention import Extent
+    from cloudkitty_like.service.ledger.retention import Retention
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,8 +28,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, app: App) -> int:
-    from cloudkitty_like.db.retention import Bounds
-    from cloudkitty_like.service.retention import Retention
+    from cloudkitty_like.db.ledger.retention import Bounds
+    from cloudkitty_like.service.ledger.retention import Retention
 
     retention = Retention(app.database, app.storage, app.clock)
     bounds = Bounds(args.superseded_before, args.rated_before)

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from cloudkitty_like.cli import output
 from cloudkitty_like.cli.arguments import moment
-from cloudkitty_like.cli.choosing import labels
+from cloudkitty_like.cli.query_options import labels
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.money import plain
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
-    from cloudkitty_like.service.account import Explanation
-    from cloudkitty_like.service.quote import Resource
+    from cloudkitty_like.service.reports.replay import Explanation
+    from cloudkitty_like.service.whatif.quote import Resource
 
 MOST_PROBLEMS = 20
 
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace, app: App) -> int:
 
 
 def _resources(args: argparse.Namespace, app: App) -> Sequence[Resource]:
-    from cloudkitty_like.service.quote import Resource
+    from cloudkitty_like.service.whatif.quote import Resource
 
     if args.file is not None:
         if args.metric is not None or args.qty is not None or args.label or args.scope is not None:

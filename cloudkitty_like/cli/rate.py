@@ -5,8 +5,8 @@ import argparse
 from typing import TYPE_CHECKING
 
 from cloudkitty_like.cli.arguments import add_window, aligned, window
-from cloudkitty_like.cli.memory_of_source import warn_of_forgotten
-from cloudkitty_like.cli.working import backfill, leave, log_to_stderr
+from cloudkitty_like.cli.foreground import backfill, leave, log_to_stderr
+from cloudkitty_like.cli.source_retention import warn_of_forgotten
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.period import instant
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cloudkitty_like.cli import output
 from cloudkitty_like.cli.arguments import grouping
-from cloudkitty_like.cli.choosing import add_choice, add_form, chosen
+from cloudkitty_like.cli.query_options import add_choice, add_form, chosen
 from cloudkitty_like.domain.hole import sentences
 from cloudkitty_like.domain.money import plain
 from cloudkitty_like.domain.query import DAY, METRIC, SCOPE, TIME, Query, Row, Sum

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 
 from cloudkitty_like.cli import output
 from cloudkitty_like.cli.arguments import add_window, aligned, some_or_all, window
-from cloudkitty_like.cli.choosing import check_scopes
-from cloudkitty_like.cli.memory_of_source import warn_of_forgotten
-from cloudkitty_like.cli.working import INTERRUPTED, Progress, leave, log_to_stderr, stopping
+from cloudkitty_like.cli.foreground import INTERRUPTED, Progress, leave, log_to_stderr, stopping
+from cloudkitty_like.cli.query_options import check_scopes
+from cloudkitty_like.cli.source_retention import warn_of_forgotten
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.period import Period, instant
 from cloudkitty_like.domain.text import counted
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
-    from cloudkitty_like.db.reprocessing import Task, Totals
-    from cloudkitty_like.db.rollup import Amounts
+    from cloudkitty_like.db.ledger.rollup import Amounts
+    from cloudkitty_like.db.ledger.tasks import Task, Totals
     from cloudkitty_like.db.scopes import ScopeState
 
 MOST_IDS = 100_000
@@ -95,8 +95,8 @@ def _ids(args: argparse.Namespace) -> set[int]:
 
 
 def _start(args: argparse.Namespace, app: App) -> int:
-    from cloudkitty_like.db.reprocessing import FROM_LEDGER, FROM_SOURCE
-    from cloudkitty_like.service.reprocessing import ALL
+    from cloudkitty_like.db.ledger.tasks import FROM_LEDGER, FROM_SOURCE
+    from cloudkitty_like.service.corrections.tasks import ALL
 
     named = some_or_all(args)
     wanted = window(args)

@@ -8,14 +8,14 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cloudkitty_like.cli import state
-from cloudkitty_like.cli.staging import aside, extract, verify
-from cloudkitty_like.cli.state import PROGRAM, STATE
+from cloudkitty_like.cli import state_directory
+from cloudkitty_like.cli.staging_directory import aside, extract, verify
+from cloudkitty_like.cli.state_directory import PROGRAM, STATE
 from cloudkitty_like.domain.errors import Conflict, Invalid, Unavailable
 from cloudkitty_like.domain.text import counted
 
 if TYPE_CHECKING:
-    from cloudkitty_like.service.archive import Archive, Manifest
+    from cloudkitty_like.service.operation.archive import Archive, Manifest
 
 ROOM = 1.1  # of the size of the members: a file system needs some for itself
 
@@ -37,12 +37,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, app: None) -> int:
-    from cloudkitty_like.service.archive import Archive
+    from cloudkitty_like.service.operation.archive import Archive
 
     if args.config_file or args.config_dir:
         raise Invalid("restore makes a state directory: say --state DIR instead")
     target = (args.state or STATE).absolute()
-    state.check_name(target)
+    state_directory.check_name(target)
     _check_target(target)
     with Archive(args.file) as archive, aside(target, "restore") as directory:
         manifest, made = archive.manifest, directory / "state"
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace, app: None) -> int:
 def _check_target(target: Path) -> None:
     if not target.exists() and not target.is_symlink():
         return
-    if (target / state.DATABASE).exists():
+    if (target / state_directory.DATABASE).exists():
         raise Conflict(
             f"{target} holds a ledger: nothing was restored",
             hint="name another directory with --state, or move this one away first",
@@ -95,8 +95,8 @@ def _check(archive: Archive, args: argparse.Namespace, directory: Path) -> None:
         raise Invalid(
             "--connection: the ledger is in the archive itself, not in a server's database"
         )
-    if state.CONFIG not in {member.name for member in manifest.members}:
-        raise Invalid(f"{args.file}: it holds no {state.CONFIG}")
+    if state_directory.CONFIG not in {member.name for member in manifest.members}:
+        raise Invalid(f"{args.file}: it holds no {state_directory.CONFIG}")
 
 
 def _connect(made: Path, connection: str) -> None:
@@ -104,12 +104,12 @@ def _connect(made: Path, connection: str) -> None:
     from cloudkitty_like.db.engine import Database
 
     url = Database(connection).url
-    after = state.changed(
-        state.read(made / state.CONFIG),
-        {"database": {"connection": state.literal(url.render_as_string(hide_password=False))}},
+    after = state_directory.changed(
+        state_directory.read(made / state_directory.CONFIG),
+        {"database": {"connection": state_directory.literal(url.render_as_string(hide_password=False))}},
     )
     if after is not None:
-        state.write(made, after)
+        state_directory.write(made, after)
 
 
 def _put(made: Path, target: Path) -> None:
@@ -137,7 +137,7 @@ def _sync(directory: Path) -> None:
 
 def _report(args: argparse.Namespace, manifest: Manifest, target: Path) -> None:
     from cloudkitty_like.db import schema
-    from cloudkitty_like.service.dump_commands import load
+    from cloudkitty_like.service.operation.dump_commands import load
 
     shown = args.state or STATE
     counts = manifest.counts
@@ -152,7 +152,7 @@ def _report(args: argparse.Namespace, manifest: Manifest, target: Path) -> None:
     if manifest.dumps:
         from cloudkitty_like.app import App, read_configuration
 
-        app = App(read_configuration([str(target / state.CONFIG)]))
+        app = App(read_configuration([str(target / state_directory.CONFIG)]))
         print(
             f"\nIts ledger is in the database {app.database}. If that is to be restored as well:\n"
         )

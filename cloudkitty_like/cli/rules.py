@@ -16,8 +16,8 @@ from cloudkitty_like.domain.text import counted
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
-    from cloudkitty_like.domain.amendment import Amendment
     from cloudkitty_like.domain.rule import Rule
+    from cloudkitty_like.domain.rule_diff import Amendment
 
 MAX_BYTES = 4_000_000
 
@@ -56,8 +56,8 @@ def run(args: argparse.Namespace, app: App) -> int:
 
 
 def _apply(args: argparse.Namespace, app: App) -> None:
-    from cloudkitty_like.db.rules import Change
-    from cloudkitty_like.service import rules
+    from cloudkitty_like.db.rules.rules import Change
+    from cloudkitty_like.service.hashmap import apply as rules
 
     now = app.clock()
     how = rules.Application(args.effective or now, args.retroactive, args.dry_run, args.move_changes)
@@ -87,7 +87,7 @@ def _print(amendment: Amendment) -> None:
 
 def wanted_rules(file: str, app: App) -> Sequence[Rule]:
     """Return the rules of a file (``-``: of the standard input), with a warning where they are for another period."""
-    from cloudkitty_like.service import rules_file
+    from cloudkitty_like.service.hashmap import file as rules_file
 
     name = "standard input" if file == "-" else file
     document = rules_file.read(read(file), name)
@@ -114,8 +114,8 @@ def read(name: str) -> str:
 
 
 def _export(args: argparse.Namespace, app: App) -> None:
-    from cloudkitty_like.service import rules
-    from cloudkitty_like.service.rules_file import export
+    from cloudkitty_like.service.hashmap import apply as rules
+    from cloudkitty_like.service.hashmap.file import export
 
     found = rules.stored(app.database, known_at=args.known_at)
     print(export(found, ended_by=None if args.all else args.known_at or app.clock(), period=app.conf.collect.period),
@@ -123,8 +123,8 @@ def _export(args: argparse.Namespace, app: App) -> None:
 
 
 def _list(args: argparse.Namespace, app: App) -> None:
-    from cloudkitty_like.service import rules
-    from cloudkitty_like.service.rules_file import place
+    from cloudkitty_like.service.hashmap import apply as rules
+    from cloudkitty_like.service.hashmap.file import place
 
     found = sorted(rules.stored(app.database, known_at=args.known_at), key=place)
     now = args.known_at or app.clock()

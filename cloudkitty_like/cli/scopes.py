@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cloudkitty_like.cli import output
 from cloudkitty_like.cli.arguments import add_window, moment, some_or_all, window
-from cloudkitty_like.cli.memory_of_source import warn_of_forgotten
+from cloudkitty_like.cli.source_retention import warn_of_forgotten
 from cloudkitty_like.domain.hole import ACCEPTED, MISSING, Hole, by_scope, last_rated, sentences
 from cloudkitty_like.domain.period import Period, instant
 from cloudkitty_like.domain.text import counted
@@ -17,7 +17,7 @@ from cloudkitty_like.domain.text import counted
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
     from cloudkitty_like.db.scopes import ScopeState
-    from cloudkitty_like.service.scopes import Moved
+    from cloudkitty_like.service.operation.scopes import Moved
 
 
 CONDITIONS = ("new", "ok", "failing", "parked", "inactive", "posted")

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from cloudkitty_like.cli import output
 from cloudkitty_like.cli.arguments import add_window
-from cloudkitty_like.cli.choosing import check_scopes
 from cloudkitty_like.cli.explain import tell
+from cloudkitty_like.cli.query_options import check_scopes
 from cloudkitty_like.cli.rules import read
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Invalid, NotFound
@@ -23,7 +23,7 @@ from cloudkitty_like.domain.text import counted
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
-    from cloudkitty_like.service.trying import Tried
+    from cloudkitty_like.service.whatif.script_trial import Tried
 
 POINTS = 3
 

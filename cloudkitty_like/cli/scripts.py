@@ -14,10 +14,10 @@ from cloudkitty_like.domain.period import instant
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
-    from cloudkitty_like.db.rules import Change
-    from cloudkitty_like.db.scripts import Version
-    from cloudkitty_like.domain.succession import Succession
-    from cloudkitty_like.service.scripts import StoredScript
+    from cloudkitty_like.db.rules.rules import Change
+    from cloudkitty_like.db.rules.scripts import Version
+    from cloudkitty_like.domain.script_diff import Succession
+    from cloudkitty_like.service.pyscripts.scripts import StoredScript
 
 CAUSE = "scripts"
 STDIN = "-"
@@ -76,13 +76,13 @@ def run(args: argparse.Namespace, app: App) -> int:
 
 
 def _change(args: argparse.Namespace, app: App) -> Change:
-    from cloudkitty_like.db.rules import Change
+    from cloudkitty_like.db.rules.rules import Change
 
     return Change(app.clock(), app.author, CAUSE, args.reason)
 
 
 def _add(args: argparse.Namespace, app: App) -> None:
-    from cloudkitty_like.service.script_draft import Release
+    from cloudkitty_like.service.pyscripts.request import Release
 
     if args.name is None and args.file == STDIN:
         raise Invalid("--name: standard input has none; say how the script is to be called")
@@ -109,7 +109,7 @@ def _recorded(succession: Succession, dry_run: bool) -> None:
 
 
 def _list(args: argparse.Namespace, app: App) -> None:
-    from cloudkitty_like.service.lasting import Which
+    from cloudkitty_like.service.rule_changes.validity import Which
 
     now = app.clock()
     found: list[StoredScript] = app.scripts.scripts(now, Which(deleted=args.all), texts=False)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import configparser
 
-from cloudkitty_like.cli import state
-from cloudkitty_like.cli.state import Settings
+from cloudkitty_like.cli import state_directory
+from cloudkitty_like.cli.state_directory import Settings
 
 DAY_SECONDS = 86400
 SOURCE = (
@@ -93,7 +93,7 @@ def contradictions(
             for name in (*SOURCE[:5], "guard")
             if getattr(args, name) is not None
         ]
-    if not (args.state / state.DATABASE).exists() or not before.sections():
+    if not (args.state / state_directory.DATABASE).exists() or not before.sections():
         return problems
     is_sample = before.get("collector_file", "path", fallback="").endswith("/sample/usage.csv.gz")
     if is_sample != args.sample:

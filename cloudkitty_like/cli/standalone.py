@@ -14,10 +14,8 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from cloudkitty_like.cli import name_warnings, setting_up
-from cloudkitty_like.cli.setting_up import HOST, SAMPLE
-from cloudkitty_like.cli.state import METRICS, PROGRAM, STATE
-from cloudkitty_like.cli.working import (
+from cloudkitty_like.cli import name_warnings, standalone_setup
+from cloudkitty_like.cli.foreground import (
     INTERRUPTED,
     Progress,
     backfill,
@@ -26,6 +24,8 @@ from cloudkitty_like.cli.working import (
     stopping,
     warn_without_scopes,
 )
+from cloudkitty_like.cli.standalone_setup import HOST, SAMPLE
+from cloudkitty_like.cli.state_directory import METRICS, PROGRAM, STATE
 from cloudkitty_like.domain.errors import Unavailable
 from cloudkitty_like.domain.period import DAY, EPOCH, Period, instant, parse_instant
 from cloudkitty_like.domain.text import counted
@@ -38,7 +38,7 @@ MONTH = Period(parse_instant("2026-10-01"), parse_instant("2026-11-01"))
 
 API_PORT = 8889
 
-prepare = setting_up.prepare
+prepare = standalone_setup.prepare
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,7 +68,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, app: App) -> int:
-    from cloudkitty_like.service.migration import upgrade
+    from cloudkitty_like.service.operation.migration import upgrade
 
     if args.relocate:
         print(f"{args.state} uses what it holds itself: {app.database}.")
@@ -162,7 +162,7 @@ def _begin_with_file(app: App, worker: Any) -> None:
     A service is rated from this month on, and asked again after a pause.
     """
     from cloudkitty_like.db.scopes import SOURCE
-    from cloudkitty_like.service import backfill as past
+    from cloudkitty_like.service.operation import backfill as past
 
     if app.conf.collect.collector != "file":
         return

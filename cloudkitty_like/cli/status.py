@@ -14,7 +14,7 @@ from cloudkitty_like.domain.text import counted
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
-    from cloudkitty_like.service.workforce import Workforce
+    from cloudkitty_like.service.operation.workers import Workforce
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -147,7 +147,7 @@ def _names(app: App, source: bool) -> Iterator[Check]:
 
 def _verified(app: App) -> Iterator[Check]:
     """Totals by scope, metric and day: from the rollups, from the frames' totals, and from the points."""
-    from cloudkitty_like.service.verification import differences
+    from cloudkitty_like.service.operation.verification import differences
 
     found = differences(app.database, app.summary)
     for text in found[:20]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloudkitty_like.cli import output
 from cloudkitty_like.cli.arguments import add_window, window
-from cloudkitty_like.cli.choosing import add_form, check_scopes
+from cloudkitty_like.cli.query_options import add_form, check_scopes
 from cloudkitty_like.cli.rules import read, wanted_rules
 from cloudkitty_like.domain.money import plain
 from cloudkitty_like.domain.script import Script
@@ -19,7 +19,7 @@ from cloudkitty_like.domain.script import Script
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
     from cloudkitty_like.domain.query import Sum
-    from cloudkitty_like.service.simulation import Comparison, Simulated
+    from cloudkitty_like.service.whatif.simulation import Comparison, Simulated
 
 BAR = 30
 COLUMNS = ("scope", "metric", "unit", "stored", "candidate", "difference", "points", "unpriced before",
@@ -39,7 +39,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, app: App) -> int:
-    from cloudkitty_like.service.simulation import Trial
+    from cloudkitty_like.service.whatif.simulation import Trial
 
     trial = Trial(
         period=window(args), scopes=frozenset(args.scope) if args.scope else None,

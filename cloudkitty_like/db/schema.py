@@ -2,7 +2,7 @@
 
 Every command asks, so it is asked without Alembic, which takes as long to
 import as SQLAlchemy does.  How the schema changes is
-:mod:`cloudkitty_like.service.migration`'s affair.
+:mod:`cloudkitty_like.service.operation.migration`'s affair.
 """
 from __future__ import annotations
 

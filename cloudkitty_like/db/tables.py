@@ -44,7 +44,7 @@ def _amounts(*names: str) -> list[Column[int]]:
 # --- the ledger's index -----------------------------------------------------------------------
 
 # What every frame here has in common, fixed at the first start: period, scope_key.  And the last revision given out,
-# and how far points were forgotten (:mod:`cloudkitty_like.db.visibility`).
+# and how far points were forgotten (:mod:`cloudkitty_like.db.ledger.visibility`).
 ledger_setting = Table(
     "ledger_setting", metadata,
     Column("name", text(64), primary_key=True),

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from cloudkitty_like.db.workers import ALIVE_WITHIN
 from cloudkitty_like.orchestrator.heartbeat import Pulse
-from cloudkitty_like.service.acceptance import Acceptances, Held
-from cloudkitty_like.service.metrics import MetricsFile
+from cloudkitty_like.service.metrics.acceptance import Acceptances, Held
+from cloudkitty_like.service.metrics.definitions import MetricsFile
 
 
 class Agreement:

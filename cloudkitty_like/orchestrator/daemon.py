@@ -7,24 +7,25 @@ from dataclasses import replace
 from datetime import datetime
 from time import monotonic
 
-from cloudkitty_like.db import holes, workers
 from cloudkitty_like.db import scopes as rows
+from cloudkitty_like.db import workers
+from cloudkitty_like.db.ledger import holes
 from cloudkitty_like.db.scopes import ScopeState
 from cloudkitty_like.domain.errors import Error, Unavailable
 from cloudkitty_like.domain.exhaustion import exhausted
 from cloudkitty_like.domain.period import Period, instant
 from cloudkitty_like.domain.schedule import is_over
 from cloudkitty_like.domain.text import counted
-from cloudkitty_like.orchestrator.ahead import Ahead
-from cloudkitty_like.orchestrator.blocking import cause_of, unanswered
-from cloudkitty_like.orchestrator.collect import Stopped
-from cloudkitty_like.orchestrator.garbage import seldom_collected
+from cloudkitty_like.orchestrator.batches import Batch, Turn, batches
+from cloudkitty_like.orchestrator.collection import Stopped
+from cloudkitty_like.orchestrator.gc_threshold import seldom_collected
 from cloudkitty_like.orchestrator.heartbeat import Pulse
+from cloudkitty_like.orchestrator.obstacles import cause_of, unanswered
 from cloudkitty_like.orchestrator.parts import Look, Parts, Tempo
-from cloudkitty_like.orchestrator.process import Outcome
+from cloudkitty_like.orchestrator.prefetch import Ahead
+from cloudkitty_like.orchestrator.rating import Outcome
 from cloudkitty_like.orchestrator.sweep import Sweep
-from cloudkitty_like.orchestrator.work import Batch, Turn, batches
-from cloudkitty_like.service.rating import Rate
+from cloudkitty_like.service.pricing.usage import Rate
 
 PATIENCE = 5            # failures of our own systems in a row, where somebody waits for an end
 LONGEST_WAIT = 1.0      # seconds between looks at what others work on, there

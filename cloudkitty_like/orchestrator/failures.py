@@ -5,10 +5,10 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
-from cloudkitty_like.db import reprocessing
 from cloudkitty_like.db import scopes as rows
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.reprocessing import Task
+from cloudkitty_like.db.ledger import tasks
+from cloudkitty_like.db.ledger.tasks import Task
 from cloudkitty_like.db.scopes import RATING, Failure, ScopeState
 from cloudkitty_like.domain.errors import Error
 from cloudkitty_like.domain.schedule import back_off
@@ -49,7 +49,7 @@ class Failures:
         kept = [self._failure(task.id, task.next, task.failures, (kind, error), ruleset)
                 for task, kind, error in failed]
         self._said(TASKS, [(f"{task.id} of scope {task.scope!r}", kind, error) for task, kind, error in failed])
-        self._database.transact(lambda tx: reprocessing.fail(tx, kept, self._clock()))
+        self._database.transact(lambda tx: tasks.fail(tx, kept, self._clock()))
 
     def over(self, recorded: Iterable[ScopeState]) -> None:
         """These scopes, as they were before, were rated: say so of what nobody suffers from any more."""
@@ -86,7 +86,7 @@ class Failures:
     def _standing(self, whose: str) -> set[str]:
         with self._database.read() as tx:
             errors = rows.errors(tx) if whose == SCOPES else [
-                task.error for task in reprocessing.everything(tx, waiting=True) if task.error is not None]
+                task.error for task in tasks.everything(tx, waiting=True) if task.error is not None]
         return {cause(error) for error in errors}
 
     def _failure(self, number: int, due: datetime | None, before: int, what: tuple[str, Error],

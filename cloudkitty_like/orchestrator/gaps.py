@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
 
-from cloudkitty_like.db.holes import Unknown
+from cloudkitty_like.db.ledger.holes import Unknown
 from cloudkitty_like.db.scopes import SOURCE, ScopeState
 from cloudkitty_like.domain.errors import Error, Unavailable
 from cloudkitty_like.domain.period import Period, instant
 from cloudkitty_like.domain.schedule import back_off
-from cloudkitty_like.orchestrator.collect import Gatherer
-from cloudkitty_like.orchestrator.process import Outcome
-from cloudkitty_like.orchestrator.work import Turn
-from cloudkitty_like.service.holes import Holes
+from cloudkitty_like.orchestrator.batches import Turn
+from cloudkitty_like.orchestrator.collection import Gatherer
+from cloudkitty_like.orchestrator.rating import Outcome
+from cloudkitty_like.service.ledger.holes import Holes
 
 LOG = logging.getLogger(__name__)
 WAIT, SKIP = "wait", "skip"

@@ -13,7 +13,7 @@ from cloudkitty_like.db.engine import Database
 from cloudkitty_like.domain.errors import Unavailable
 from cloudkitty_like.domain.exhaustion import exhausted
 from cloudkitty_like.orchestrator.outages import Outages
-from cloudkitty_like.orchestrator.stages import Stages
+from cloudkitty_like.orchestrator.timings import Stages
 
 LOG = logging.getLogger(__name__)
 EVERY_SECONDS = 5.0

@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.orchestrator.collect import Gatherer
+from cloudkitty_like.orchestrator.collection import Gatherer
+from cloudkitty_like.orchestrator.corrections import Reprocessor
+from cloudkitty_like.orchestrator.discovery import Newcomers
 from cloudkitty_like.orchestrator.failures import Failures
 from cloudkitty_like.orchestrator.gaps import Gaps
 from cloudkitty_like.orchestrator.heartbeat import Pulse
-from cloudkitty_like.orchestrator.newcomers import Newcomers
 from cloudkitty_like.orchestrator.outages import Outages
-from cloudkitty_like.orchestrator.process import Processor
-from cloudkitty_like.orchestrator.reprocess import Reprocessor
+from cloudkitty_like.orchestrator.rating import Processor
 from cloudkitty_like.ports import Lease
-from cloudkitty_like.service.ledger import Ledger
-from cloudkitty_like.service.rating import Rate
+from cloudkitty_like.service.ledger.writer import Ledger
+from cloudkitty_like.service.pricing.usage import Rate
 
 
 @dataclass(frozen=True, slots=True)

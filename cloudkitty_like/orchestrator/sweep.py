@@ -7,7 +7,7 @@ from time import monotonic
 
 from cloudkitty_like.db import workers
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.service.ledger import Ledger
+from cloudkitty_like.service.ledger.writer import Ledger
 
 FORGOTTEN_AFTER = timedelta(minutes=10)     # a worker that gives no sign of life
 

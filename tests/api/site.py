@@ -21,22 +21,23 @@ from webtest import TestApp, TestResponse
 from cloudkitty_like.api.application import make
 from cloudkitty_like.api.services import Services
 from cloudkitty_like.app import read_configuration
-from cloudkitty_like.db import rules
 from cloudkitty_like.db import scopes as rows
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.rules import Change
+from cloudkitty_like.db.rules import rules
+from cloudkitty_like.db.rules.rules import Change
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period, parse_instant
 from cloudkitty_like.domain.rule import Rule
 from cloudkitty_like.domain.scope import Scope
 from cloudkitty_like.rating.hashmap.module import HashmapModule
 from cloudkitty_like.rating.noop import NoopModule
-from cloudkitty_like.service import exact_yaml, metrics
-from cloudkitty_like.service.ledger import Ledger, Rated, establish
-from cloudkitty_like.service.pricing import Tariffs
-from cloudkitty_like.service.rules import Application, apply
-from cloudkitty_like.service.scopes import Scopes
-from cloudkitty_like.service.summary import Summary
+from cloudkitty_like.service import strict_yaml
+from cloudkitty_like.service.hashmap.apply import Application, apply
+from cloudkitty_like.service.ledger.writer import Ledger, Rated, establish
+from cloudkitty_like.service.metrics import definitions as metrics
+from cloudkitty_like.service.operation.scopes import Scopes
+from cloudkitty_like.service.pricing.tariffs import Tariffs
+from cloudkitty_like.service.reports.summary import Summary
 from cloudkitty_like.storage.sqlalchemy import SqlalchemyStorage
 from tests.compiling import compiles
 
@@ -112,7 +113,7 @@ class Site:
     def services(self, **other: Any) -> Services:
         return Services(**{
             "database": self.database, "storage": self.storage, "summary": self.summary, "scopes": self.scopes,
-            "metrics": lambda: self.metrics.metrics, "document": lambda: exact_yaml.load(METRICS),
+            "metrics": lambda: self.metrics.metrics, "document": lambda: strict_yaml.load(METRICS),
             "rating": self.rating, "script_check": compiles, "clock": self.clock, "period": HOUR, "wait_periods": 1,
             "scope_key": self.scope_key, "collector": "reader", "fetcher": "finder", "tariffs": self.tariffs,
             "definitions": lambda: self.metrics, **other})

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from cloudkitty_like.api.kinds import Boolean, Integer, Text, Texts
+from cloudkitty_like.api.fields import Boolean, Integer, Text, Texts
 from cloudkitty_like.api.params import Param, arguments, gives, object_of, takes
 from cloudkitty_like.domain.errors import Invalid
 

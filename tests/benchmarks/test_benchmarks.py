@@ -16,7 +16,7 @@ import yaml
 from benchmarks.figures import Figures, targets
 from benchmarks.shapes import SHAPES
 from cloudkitty_like.domain.rule import Rule
-from cloudkitty_like.service.rules_file import parse
+from cloudkitty_like.service.hashmap.file import parse
 from tests.rating.hashmap.reference import price
 
 ROOT = Path(__file__).parents[2]

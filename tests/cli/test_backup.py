@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from cloudkitty_like.cli.main import main
-from cloudkitty_like.service.archive import Archive, write
+from cloudkitty_like.service.operation.archive import Archive, write
 from tests.cli.small import Site
 from tests.commands import Here, Ran, command
 
@@ -268,7 +268,7 @@ def test_i8_m7_a_kill_leaves_nothing_that_looks_whole(sample: tuple[Path, Ran], 
 
 def test_i8_m7_a_file_of_a_page_of_commands_names_no_password(site: Site, tmp_path: Path) -> None:
     from cloudkitty_like.db.engine import Database
-    from cloudkitty_like.service import dump_commands
+    from cloudkitty_like.service.operation import dump_commands
 
     database = Database("postgresql://me:sesame@db.example.org:6000/rating?sslmode=require")
     assert dump_commands.dump(database, "x y.pgdump") == (

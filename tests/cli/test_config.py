@@ -7,7 +7,7 @@ from pathlib import Path
 from oslo_config import cfg
 
 from cloudkitty_like import app
-from cloudkitty_like.cli.spelling import doubts
+from cloudkitty_like.cli.config_warnings import doubts
 from tests.commands import Here
 
 SHIPPED = Path(__file__).parents[2] / "etc" / "cloudkitty_like" / "cloudkitty_like.conf.sample"

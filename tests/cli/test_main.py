@@ -110,7 +110,7 @@ runpy.run_module("cloudkitty_like", run_name="__main__")
 
 
 @pytest.mark.parametrize("module", ["cloudkitty_like.cli.main", "argparse", "cloudkitty_like.cli.report",
-                                    "cloudkitty_like.app", "sqlalchemy", "cloudkitty_like.service.summary"])
+                                    "cloudkitty_like.app", "sqlalchemy", "cloudkitty_like.service.reports.summary"])
 def test_i8_small_an_interrupt_in_the_first_moments_prints_nothing(site: Site, module: str) -> None:
     """The process interrupts itself when it begins to load the module."""
     site.prepared()

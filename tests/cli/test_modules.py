@@ -3,7 +3,7 @@ import json
 import pytest
 
 from cloudkitty_like.cli.main import main
-from cloudkitty_like.service.migration import upgrade
+from cloudkitty_like.service.operation.migration import upgrade
 from tests.databases import new_database
 
 

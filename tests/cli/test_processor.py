@@ -60,7 +60,7 @@ def test_it_logs_where_the_configuration_says_and_keeps_secrets(site: Site) -> N
 
 def test_without_such_options_it_logs_to_standard_error(site: Site) -> None:
     ran = site.prepared().spawn("processor", "--once")
-    assert "INFO cloudkitty_like.orchestrator.newcomers" in ran.err
+    assert "INFO cloudkitty_like.orchestrator.discovery" in ran.err
     assert "2 new scopes: 'alpha', 'beta'" in ran.err
     assert "alembic" not in ran.err
 

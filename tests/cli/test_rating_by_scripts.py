@@ -4,7 +4,7 @@ from __future__ import annotations
 import json
 import sqlite3
 
-from cloudkitty_like.service import exact_yaml
+from cloudkitty_like.service import strict_yaml
 from tests.cli.small import FIRST, LAST
 
 HALF = """
@@ -83,7 +83,7 @@ def test_c12_what_a_metric_is_stays_with_the_rules_that_rated_it(site):
         (text,), = database.execute("select distinct text from metrics_document as d join ruleset as r "
                                     "on r.metrics = d.digest join frame as f on f.ruleset = r.version")
     database.close()
-    assert exact_yaml.load(text)["metrics"]["instance"]["description"] == "Hours of machines"
+    assert strict_yaml.load(text)["metrics"]["instance"]["description"] == "Hours of machines"
 
 
 def test_a_quote_is_what_is_stored_with_scripts_too(site):

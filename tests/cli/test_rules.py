@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from cloudkitty_like.cli.main import main
-from cloudkitty_like.service.migration import upgrade
+from cloudkitty_like.service.operation.migration import upgrade
 from tests.databases import new_database
 
 FILE = """\

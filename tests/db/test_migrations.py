@@ -13,7 +13,7 @@ from cloudkitty_like.db import schema, tables
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.domain.errors import Conflict, Invalid
 from cloudkitty_like.domain.period import EPOCH
-from cloudkitty_like.service import migration
+from cloudkitty_like.service.operation import migration
 from tests.databases import KINDS, new_database
 
 HOUR = timedelta(hours=1)

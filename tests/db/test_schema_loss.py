@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import MetaData, Table, insert, update
 
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.service import migration
+from cloudkitty_like.service.operation import migration
 from tests.databases import KINDS, new_database
 
 

@@ -9,8 +9,8 @@ import pytest
 from cloudkitty_like.db import workers
 from cloudkitty_like.db.workers import ALIVE_WITHIN, METRICS, Heartbeat
 from cloudkitty_like.orchestrator.agreement import Agreement
-from cloudkitty_like.service.acceptance import Acceptances, Differing, Held
-from cloudkitty_like.service.metrics import MetricsFile
+from cloudkitty_like.service.metrics.acceptance import Acceptances, Differing, Held
+from cloudkitty_like.service.metrics.definitions import MetricsFile
 from tests.orchestrator.worker import Bench
 
 

@@ -12,7 +12,7 @@ from cloudkitty_like.domain.hole import MISSING, SKIPPED, UNKNOWN, Stretch, sent
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import Query
 from cloudkitty_like.orchestrator.gaps import GapPolicy
-from cloudkitty_like.service.reprocessing import Reprocessing
+from cloudkitty_like.service.corrections.tasks import Reprocessing
 from tests.orchestrator.worker import HOUR, MONTH, Bench, Mortal, hourly
 
 

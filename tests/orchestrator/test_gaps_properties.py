@@ -14,8 +14,8 @@ from cloudkitty_like.db.tables import frame, reprocess_task
 from cloudkitty_like.domain.errors import Conflict, Invalid
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.orchestrator.gaps import GapPolicy
-from cloudkitty_like.service.summary import Summary
-from cloudkitty_like.service.verification import differences
+from cloudkitty_like.service.operation.verification import differences
+from cloudkitty_like.service.reports.summary import Summary
 from tests.databases import KINDS, new_database
 from tests.orchestrator.test_gaps import Site, at
 from tests.orchestrator.worker import HOUR, hourly

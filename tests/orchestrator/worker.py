@@ -13,21 +13,21 @@ from cloudkitty_like.db.scopes import ScopeState
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import Query
-from cloudkitty_like.orchestrator.collect import Gatherer
+from cloudkitty_like.orchestrator.collection import Gatherer
+from cloudkitty_like.orchestrator.corrections import Past, Reprocessor
 from cloudkitty_like.orchestrator.daemon import Worker
+from cloudkitty_like.orchestrator.discovery import Newcomers, Source
 from cloudkitty_like.orchestrator.failures import Failures
 from cloudkitty_like.orchestrator.gaps import GapPolicy, Gaps
 from cloudkitty_like.orchestrator.heartbeat import Pulse
-from cloudkitty_like.orchestrator.newcomers import Newcomers, Source
 from cloudkitty_like.orchestrator.parts import Parts, Tempo
-from cloudkitty_like.orchestrator.process import Processor
-from cloudkitty_like.orchestrator.reprocess import Past, Reprocessor
-from cloudkitty_like.orchestrator.stages import Stages
+from cloudkitty_like.orchestrator.rating import Processor
+from cloudkitty_like.orchestrator.timings import Stages
 from cloudkitty_like.ports import Collected
-from cloudkitty_like.service.holes import Holes
-from cloudkitty_like.service.ledger import Ledger, establish
-from cloudkitty_like.service.scopes import Scopes
-from cloudkitty_like.service.summary import Summary
+from cloudkitty_like.service.ledger.holes import Holes
+from cloudkitty_like.service.ledger.writer import Ledger, establish
+from cloudkitty_like.service.operation.scopes import Scopes
+from cloudkitty_like.service.reports.summary import Summary
 from cloudkitty_like.testing.collector import Sample
 from cloudkitty_like.testing.memory import MemoryCollector, MemoryFetcher, MemoryLease, MemoryStorage
 

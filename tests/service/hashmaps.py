@@ -9,14 +9,14 @@ from typing import Any
 
 from sqlalchemy import event
 
-from cloudkitty_like.db import rules
 from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.rules import rules
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.rule import Rule
 from cloudkitty_like.rating.hashmap.tariff import HashmapTariff
-from cloudkitty_like.service.hashmap import Hashmap
-from cloudkitty_like.service.hashmap_draft import MAPPING, THRESHOLD, Draft
+from cloudkitty_like.service.hashmap.request import MAPPING, THRESHOLD, Draft
+from cloudkitty_like.service.hashmap.rules import Hashmap
 
 NOW = datetime(2026, 11, 10, 12, 30, 15, 123456, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -4,16 +4,16 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cloudkitty_like.db import rules
-from cloudkitty_like.db import scripts as rows
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.rules import Change
-from cloudkitty_like.db.scripts import Version
+from cloudkitty_like.db.rules import rules
+from cloudkitty_like.db.rules import scripts as rows
+from cloudkitty_like.db.rules.rules import Change
+from cloudkitty_like.db.rules.scripts import Version
 from cloudkitty_like.domain.script import in_force
-from cloudkitty_like.domain.succession import Succession
-from cloudkitty_like.service.lasting import Which
-from cloudkitty_like.service.script_draft import Draft, Release
-from cloudkitty_like.service.scripts import Scripts, StoredScript
+from cloudkitty_like.domain.script_diff import Succession
+from cloudkitty_like.service.pyscripts.request import Draft, Release
+from cloudkitty_like.service.pyscripts.scripts import Scripts, StoredScript
+from cloudkitty_like.service.rule_changes.validity import Which
 from tests.compiling import compiles
 
 NOW = datetime(2026, 11, 10, 12, 30, 15, 123456, tzinfo=UTC)

@@ -7,8 +7,8 @@ import pytest
 from oslo_config import cfg
 from sqlalchemy import event, func, insert, select, text
 
-from cloudkitty_like.db.amounts import joined, pieces_of
 from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.ledger.exact_sums import joined, pieces_of
 from cloudkitty_like.db.tables import point, series
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Invalid, Unavailable
@@ -17,9 +17,9 @@ from cloudkitty_like.plugin import load
 from cloudkitty_like.ports import Site
 from cloudkitty_like.storage.sqlalchemy import SqlalchemyStorage
 from cloudkitty_like.storage.sqlalchemy.bulk import BULK
-from cloudkitty_like.storage.sqlalchemy.interning import Interner
 from cloudkitty_like.storage.sqlalchemy.labels import Labels
 from cloudkitty_like.storage.sqlalchemy.selection import PART_BITS, WHOLE_BITS, grouped
+from cloudkitty_like.storage.sqlalchemy.series import Interner
 from cloudkitty_like.testing.points import addition, by, points
 from tests.databases import new_database
 

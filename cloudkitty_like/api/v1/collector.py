@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudkitty_like.api.context import Answer, Context
-from cloudkitty_like.api.kinds import Boolean, Text
+from cloudkitty_like.api.fields import Boolean, Text
 from cloudkitty_like.api.params import Param, gives, list_of, object_of, takes
 from cloudkitty_like.api.v1.types import NAME, CollectorMapping, CollectorState, schema_of, written
-from cloudkitty_like.service.collectors import Collectors
+from cloudkitty_like.service.operation.collectors import Collectors
 
 
 @dataclass(frozen=True)

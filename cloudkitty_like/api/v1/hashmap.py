@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudkitty_like.api.context import Answer, Context
-from cloudkitty_like.api.kinds import Boolean, Text
+from cloudkitty_like.api.fields import Boolean, Text
 from cloudkitty_like.api.params import TEXT, Param, gives, list_of, object_of, takes
 from cloudkitty_like.api.v1.hashmap_types import Field, Group, Service, name_written
 from cloudkitty_like.api.v1.types import params_of, schema_of
-from cloudkitty_like.db.names import Name
+from cloudkitty_like.db.rules.names import Name
 from cloudkitty_like.domain.rule import TYPES
-from cloudkitty_like.service.hashmap import Hashmap
+from cloudkitty_like.service.hashmap.rules import Hashmap
 
 URL = "/v1/rating/module_config/hashmap"
 

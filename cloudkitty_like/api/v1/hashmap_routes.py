@@ -10,7 +10,7 @@ from typing import Any
 from cloudkitty_like.api.routes import Route
 from cloudkitty_like.api.v1.hashmap import URL, HashmapNames
 from cloudkitty_like.api.v1.hashmap_rules import HashmapRules
-from cloudkitty_like.service.hashmap import Hashmap
+from cloudkitty_like.service.hashmap.rules import Hashmap
 
 
 def routes(hashmap: Hashmap) -> list[Route]:

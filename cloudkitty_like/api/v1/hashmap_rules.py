@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudkitty_like.api.context import Answer, Context
-from cloudkitty_like.api.kinds import Boolean, Text
+from cloudkitty_like.api.fields import Boolean, Text
 from cloudkitty_like.api.params import Param, gives, list_of, object_of, takes
-from cloudkitty_like.api.v1 import lasting
+from cloudkitty_like.api.v1 import validity
 from cloudkitty_like.api.v1.hashmap import URL
 from cloudkitty_like.api.v1.hashmap_types import Group, Mapping, Threshold, name_written, rule_written
 from cloudkitty_like.api.v1.types import params_of, schema_of
-from cloudkitty_like.service.hashmap import Filter, Hashmap
-from cloudkitty_like.service.hashmap_draft import MAPPING, THRESHOLD, Draft, RuleKind
+from cloudkitty_like.service.hashmap.request import MAPPING, THRESHOLD, Draft, RuleKind
+from cloudkitty_like.service.hashmap.rules import Filter, Hashmap
 
 WHICH = {
     "service_id": Param(Text(), None, "of the service itself"), "field_id": Param(Text(), None, "of the field"),
@@ -20,7 +20,7 @@ WHICH = {
     "tenant_id": Param(Text(), None, "of the tenant; with filter_tenant"),
     "filter_tenant": Param(Boolean(), False, "of the tenant, or without one for every tenant"),
 }
-WHICH_MAPPINGS = {**WHICH, **lasting.WHICH, "all": Param(Boolean(), True, hidden=True)}
+WHICH_MAPPINGS = {**WHICH, **validity.WHICH, "all": Param(Boolean(), True, hidden=True)}
 
 
 @dataclass(frozen=True)
@@ -106,9 +106,9 @@ class HashmapRules:
         return {f"{kind}s": [rule_written(one) for one in self.hashmap.rules(kind, Filter(**asked))]}
 
     def _add(self, context: Context, kind: RuleKind, given: dict[str, Any], force: bool) -> Answer:
-        made = self.hashmap.add_rule(kind, Draft(**lasting.said(given)), context.author, force)
+        made = self.hashmap.add_rule(kind, Draft(**validity.said(given)), context.author, force)
         return Answer(rule_written(made), 201, {"Location": f"{context.url}{URL}/{kind}s/{made.id}"})
 
     def _put(self, context: Context, kind: RuleKind, identity: str, given: dict[str, Any]) -> Answer:
-        self.hashmap.update_rule(kind, identity, Draft(**lasting.said(given)), context.author)
+        self.hashmap.update_rule(kind, identity, Draft(**validity.said(given)), context.author)
         return Answer(None, 302, {"Location": context.path})

@@ -6,13 +6,13 @@ from typing import Any
 from wsme import types as wtypes
 from wsme import wsattr
 
-from cloudkitty_like.api.kinds import Text, shown
-from cloudkitty_like.api.v1.lasting import RuleEnd, RuleInstant
+from cloudkitty_like.api.fields import Text, shown
 from cloudkitty_like.api.v1.types import Amount, Choice, Uuid, text, written
-from cloudkitty_like.db.names import FIELD, SERVICE, Name
+from cloudkitty_like.api.v1.validity import RuleEnd, RuleInstant
+from cloudkitty_like.db.rules.names import FIELD, SERVICE, Name
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.rule import TYPES
-from cloudkitty_like.service.hashmap import StoredRule
+from cloudkitty_like.service.hashmap.rules import StoredRule
 
 
 class _TypeKind(Text):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudkitty_like.api.context import Context
-from cloudkitty_like.api.kinds import Text
+from cloudkitty_like.api.fields import Text
 from cloudkitty_like.api.params import Param, gives, list_of, object_of, takes
 from cloudkitty_like.api.v1.types import MetricInfo, schema_of, written
 from cloudkitty_like.domain.errors import NotFound

@@ -9,16 +9,16 @@ from wsme import wsattr
 
 from cloudkitty_like.api.context import Answer, Context
 from cloudkitty_like.api.errors import MethodNotAllowed
-from cloudkitty_like.api.kinds import Boolean, Text
+from cloudkitty_like.api.fields import Boolean, Text
 from cloudkitty_like.api.params import Param, gives, list_of, object_of, takes
 from cloudkitty_like.api.routes import Route
-from cloudkitty_like.api.v1.lasting import WHICH, RuleEnd, RuleInstant, said
 from cloudkitty_like.api.v1.types import Kept, Uuid, params_of, schema_of, text, written
-from cloudkitty_like.db.rules import Change
+from cloudkitty_like.api.v1.validity import WHICH, RuleEnd, RuleInstant, said
+from cloudkitty_like.db.rules.rules import Change
 from cloudkitty_like.domain.script import MAX_TEXT
-from cloudkitty_like.service.lasting import Which
-from cloudkitty_like.service.script_draft import Draft
-from cloudkitty_like.service.scripts import Scripts, StoredScript
+from cloudkitty_like.service.pyscripts.request import Draft
+from cloudkitty_like.service.pyscripts.scripts import Scripts, StoredScript
+from cloudkitty_like.service.rule_changes.validity import Which
 
 URL = "/v1/rating/module_config/pyscripts"
 CAUSE = "api"

@@ -9,17 +9,17 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 from cloudkitty_like.api.context import Answer, Context
-from cloudkitty_like.api.explained import POINT, explained
-from cloudkitty_like.api.kinds import Boolean, Label, Moment, Number, Text, named, shown
+from cloudkitty_like.api.explanation_json import POINT, explained
+from cloudkitty_like.api.fields import Boolean, Label, Moment, Number, Text, named, shown
 from cloudkitty_like.api.params import FLAG, NUMBER, TEXT, Param, gives, list_of, object_of, takes
 from cloudkitty_like.api.v1.types import Module, params_of, schema_of, written
-from cloudkitty_like.db.rules import Change
+from cloudkitty_like.db.rules.rules import Change
 from cloudkitty_like.domain.errors import Conflict, Invalid, NotFound
 from cloudkitty_like.domain.money import arithmetic, plain
-from cloudkitty_like.service import modules
-from cloudkitty_like.service.account import Explanation
-from cloudkitty_like.service.modules import Module as Known
-from cloudkitty_like.service.quote import Quotes, Resource
+from cloudkitty_like.service.pricing import modules
+from cloudkitty_like.service.pricing.modules import Module as Known
+from cloudkitty_like.service.reports.replay import Explanation
+from cloudkitty_like.service.whatif.quote import Quotes, Resource
 
 MOST_RESOURCES = 10_000
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from cloudkitty_like.api.context import XML, Answer, Context
-from cloudkitty_like.api.kinds import Boolean, Moment, Text
+from cloudkitty_like.api.fields import Boolean, Moment, Text
 from cloudkitty_like.api.params import TEXT, Param, gives, list_of, object_of, takes
 from cloudkitty_like.api.render import json_bytes, naive
 from cloudkitty_like.api.routes import Target
@@ -18,7 +18,7 @@ from cloudkitty_like.domain.money import ZERO, plain
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import METRIC, SCOPE, Query, Row
 from cloudkitty_like.service.access import Caller, required, visible
-from cloudkitty_like.service.summary import Summary
+from cloudkitty_like.service.reports.summary import Summary
 
 ALL = "ALL"
 WINDOW = {"begin": Param(Moment(), None, "first instant"), "end": Param(Moment(), None, "first instant after")}

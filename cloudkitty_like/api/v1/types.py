@@ -17,7 +17,7 @@ import wsme.rest.json
 from wsme import types as wtypes
 from wsme import wsattr
 
-from cloudkitty_like.api.kinds import Boolean, Integer, Kind, Moment, Number, Schema, Text
+from cloudkitty_like.api.fields import Boolean, Integer, Kind, Moment, Number, Schema, Text
 from cloudkitty_like.api.params import REQUIRED, Param
 from cloudkitty_like.api.render import naive
 from cloudkitty_like.domain.errors import Invalid

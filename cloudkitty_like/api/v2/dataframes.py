@@ -8,17 +8,17 @@ from decimal import Decimal
 from typing import Any
 
 from cloudkitty_like.api.context import CSV, Answer, Context
-from cloudkitty_like.api.kinds import Filters, Text
+from cloudkitty_like.api.fields import Filters, Text
 from cloudkitty_like.api.params import ANY, FLAG, NUMBER, TEXT, WHOLE, Param, gives, list_of, object_of, takes
 from cloudkitty_like.api.render import csv_bytes, with_offset
-from cloudkitty_like.api.v2.asking import AS_OF, BEGIN, END, LIMIT, OFFSET, Asking, following
 from cloudkitty_like.api.v2.points import Frames
+from cloudkitty_like.api.v2.report_query import AS_OF, BEGIN, END, LIMIT, OFFSET, Asking, following
 from cloudkitty_like.domain.errors import Invalid, NotFound
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.money import ZERO, plain
-from cloudkitty_like.domain.posted import PostedPoint
-from cloudkitty_like.service.dataframes import Dataframes as Points
-from cloudkitty_like.service.posting import Posting
+from cloudkitty_like.domain.posted_point import PostedPoint
+from cloudkitty_like.service.ledger.posting import Posting
+from cloudkitty_like.service.reports.pages import Dataframes as Points
 
 EMPTY = "Parameter dataframes must not be empty."
 NONE = "No resource found for provided filters."

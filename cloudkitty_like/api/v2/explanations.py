@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudkitty_like.api.context import Context
-from cloudkitty_like.api.explained import AMOUNTS, POINT, amounts, explained
-from cloudkitty_like.api.kinds import Filters, Integer, Text
+from cloudkitty_like.api.explanation_json import AMOUNTS, POINT, amounts, explained
+from cloudkitty_like.api.fields import Filters, Integer, Text
 from cloudkitty_like.api.params import NULLABLE, TEXT, WHOLE, Param, gives, list_of, object_of, takes
 from cloudkitty_like.api.render import with_offset
-from cloudkitty_like.api.v2.asking import AS_OF, BEGIN, END, OFFSET, Asking, following
-from cloudkitty_like.service.account import Basis, Explanation, Left
-from cloudkitty_like.service.explanation import Explaining
+from cloudkitty_like.api.v2.report_query import AS_OF, BEGIN, END, OFFSET, Asking, following
+from cloudkitty_like.service.reports.explanations import Explaining
+from cloudkitty_like.service.reports.replay import Basis, Explanation, Left
 
 MOST = 1000
 RATED = object_of(origin=TEXT, revision=WHOLE, change=WHOLE, author=TEXT, at=TEXT,

@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from cloudkitty_like.api.context import Context
-from cloudkitty_like.api.kinds import Boolean, Moment, Text, Texts
+from cloudkitty_like.api.fields import Boolean, Moment, Text, Texts
 from cloudkitty_like.api.params import NULLABLE, NUMBER, TEXT, WHOLE, Param, gives, list_of, object_of, takes
 from cloudkitty_like.api.render import with_offset
-from cloudkitty_like.api.v2.asking import LIMIT, OFFSET
+from cloudkitty_like.api.v2.report_query import LIMIT, OFFSET
 from cloudkitty_like.api.window import check_order
-from cloudkitty_like.service import history
-from cloudkitty_like.service.history import KINDS, Entry, Wanted
+from cloudkitty_like.service.reports import history
+from cloudkitty_like.service.reports.history import KINDS, Entry, Wanted
 
 ENTRY = object_of(at=TEXT, kind=TEXT, first=WHOLE, last=WHOLE, author=TEXT, cause=TEXT, reason=TEXT, summary=TEXT,
                   begin=NULLABLE, end=NULLABLE, scopes=WHOLE, published=WHOLE, superseded=WHOLE, price=NUMBER)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudkitty_like.api.context import Answer, Context
-from cloudkitty_like.api.kinds import Boolean, Integer, Text
+from cloudkitty_like.api.fields import Boolean, Integer, Text
 from cloudkitty_like.api.params import FLAG, TEXT, WHOLE, Param, gives, list_of, object_of, takes
-from cloudkitty_like.db.rules import Change
-from cloudkitty_like.service import modules
-from cloudkitty_like.service.modules import Module
+from cloudkitty_like.db.rules.rules import Change
+from cloudkitty_like.service.pricing import modules
+from cloudkitty_like.service.pricing.modules import Module
 
 MODULE = object_of(module_id=TEXT, description=TEXT, enabled=FLAG, hot_config=FLAG, priority=WHOLE)
 

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from cloudkitty_like.api.kinds import Boolean, Label, Moment, Number, Schema, Text, named, shown
+from cloudkitty_like.api.fields import Boolean, Label, Moment, Number, Schema, Text, named, shown
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.money import plain
 from cloudkitty_like.domain.period import Period
-from cloudkitty_like.domain.posted import PostedPoint
+from cloudkitty_like.domain.posted_point import PostedPoint
 
 SHOWN = 20                             # problems of one request that are told
 MOST_POINTS = 100_000

@@ -8,7 +8,7 @@ from typing import Literal, cast
 
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Invalid
-from cloudkitty_like.service.grouping import Extremes, Group
+from cloudkitty_like.service.reports.grouping import Extremes, Group
 
 Function = Literal["SUM", "MIN", "MAX", "AVG", "COUNT"]
 Column = Literal["qty", "price"]

@@ -7,14 +7,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cloudkitty_like.api.context import Answer, Context
-from cloudkitty_like.api.kinds import Integer, Moment, Text, Texts
+from cloudkitty_like.api.fields import Integer, Moment, Text, Texts
 from cloudkitty_like.api.params import NULLABLE, NUMBER, TEXT, WHOLE, Param, gives, list_of, object_of, takes
 from cloudkitty_like.api.render import naive
-from cloudkitty_like.api.v2.asking import LIMIT, OFFSET
-from cloudkitty_like.db.reprocessing import FROM_SOURCE, Task, Totals
-from cloudkitty_like.db.rollup import Amounts
+from cloudkitty_like.api.v2.report_query import LIMIT, OFFSET
+from cloudkitty_like.db.ledger.rollup import Amounts
+from cloudkitty_like.db.ledger.tasks import FROM_SOURCE, Task, Totals
 from cloudkitty_like.domain.money import decimal
-from cloudkitty_like.service.reprocessing import QUANTITIES, Reprocessing
+from cloudkitty_like.service.corrections.tasks import QUANTITIES, Reprocessing
 
 SUM = object_of(qty=NUMBER, price=NUMBER, points=WHOLE, unpriced=WHOLE)
 TOTAL = object_of(metric=TEXT, unit=TEXT, before=SUM, after=SUM)

@@ -7,15 +7,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cloudkitty_like.api.context import Answer, Context
-from cloudkitty_like.api.kinds import Boolean, Moment, Text, Texts
+from cloudkitty_like.api.fields import Boolean, Moment, Text, Texts
 from cloudkitty_like.api.params import FLAG, NULLABLE, TEXT, Param, gives, list_of, object_of, takes
 from cloudkitty_like.api.render import with_offset
-from cloudkitty_like.api.v2.asking import LIMIT, OFFSET
+from cloudkitty_like.api.v2.report_query import LIMIT, OFFSET
 from cloudkitty_like.db.scopes import ScopeState
 from cloudkitty_like.domain.errors import Invalid, NotFound
 from cloudkitty_like.domain.hole import sentences
 from cloudkitty_like.domain.scope import LONGEST, Scope
-from cloudkitty_like.service.scopes import Scopes, Which
+from cloudkitty_like.service.operation.scopes import Scopes, Which
 
 NAME = Text(longest=64)
 NAMES = {name: Param(Texts(), ()) for name in ("scope_key", "fetcher", "collector")}

@@ -7,16 +7,16 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from cloudkitty_like.api.context import Context
-from cloudkitty_like.api.kinds import Integer, Kind, Moment, Text, Texts, named, shown
+from cloudkitty_like.api.fields import Integer, Kind, Moment, Text, Texts, named, shown
 from cloudkitty_like.api.params import NUMBER, TEXT, WHOLE, Param, gives, list_of, object_of, takes
-from cloudkitty_like.api.v2.asking import BEGIN, END
+from cloudkitty_like.api.v2.report_query import BEGIN, END
 from cloudkitty_like.api.window import window
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.query import Sum
 from cloudkitty_like.domain.rule import Validity
 from cloudkitty_like.domain.script import MAX_ORDER, MAX_TEXT, Script
-from cloudkitty_like.service import rules_file
-from cloudkitty_like.service.simulation import Comparison, Simulated, Simulation, Trial
+from cloudkitty_like.service.hashmap import file as rules_file
+from cloudkitty_like.service.whatif.simulation import Comparison, Simulated, Simulation, Trial
 
 LONGEST_RULES = 1_000_000
 MOST_SCRIPTS = 100

@@ -9,17 +9,17 @@ from difflib import get_close_matches
 from typing import Any
 
 from cloudkitty_like.api.context import CSV, Answer, Context
-from cloudkitty_like.api.kinds import Filters, Text, Texts
+from cloudkitty_like.api.fields import Filters, Text, Texts
 from cloudkitty_like.api.params import ANY, TEXT, WHOLE, Param, gives, list_of, object_of, takes
 from cloudkitty_like.api.render import csv_bytes, with_offset
-from cloudkitty_like.api.v2.asking import AS_OF, BEGIN, END, LIMIT, OFFSET, Asking, following
 from cloudkitty_like.api.v2.projections import DEFAULT, Projection, projections
+from cloudkitty_like.api.v2.report_query import AS_OF, BEGIN, END, LIMIT, OFFSET, Asking, following
 from cloudkitty_like.domain.calendar import UNITS
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.hole import MISSING, SHOWN, Stretch, sentences
 from cloudkitty_like.domain.money import plain
 from cloudkitty_like.domain.query import METRIC, SCOPE, Query
-from cloudkitty_like.service.grouping import Group, Grouping, Groups
+from cloudkitty_like.service.reports.grouping import Group, Grouping, Groups
 
 FORMATS = ("table", "object")
 BOUNDS = ("begin", "end")

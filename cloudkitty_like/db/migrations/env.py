@@ -1,4 +1,4 @@
-"""Run by Alembic for every command; :mod:`cloudkitty_like.service.migration` hands it the connection."""
+"""Run by Alembic for every command; :mod:`cloudkitty_like.service.operation.migration` hands it the connection."""
 from __future__ import annotations
 
 from alembic import context

@@ -4,8 +4,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
-from cloudkitty_like.db import rule_history, rules
 from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.rules import history, rules
 from cloudkitty_like.domain.explanation import Provenance
 from cloudkitty_like.domain.rule import Rule
 from cloudkitty_like.ports import Site
@@ -40,7 +40,7 @@ class HashmapModule:
     def provenance(self, change: int, ids: Collection[str]) -> Mapping[str, Provenance]:
         """Where these rules come from, as they were known at a change."""
         with self._database.read() as tx:
-            found = rule_history.known(tx, change, ids)
+            found = history.known(tx, change, ids)
         return {
             one.id: Provenance(
                 module=MODULE, id=one.id, kind=kind_of(one.rule), version=one.version, change=one.since,

@@ -12,7 +12,7 @@ POINTS_EACH, POINTS_MORE = 10, 1000
 LABELS_EACH, LABELS_MORE = 10, 100
 CELLS_EACH, CELLS_MORE = 10, 100_000
 LONGEST_VALUE = 4096
-"""The most characters that a label may have: those of domain.text, which a nursery does not load."""
+"""The most characters that a label may have: those of domain.text, which a fork server does not load."""
 
 POINT_BYTES = 256 * 1024
 """The most that one point may have, as it is sent."""

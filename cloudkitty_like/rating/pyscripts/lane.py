@@ -1,4 +1,4 @@
-"""One nursery and what is run in it, a run at a time: starting it, asking it, ending it."""
+"""One fork server and what is run in it, a run at a time: starting it, asking it, ending it."""
 from __future__ import annotations
 
 import json
@@ -16,16 +16,16 @@ from time import monotonic
 import cloudkitty_like
 from cloudkitty_like.domain import patience
 from cloudkitty_like.domain.errors import Invalid, Unavailable
-from cloudkitty_like.rating.pyscripts import wire
-from cloudkitty_like.rating.pyscripts.answers import Answer, Received, Refused
+from cloudkitty_like.rating.pyscripts import framing
+from cloudkitty_like.rating.pyscripts.answer_stream import Answer, Received, Refused
 from cloudkitty_like.rating.pyscripts.bounds import Bounds
-from cloudkitty_like.rating.pyscripts.kernel import LANDLOCK_NEWEST
-from cloudkitty_like.rating.pyscripts.nursery import LANDLOCK, LIMITS, NAMESPACES
+from cloudkitty_like.rating.pyscripts.forkserver import LANDLOCK, LIMITS, NAMESPACES
+from cloudkitty_like.rating.pyscripts.syscalls import LANDLOCK_NEWEST
 
 LEVELS = (NAMESPACES, LANDLOCK, LIMITS)
 START_SECONDS, END_SECONDS = 20.0, 1.0
 COMMAND = ("import sys; sys.path.insert(0, sys.argv.pop(1)); "
-           "from cloudkitty_like.rating.pyscripts.nursery import main; del sys.path[0]; main()")
+           "from cloudkitty_like.rating.pyscripts.forkserver import main; del sys.path[0]; main()")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Broken(Exception):
 
 
 class Lane:
-    """A nursery, started when it is needed.  Not thread-safe: one run at a time."""
+    """A fork server, started when it is needed.  Not thread-safe: one run at a time."""
 
     def __init__(self, confinement: Confinement) -> None:
         self._confinement = confinement
@@ -68,11 +68,11 @@ class Lane:
 
     @property
     def pid(self) -> int | None:
-        """The id of the nursery's process where there is one."""
+        """The id of the fork server's process where there is one."""
         return None if self._process is None else self._process.pid
 
     def ready(self) -> socket.socket:
-        """The nursery's socket; another one is started where it is gone.
+        """The fork server's socket; another one is started where it is gone.
 
         :raises Invalid: when the isolation that is configured cannot be had, saying what is missing
         :raises Unavailable: when no process can be had
@@ -84,7 +84,7 @@ class Lane:
         return self._control
 
     def run(self, packed: bytes, bounds: Bounds) -> Answer:
-        """What a process of its own answers to a request.  A run that is cut short ends its nursery.
+        """What a process of its own answers to a request.  A run that is cut short ends its fork server.
 
         :raises Broken: when it does not answer, or not as it may
         :raises Overdue: when the caller does not wait any longer
@@ -98,7 +98,7 @@ class Lane:
             raise
 
     def forget(self) -> None:
-        """Let go of a nursery that is another process's, as this one was forked."""
+        """Let go of a fork server that is another process's, as this one was forked."""
         self._process = None
         if self._control is not None:
             self._control.close()
@@ -114,12 +114,12 @@ class Lane:
             whole = self._received(ours, request, received, deadline)
         try:
             ended = max(deadline, monotonic() + 0.5)
-            said = wire.exactly(control, wire.STATUS.size, ended, patience.check)
+            said = framing.exactly(control, framing.STATUS.size, ended, patience.check)
         except TimeoutError:
             raise self._too_long() from None
-        except (wire.Ended, ConnectionError):
+        except (framing.Ended, ConnectionError):
             raise Unavailable("the process that scripts are started from was killed") from None
-        (status,) = wire.STATUS.unpack(said)
+        (status,) = framing.STATUS.unpack(said)
         if not whole or status:
             raise Broken(self._how(status))
         return received.answer
@@ -128,16 +128,16 @@ class Lane:
         """Whether all of an answer has come."""
         try:
             ours.settimeout(self._confinement.wall_seconds)
-            wire.send(ours, request)
-            while not received.add(wire.receive(ours, received.longest, deadline, patience.check)):
+            framing.send(ours, request)
+            while not received.add(framing.receive(ours, received.longest, deadline, patience.check)):
                 pass
         except TimeoutError:
             raise self._too_long() from None
-        except wire.TooLong:
+        except framing.TooLong:
             raise Broken(received.too_long()) from None
         except Refused as error:
             raise Broken(str(error)) from None
-        except (wire.Ended, OSError):
+        except (framing.Ended, OSError):
             return False
         return True
 
@@ -163,7 +163,7 @@ class Lane:
         return f"its process was ended by {signal.Signals(number).name}"
 
     def _started(self) -> socket.socket:
-        """The socket of a new nursery."""
+        """The socket of a new fork server."""
         uid, gid = self._rights()
         ours, theirs = socket.socketpair()
         root = str(Path(cloudkitty_like.__file__).resolve().parent.parent)
@@ -174,12 +174,12 @@ class Lane:
                     pass_fds=[theirs.fileno()], env={"PYTHONHASHSEED": "0"}, cwd="/", start_new_session=True,
                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             ours.settimeout(START_SECONDS)
-            wire.send(ours, json.dumps({
+            framing.send(ours, json.dumps({
                 "isolation": self._confinement.isolation, "uid": uid, "gid": gid,
                 "cpu_seconds": self._confinement.cpu_seconds, "memory_bytes": self._confinement.memory_bytes,
                 "landlock": self._confinement.landlock}).encode())
-            missing = wire.receive(ours, 1 << 16).decode()
-        except (OSError, wire.Ended, wire.TooLong, subprocess.SubprocessError) as error:
+            missing = framing.receive(ours, 1 << 16).decode()
+        except (OSError, framing.Ended, framing.TooLong, subprocess.SubprocessError) as error:
             ours.close()
             self.end()
             raise Unavailable(f"no process for scripts can be started: {error!r}") from error
@@ -203,7 +203,7 @@ class Lane:
         return entry.pw_uid, entry.pw_gid
 
     def end(self) -> None:
-        """End the nursery, and with it whatever runs; it is started again when it is needed."""
+        """End the fork server, and with it whatever runs; it is started again when it is needed."""
         if self._control is not None:
             self._control.close()
             self._control = None

@@ -6,13 +6,13 @@ from typing import Any, ClassVar, Self
 
 from oslo_config import cfg
 
-from cloudkitty_like.db import scripts
 from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.rules import scripts
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.explanation import Provenance
 from cloudkitty_like.domain.script import Script
 from cloudkitty_like.ports import Site
-from cloudkitty_like.rating.pyscripts.nursery import LANDLOCK, LIMITS, NAMESPACES
+from cloudkitty_like.rating.pyscripts.forkserver import LANDLOCK, LIMITS, NAMESPACES
 from cloudkitty_like.rating.pyscripts.sandbox import Confinement, Sandbox
 from cloudkitty_like.rating.pyscripts.tariff import MODULE, Printed, PyscriptsTariff, compiled
 

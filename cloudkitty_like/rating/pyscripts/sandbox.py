@@ -1,10 +1,10 @@
 """Running an operator's program where it can reach nothing of ours, and not for long.
 
-A sandbox keeps a few lanes (:mod:`.lane`).  Each has a nursery (:mod:`.nursery`),
+A sandbox keeps a few lanes (:mod:`.lane`).  Each has a fork server (:mod:`.forkserver`),
 an interpreter of its own that is confined as the configuration says, and has
 it fork a process for every run.  What that process answers is believed to be
 JSON of a certain shape and size (:mod:`.answers`), not more.  A run that breaks
-a limit ends with its whole nursery; the next one starts another.
+a limit ends with its whole fork server; the next one starts another.
 """
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
-from cloudkitty_like.rating.pyscripts.answers import Answer
+from cloudkitty_like.rating.pyscripts.answer_stream import Answer
 from cloudkitty_like.rating.pyscripts.bounds import Bounds
 from cloudkitty_like.rating.pyscripts.lane import LEVELS, Broken, Confinement, Lane
 

@@ -13,11 +13,11 @@ from cloudkitty_like.domain.explanation import Explained, OnDemand, Part
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.script import Script
-from cloudkitty_like.rating.pyscripts.answers import Answer
-from cloudkitty_like.rating.pyscripts.execution import PRINTED
-from cloudkitty_like.rating.pyscripts.points import Place, frames_after, shown
+from cloudkitty_like.rating.pyscripts.answer import Place, frames_after, shown
+from cloudkitty_like.rating.pyscripts.answer_stream import Answer
+from cloudkitty_like.rating.pyscripts.runner import PRINTED
 from cloudkitty_like.rating.pyscripts.sandbox import Broken, Sandbox, packed_frames
-from cloudkitty_like.service.trace import Trace
+from cloudkitty_like.service.pricing.trace import Trace
 
 MODULE = "pyscripts"
 SHOWN = 10

@@ -27,8 +27,8 @@ from cloudkitty_like.domain.query import DAY, TIME, Query, Row
 from cloudkitty_like.ports import Addition, LabelUse, Site
 from cloudkitty_like.storage.sqlalchemy import answers, label_use, selection
 from cloudkitty_like.storage.sqlalchemy.bulk import BULK, Point, chunks
-from cloudkitty_like.storage.sqlalchemy.interning import Interner
 from cloudkitty_like.storage.sqlalchemy.labels import Labels
+from cloudkitty_like.storage.sqlalchemy.series import Interner
 from cloudkitty_like.storage.sqlalchemy.usage import Usage
 
 ROWS = 20_000               # in memory at once on the way in

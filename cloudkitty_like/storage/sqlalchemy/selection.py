@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 from sqlalchemy import BigInteger, ColumnElement, Connection, func, select, type_coerce
 from sqlalchemy.sql.functions import count
 
-from cloudkitty_like.db.amounts import joined, pieces_of
+from cloudkitty_like.db.ledger.exact_sums import joined, pieces_of
 from cloudkitty_like.db.tables import appended, point
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import Query

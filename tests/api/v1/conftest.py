@@ -13,8 +13,8 @@ from cloudkitty_like.api.counters import Counters
 from cloudkitty_like.api.routes import Dispatcher, Limits, Route
 from cloudkitty_like.api.v1 import hashmap, hashmap_routes, pyscripts
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.service.hashmap import Hashmap
-from cloudkitty_like.service.scripts import Scripts
+from cloudkitty_like.service.hashmap.rules import Hashmap
+from cloudkitty_like.service.pyscripts.scripts import Scripts
 from tests.compiling import compiles
 
 NOW = datetime(2026, 11, 10, 12, 30, 15, 123456, tzinfo=UTC)

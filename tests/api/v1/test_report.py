@@ -6,7 +6,7 @@ import json
 import pytest
 
 from cloudkitty_like.domain.errors import Unavailable
-from cloudkitty_like.service.summary import Summary
+from cloudkitty_like.service.reports.summary import Summary
 from tests.api.site import BrokenStorage, Site, broken
 
 NOVEMBER = {"begin": "2026-11-01T00:00:00", "end": "2026-12-01T00:00:00"}

@@ -14,8 +14,8 @@ from cloudkitty_like.api import identity, options
 from cloudkitty_like.api.application import make
 from cloudkitty_like.api.services import Services
 from cloudkitty_like.domain.period import instant
-from cloudkitty_like.service.ledger import Rated
-from cloudkitty_like.service.scopes import Scopes
+from cloudkitty_like.service.ledger.writer import Rated
+from cloudkitty_like.service.operation.scopes import Scopes
 from cloudkitty_like.wsgi import FILES, Application
 from tests.books import BEGIN, HOUR, NOW, Books, at, usage
 from tests.compiling import compiles

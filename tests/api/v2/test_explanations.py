@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from cloudkitty_like.db import rules
+from cloudkitty_like.db.rules import rules
 from cloudkitty_like.domain.rule import Rule
-from cloudkitty_like.service import rulesets
+from cloudkitty_like.service.pricing import rulesets
 from tests.api.site import NOW, Site
 
 WINDOW = {"begin": "2026-11-01", "end": "2026-12-01"}

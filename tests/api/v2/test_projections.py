@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from cloudkitty_like.api.v2.projections import DEFAULT, Projection, projections
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.query import Sum
-from cloudkitty_like.service.grouping import Extremes, Group
+from cloudkitty_like.service.reports.grouping import Extremes, Group
 
 GROUP = Group(None, (), Sum(Decimal(7), Decimal("0.5"), 3, 1))
 EXTREMES = Extremes(Decimal(1), Decimal(4), Decimal("0.1"), Decimal("0.4"))

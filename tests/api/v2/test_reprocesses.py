@@ -4,8 +4,8 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import update
 
-from cloudkitty_like.db.reprocessing import Totals, add_totals
-from cloudkitty_like.db.rollup import Amounts
+from cloudkitty_like.db.ledger.rollup import Amounts
+from cloudkitty_like.db.ledger.tasks import Totals, add_totals
 from cloudkitty_like.db.tables import reprocess_task
 from cloudkitty_like.db.types import seconds
 from cloudkitty_like.domain.period import parse_instant

@@ -4,15 +4,15 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import event
 
-from cloudkitty_like.db import rules
-from cloudkitty_like.db.rules import Change
+from cloudkitty_like.db.rules import rules
+from cloudkitty_like.db.rules.rules import Change
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.rule import Rule
 from cloudkitty_like.plugin import load_class
 from cloudkitty_like.ports import Site
 from cloudkitty_like.rating.hashmap.module import HashmapModule
-from cloudkitty_like.service.rules import Application, apply
+from cloudkitty_like.service.hashmap.apply import Application, apply
 from cloudkitty_like.testing.rating import METRIC, RatingModuleContract
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)

@@ -67,7 +67,7 @@ FILES = {
     "reads our command line": ("get(open('/proc/{parent}/cmdline').read())", "Error"),
     "reads our memory": ("get(open('/proc/{parent}/mem', 'rb').read(1))", "Error"),
     "reads its own process": ("get(open('/proc/self/maps').read())", "Error"),
-    "reads the nursery's memory": ("get(open('/proc/1/mem', 'rb').read(1))", "Error"),
+    "reads the fork server's memory": ("get(open('/proc/1/mem', 'rb').read(1))", "Error"),
     "environment": ("import os\nif os.environ: get(dict(os.environ))", None),
     "arguments": ("import sys\nif len(sys.argv) > 1 or sys.argv[0]: get(sys.argv)", None),
     "open files": ("import os\nfor n in range(3, 200):\n    try:\n        os.write(n, b'')\n    except OSError:\n        continue\n"
@@ -105,15 +105,15 @@ NETWORK = {
 
 SIGNALS = {
     "kills us": ("import os\nos.kill({parent}, 9)\nget('it')", "Error"),
-    "kills the nursery": ("import os\nos.kill(os.getppid(), 9)\nget('it')", "Error"),
+    "kills the fork server": ("import os\nos.kill(os.getppid(), 9)\nget('it')", "Error"),
     "kills everybody": ("import os\nos.kill(-1, 9)\nget('it')", "Error"),
     "kills its group": ("import os\nos.killpg(0, 9)\nget('it')", "Error"),
-    "traces the nursery": ("import ctypes, os\nif ctypes.CDLL(None).ptrace(16, os.getppid(), 0, 0) == 0: get('it')", None),
-    "reads the nursery by ctypes": (
+    "traces the fork server": ("import ctypes, os\nif ctypes.CDLL(None).ptrace(16, os.getppid(), 0, 0) == 0: get('it')", None),
+    "reads the fork server by ctypes": (
         "import ctypes, os\nbuffer = ctypes.create_string_buffer(8)\n"
         "vector = (ctypes.c_void_p * 2)(ctypes.addressof(buffer), 8)\n"
         "if ctypes.CDLL(None).process_vm_readv(os.getppid(), vector, 1, vector, 1, 0) > 0: get('it')", None),
-    "limits the nursery": ("import os, resource\nresource.prlimit(os.getppid(), resource.RLIMIT_CPU, (1, 1))\nget('it')", "Error"),
+    "limits the fork server": ("import os, resource\nresource.prlimit(os.getppid(), resource.RLIMIT_CPU, (1, 1))\nget('it')", "Error"),
     "raises its limits": ("import resource\nresource.setrlimit(resource.RLIMIT_CPU, (1000, 1000))\nget('it')", "Error"),
     "becomes root": ("import os\nos.setuid(0)\nget('it')", "Error"),
     "new namespaces": ("import ctypes\nif ctypes.CDLL(None).unshare(0x10000000) == 0: get('it')", None),

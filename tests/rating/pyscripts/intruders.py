@@ -75,7 +75,7 @@ REFUSED = "Error"
 
 DESCRIPTORS = {
     "the service is to be signalled": (FCNTL + "fcntl.fcntl(job, fcntl.F_SETOWN, @parent@)\nget()", REFUSED),
-    "the nursery is to be signalled": (FCNTL + "fcntl.fcntl(job, fcntl.F_SETOWN, os.getppid())\nget()", REFUSED),
+    "the fork server is to be signalled": (FCNTL + "fcntl.fcntl(job, fcntl.F_SETOWN, os.getppid())\nget()", REFUSED),
     "its group is to be signalled": (FCNTL + "fcntl.fcntl(job, fcntl.F_SETOWN, -os.getppid())\nget()", REFUSED),
     "a thread is to be signalled": (FCNTL + "fcntl.fcntl(job, 15, struct.pack('ii', 0, os.getppid()))\nget()", REFUSED),
     "by SIGKILL": (FCNTL + "fcntl.fcntl(job, 10, 9)\nget()", REFUSED),

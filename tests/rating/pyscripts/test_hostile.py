@@ -17,7 +17,7 @@ from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.script import Script
 from cloudkitty_like.domain.text import storable
-from cloudkitty_like.rating.pyscripts.nursery import LANDLOCK, NAMESPACES
+from cloudkitty_like.rating.pyscripts.forkserver import LANDLOCK, NAMESPACES
 from cloudkitty_like.rating.pyscripts.sandbox import Confinement, Sandbox
 from cloudkitty_like.rating.pyscripts.tariff import PyscriptsTariff
 

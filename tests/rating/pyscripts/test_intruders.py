@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from cloudkitty_like.rating.pyscripts.nursery import LANDLOCK, NAMESPACES
+from cloudkitty_like.rating.pyscripts.forkserver import LANDLOCK, NAMESPACES
 
 from .intruders import INTRUDERS, outcomes
 from .ordinary import as_ordinary_user

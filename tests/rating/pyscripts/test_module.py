@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from cloudkitty_like.db import rules
-from cloudkitty_like.db.rules import Change
+from cloudkitty_like.db.rules import rules
+from cloudkitty_like.db.rules.rules import Change
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
@@ -18,8 +18,8 @@ from cloudkitty_like.domain.script import Script
 from cloudkitty_like.plugin import load_class
 from cloudkitty_like.ports import Site
 from cloudkitty_like.rating.pyscripts.module import PyscriptsModule
-from cloudkitty_like.service.script_draft import Draft
-from cloudkitty_like.service.scripts import Scripts
+from cloudkitty_like.service.pyscripts.request import Draft
+from cloudkitty_like.service.pyscripts.scripts import Scripts
 from cloudkitty_like.testing.rating import METRIC, RatingModuleContract
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

@@ -7,20 +7,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloudkitty_like.db.rules import Change
+from cloudkitty_like.db.rules.rules import Change
 from cloudkitty_like.domain.query import Query
-from cloudkitty_like.service.modules import decide
-from cloudkitty_like.service.quote import Resource
-from cloudkitty_like.service.script_draft import Release
-from cloudkitty_like.service.scripts import Scripts
+from cloudkitty_like.service.pricing.modules import decide
+from cloudkitty_like.service.pyscripts.request import Release
+from cloudkitty_like.service.pyscripts.scripts import Scripts
+from cloudkitty_like.service.whatif.quote import Resource
 from cloudkitty_like.testing.collector import Sample
 from tests.books import NOW, at
 from tests.databases import new_database
-from tests.orchestrator.test_reprocess_properties import Kept
+from tests.orchestrator.test_corrections_properties import Kept
 from tests.rating.pyscripts.test_module import built
 from tests.ratings import Ratings, flat, used
-from tests.service.test_explanation import COSTS, USED, checked, everything
-from tests.service.test_quote import ROOT, desk_of
+from tests.service.reports.test_explanations import COSTS, USED, checked, everything
+from tests.service.whatif.test_quote import ROOT, desk_of
 
 pytestmark = pytest.mark.slow
 

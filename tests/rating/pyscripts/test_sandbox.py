@@ -16,7 +16,7 @@ import pytest
 
 from cloudkitty_like.domain import patience
 from cloudkitty_like.domain.errors import Invalid, Unavailable
-from cloudkitty_like.rating.pyscripts.nursery import LANDLOCK, LIMITS, NAMESPACES
+from cloudkitty_like.rating.pyscripts.forkserver import LANDLOCK, LIMITS, NAMESPACES
 from cloudkitty_like.rating.pyscripts.sandbox import LEVELS, Broken, Confinement, Sandbox
 
 from .ordinary import ROOT, as_ordinary_user

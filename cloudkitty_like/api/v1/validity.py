@@ -1,0 +1,39 @@
+"""What mappings and scripts have in common over HTTP: they hold for a time, and something was done to them."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cloudkitty_like.api.fields import Boolean, Moment, Text
+from cloudkitty_like.api.params import Param
+from cloudkitty_like.api.v1.types import Instant
+
+OUTPUT = frozenset(("created_at", "deleted", "created_by", "updated_by", "deleted_by"))
+"""Attributes that a client sends back because it has read them."""
+
+WHICH = {
+    "deleted": Param(Boolean(), False, "deleted ones too"),
+    "start": Param(Moment(fractions=True), None, "start then or later"),
+    "end": Param(Moment(fractions=True), None, "end before that"),
+    "created_by": Param(Text(), None, "made by"), "updated_by": Param(Text(), None, "changed by"),
+    "deleted_by": Param(Text(), None, "deleted by"),
+    "description": Param(Text(), None, "with this in the description, whatever the case"),
+    "is_active": Param(Boolean(), False, "hold now"),
+}
+
+
+class RuleInstant(Instant):
+    """An instant to the microsecond, so that a client can send back what it has read."""
+
+    kind = Moment(fractions=True)
+
+
+class RuleEnd(Instant):
+    """The same, and a date alone is that day's last second."""
+
+    kind = Moment(fractions=True, end_of_day=True)
+
+
+def said(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What was given; null in a body is as good as nothing, as it is to CloudKitty."""
+    return {name: value for name, value in given.items() if value is not None and name not in OUTPUT}

@@ -1,0 +1,90 @@
+"""From the arguments of a report to a question to the ledger, about what the caller may see."""
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import parse_qsl, urlencode
+
+from cloudkitty_like.api.context import Context
+from cloudkitty_like.api.fields import Integer, Moment, Text
+from cloudkitty_like.api.params import Param
+from cloudkitty_like.api.window import check_order, window
+from cloudkitty_like.domain.calendar import UNITS
+from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.domain.period import parse_instant
+from cloudkitty_like.domain.query import METRIC, SCOPE, TIME, Query
+from cloudkitty_like.service.access import visible
+
+TYPE = "type"
+MOST_ROWS = 10_000
+
+BEGIN = Param(Moment(), None, "first instant; the begin of the current month (UTC) where not given")
+END = Param(Moment(), None, "first instant after; the begin of the next month where not given")
+OFFSET = Param(Integer(least=0), 0, "how many rows to leave out")
+LIMIT = Param(Integer(least=1, most=MOST_ROWS), 100, "how many rows at most")
+AS_OF = Param(Text(longest=40, may_be_empty=False), None,
+              "a change of the ledger, by its number or a time: the answer as it was then")
+
+
+@dataclass(frozen=True)
+class Asking:
+    """``change_at``: from an instant to the ledger change that was the last then."""
+
+    scope_key: str
+    change_at: Callable[[datetime], int]
+    last_change: Callable[[], int]
+
+    def query(self, context: Context, begin: datetime | None, end: datetime | None,
+              filters: Mapping[str, frozenset[str]], as_of: str | None) -> Query | None:
+        """The question, without a grouping; None where the window is empty."""
+        check_order(begin, end)
+        period = window(context.now, begin, end)
+        if period is None:
+            return None
+        labels = dict(filters)
+        metrics = _both(labels.pop(TYPE, None), labels.pop(METRIC, None))
+        scopes = _both(labels.pop(self.scope_key, None), labels.pop(SCOPE, None))
+        return Query(scopes=visible(context.caller, self.scope_key, scopes), period=period, metrics=metrics,
+                     filters=labels, as_of=None if as_of is None else self.change(as_of))
+
+    def change(self, as_of: str) -> int:
+        """The ledger change that ``as_of`` names."""
+        if as_of.isdecimal() and len(as_of) < 8:
+            number, last = int(as_of), self.last_change()
+            if not 0 < number <= last:
+                raise Invalid(f"as_of: the ledger has {f'the changes 1 to {last}' if last else 'no changes yet'}")
+            return number
+        try:
+            when = parse_instant(as_of)
+        except Invalid as error:
+            raise Invalid(*(f"as_of: {problem}" for problem in error.problems)) from None
+        return self.change_at(when)
+
+    def names(self, groupby: Sequence[str]) -> tuple[str, ...]:
+        """CloudKitty's names of a grouping as the ledger's."""
+        known: dict[str, str] = {TYPE: METRIC, self.scope_key: SCOPE}
+        known.update((stored, asked) for asked, stored in UNITS.items())
+        names = tuple(dict.fromkeys(known.get(name, name) for name in groupby))
+        wrong = [name for name in names if name.startswith(f"{TIME}-") and name not in UNITS]
+        if wrong:
+            raise Invalid(*(f"groupby: {name!r} is not one of {', '.join(UNITS)}" for name in wrong))
+        return names
+
+    def spelled(self, columns: Sequence[str]) -> list[str]:
+        """The ledger's names of columns as CloudKitty's."""
+        return [{METRIC: TYPE, SCOPE: self.scope_key}.get(name, name) for name in columns]
+
+
+def _both(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return one & other
+
+
+def following(context: Context, leave_out: Sequence[str] = (), **changes: object) -> str:
+    """The URL of the next page: this one, with other arguments."""
+    gone = {*leave_out, *changes}
+    kept = [(name, value) for name, value in parse_qsl(context.query, keep_blank_values=True) if name not in gone]
+    return f"{context.path}?{urlencode([*kept, *changes.items()])}"
+

@@ -1,0 +1,102 @@
+"""What was rated and counts as of a change of the ledger: its totals, and how each period was rated.
+
+Of a query its scopes, period and ``as_of`` are heeded.
+"""
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, func, select
+
+from cloudkitty_like.db.chunks import chunks
+from cloudkitty_like.db.ledger.exact_sums import sum_columns, sum_of
+from cloudkitty_like.db.ledger.writes import COLLECTED, visible
+from cloudkitty_like.db.tables import frame, ledger_tx, scope, total
+from cloudkitty_like.domain.period import Period
+from cloudkitty_like.domain.posted_point import Place
+from cloudkitty_like.domain.query import Query, Sum
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A frame of the index, and the change that published it."""
+
+    place: Place
+    period: Period
+    revision: int
+    origin: str
+    ruleset: int
+    points: int
+    change: int
+    at: datetime
+    author: str
+
+
+def totals(tx: Connection, query: Query) -> dict[tuple[str, str, str], Sum]:
+    """Of collected frames, by scope, metric and unit; those without points are left out."""
+    keys = (scope.c.identifier, total.c.metric, total.c.unit)
+    source = total.join(frame, frame.c.revision == total.c.revision).join(scope, scope.c.id == frame.c.scope_id)
+    rows = tx.execute(select(*keys, *sum_columns(total, tx.dialect.name)).select_from(source).where(
+        frame.c.origin == COLLECTED, *_conditions(query)).group_by(*keys))
+    found = {(row[0], row[1], row[2]): sum_of(row[3:]) for row in rows}
+    return {key: one for key, one in found.items() if one.points}
+
+
+def points(tx: Connection, query: Query) -> int:
+    """How many points the collected frames have."""
+    source = frame.join(scope, scope.c.id == frame.c.scope_id)
+    return int(tx.execute(select(func.sum(frame.c.points)).select_from(source).where(
+        frame.c.origin == COLLECTED, *_conditions(query))).scalar() or 0)
+
+
+def handed_in(tx: Connection, query: Query) -> list[int]:
+    """The revisions of frames that were not collected."""
+    source = frame.join(scope, scope.c.id == frame.c.scope_id)
+    return list(tx.execute(select(frame.c.revision).select_from(source).where(
+        frame.c.origin != COLLECTED, *_conditions(query))).scalars())
+
+
+def of_places(tx: Connection, places: Collection[Place], as_of: int) -> dict[Place, list[Revision]]:
+    """The frames of these scopes that begin then, in the order of their revisions."""
+    found: dict[Place, list[Revision]] = {}
+    scopes = sorted({place.scope for place in places})
+    for begins in chunks(sorted({place.begin for place in places})):
+        for some in chunks(scopes):
+            for one in _revisions(tx, [frame.c.begin.in_(begins), scope.c.identifier.in_(some), visible(as_of)]):
+                if one.place in places:
+                    found.setdefault(one.place, []).append(one)
+    return found
+
+
+def collected(tx: Connection, query: Query, most: int) -> list[Revision]:
+    """The first ``most`` collected frames by begin and scope, those without points too, from ``query.after`` on."""
+    conditions = [frame.c.origin == COLLECTED, *_conditions(query)]
+    if query.after is not None:
+        conditions.append(frame.c.begin >= query.after[0])
+    found = sorted(_revisions(tx, conditions, most), key=lambda one: (one.place.begin, one.place.scope))
+    return [one for one in found if query.after is None or (one.place.begin, one.place.scope) >= query.after]
+
+
+def _revisions(tx: Connection, conditions: Collection[ColumnElement[bool]],
+               most: int | None = None) -> Iterator[Revision]:
+    source = (frame.join(scope, scope.c.id == frame.c.scope_id)
+              .join(ledger_tx, ledger_tx.c.id == frame.c.published))
+    columns: tuple[ColumnElement[Any], ...] = (
+        scope.c.identifier, frame.c.begin, frame.c.end, frame.c.revision, frame.c.origin, frame.c.ruleset,
+        frame.c.points, ledger_tx.c.id.label("change"), ledger_tx.c.at, ledger_tx.c.author)
+    for row in tx.execute(select(*columns).select_from(source).where(*conditions)
+                          .order_by(frame.c.begin, frame.c.revision).limit(most)):
+        yield Revision(Place(row.identifier, row.begin), Period(row.begin, row.end), row.revision, row.origin,
+                       row.ruleset, row.points, row.change, row.at, row.author)
+
+
+def _conditions(query: Query) -> list[ColumnElement[bool]]:
+    conditions = [visible(query.as_of)]
+    if query.scopes is not None:
+        conditions.append(scope.c.identifier.in_(query.scopes))
+    if query.period is not None:
+        conditions += [frame.c.begin >= query.period.begin, frame.c.begin < query.period.end]
+    return conditions

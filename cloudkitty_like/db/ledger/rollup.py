@@ -1,0 +1,113 @@
+"""Totals of days and months, kept beside the frames they add up; and the frames' own totals.
+
+Only current frames are in a rollup.  It changes in the transaction that
+publishes, by the difference between the new frame and the one it supersedes.
+"""
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from functools import partial
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+from sqlalchemy import BigInteger, Connection, Table, case, literal_column, select
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+
+from cloudkitty_like.db.bulk_statement import Many
+from cloudkitty_like.db.tables import day_total, month_total, reprocess_total, total
+from cloudkitty_like.db.types import seconds
+from cloudkitty_like.domain import money
+from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.domain.frame import Frame
+from cloudkitty_like.domain.period import Period
+
+INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert, "mysql": mysql.insert}
+CHUNK = 500
+
+# Written out in the statement: a parameter after the values keeps PyMySQL from sending many rows at once.
+_SCALE, _ONE, _ZERO = (literal_column(str(number), BigInteger) for number in (money.SCALE, 1, 0))
+
+
+class Amounts(NamedTuple):
+    """A total in its stored form; the fields are columns."""
+
+    qty_whole: int = 0
+    qty_part: int = 0
+    price_whole: int = 0
+    price_part: int = 0
+    points: int = 0
+    unpriced: int = 0
+
+    @classmethod
+    def of(cls, frame: Frame) -> Amounts:
+        """The total of a frame; Invalid where it is beyond what can be kept."""
+        qty = money.exact_sum(*map(sum, frame.fixed_qty))
+        price = money.exact_sum(*map(sum, frame.fixed_price))
+        for name, (whole, _) in (("quantity", qty), ("price", price)):
+            if abs(whole) >= money.TOTAL_LIMIT:
+                raise Invalid(f"{frame.metric}: the total {name} {whole} is out of range")
+        return cls(*qty, *price, len(frame), frame.unpriced)
+
+    def plus(self, other: Amounts) -> Amounts:
+        return self._with(other, 1)
+
+    def minus(self, other: Amounts) -> Amounts:
+        return self._with(other, -1)
+
+    def _with(self, other: Amounts, sign: int) -> Amounts:
+        qty = money.exact_sum(self.qty_whole + sign * other.qty_whole, self.qty_part + sign * other.qty_part)
+        price = money.exact_sum(self.price_whole + sign * other.price_whole, self.price_part + sign * other.price_part)
+        return Amounts(*qty, *price, self.points + sign * other.points, self.unpriced + sign * other.unpriced)
+
+
+def read_totals(tx: Connection, revisions: Collection[int]) -> dict[int, dict[tuple[str, str], Amounts]]:
+    """The totals of some revisions, by revision, then by metric and unit."""
+    found: dict[int, dict[tuple[str, str], Amounts]] = {}
+    wanted = list(revisions)
+    for start in range(0, len(wanted), CHUNK):
+        query = select(total).where(total.c.revision.in_(wanted[start:start + CHUNK]))
+        for row in tx.execute(query):
+            amounts = Amounts(row.qty_whole, row.qty_part, row.price_whole, row.price_part, row.points, row.unpriced)
+            found.setdefault(row.revision, {})[row.metric, row.unit] = amounts
+    return found
+
+
+def add_to_rollups(tx: Connection, changes: Iterable[tuple[int, datetime, tuple[str, str], Amounts]]) -> None:
+    """Add amounts to the day and the month of each (scope id, a frame's begin, (metric, unit), amounts)."""
+    days: dict[tuple[datetime, int, str, str], Amounts] = {}
+    months: dict[tuple[datetime, int, str, str], Amounts] = {}
+    starts: dict[datetime, tuple[datetime, datetime]] = {}
+    for scope_id, begin, (metric, unit), amounts in changes:
+        if begin not in starts:
+            starts[begin] = Period.day_of(begin).begin, Period.month_of(begin).begin
+        for sums, start in zip((days, months), starts[begin], strict=True):
+            key = (start, scope_id, metric, unit)
+            known = sums.get(key)
+            sums[key] = amounts if known is None else known.plus(amounts)
+    for table, sums in ((day_total, days), (month_total, months)):
+        # In the order of the key, so that two writers can never wait for each other in a ring.
+        UPSERTS[table].run(tx, [
+            (seconds(start), *key, *amounts) for (start, *key), amounts in sorted(sums.items(), key=itemgetter(0))
+        ])
+
+
+def _upsert(table: Table, dialect: str) -> Any:
+    """INSERT, or add to what is there: both parts are below 10^12, so the carry is 0 or 1."""
+    statement = INSERT[dialect](table)
+    new = statement.inserted if dialect == "mysql" else statement.excluded
+    values: dict[str, Any] = {}
+    for name in ("qty", "price"):
+        # The whole comes first: MariaDB assigns from left to right and reads what it has assigned.
+        part = table.c[f"{name}_part"] + new[f"{name}_part"]
+        full = part >= _SCALE
+        values[f"{name}_whole"] = table.c[f"{name}_whole"] + new[f"{name}_whole"] + case((full, _ONE), else_=_ZERO)
+        values[f"{name}_part"] = part - case((full, _SCALE), else_=_ZERO)
+    values |= {name: table.c[name] + new[name] for name in ("points", "unpriced")}
+    if dialect == "mysql":
+        return statement.on_duplicate_key_update(list(values.items()))
+    return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=values)
+
+
+UPSERTS = {table: Many((*(column.name for column in table.primary_key), *Amounts._fields), partial(_upsert, table))
+           for table in (day_total, month_total, reprocess_total)}

@@ -1,0 +1,248 @@
+"""Tasks that correct the past: which scope, from when to when, how and why, how far each is, and what it came to."""
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Row, Select, bindparam, func, insert, or_, select, update
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.sql import ColumnElement
+
+from cloudkitty_like.db.ledger.rollup import UPSERTS, Amounts
+from cloudkitty_like.db.scopes import WELL, Failure, ScopeState, of_row
+from cloudkitty_like.db.tables import reprocess_task, reprocess_total, scope
+from cloudkitty_like.db.types import seconds
+from cloudkitty_like.domain.errors import Conflict, Invalid
+from cloudkitty_like.domain.period import Period
+
+FROM_SOURCE, FROM_LEDGER, UNDO = "source", "stored", "undo"
+OPEN = ("waiting", "running", "failing", "parked")
+"""The states of a task that has not ended."""
+CHUNK = 500
+Kind = tuple[str, str]
+"""A metric and its unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class New:
+    """A task to be made."""
+
+    scope_id: int
+    period: Period                     # half-open
+    reason: str
+    author: str
+    kind: str = FROM_SOURCE            # where quantities are taken from: FROM_SOURCE, FROM_LEDGER; or UNDO
+    undoes: int | None = None          # the task whose revisions an UNDO replaces
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A row of ``reprocess_task``."""
+
+    id: int
+    scope_id: int
+    scope: str
+    period: Period                     # half-open
+    reason: str
+    author: str
+    created_at: datetime
+    due: datetime | None               # begin of the next period to rate again; None: not begun
+    ended_at: datetime | None
+    kind: str
+    undoes: int | None
+    cancelled_by: str | None           # None: it was not
+    changed: int                       # periods that got a new revision
+    left_alone: int                    # periods that an undo did not touch, as somebody else had changed them since
+    failures: int
+    error: str | None
+    error_at: datetime | None
+    retry_at: datetime | None
+    parked_ruleset: int | None
+
+    @property
+    def next(self) -> datetime:
+        """Begin of the next period."""
+        return self.due or self.period.begin
+
+    def done(self, length: timedelta) -> int:
+        """How many of its periods it has been through."""
+        return (self.next - self.period.begin) // length
+
+    @property
+    def state(self) -> str:
+        """One of OPEN, ``done`` or ``cancelled``."""
+        if self.ended_at is not None:
+            return "cancelled" if self.cancelled_by is not None else "done"
+        if self.error is not None:
+            return "failing" if self.parked_ruleset is None else "parked"
+        return "waiting" if self.due is None else "running"
+
+
+class Totals(NamedTuple):
+    """What the periods that a task has been through added up to, by metric and unit."""
+
+    before: dict[Kind, Amounts]
+    after: dict[Kind, Amounts]
+
+
+class Step(NamedTuple):
+    """A task's progress over one period, which becomes due at ``end``."""
+
+    task: Task
+    end: datetime
+    changed: bool
+    left_alone: bool = False
+
+
+def add(tx: Connection, tasks: Sequence[New], at: datetime) -> list[int]:
+    """Make these tasks; their ids, which follow each other.  Nobody else may add any at the same time."""
+    last = tx.execute(select(func.max(reprocess_task.c.id))).scalar() or 0
+    tx.execute(insert(reprocess_task), [
+        {"scope_id": one.scope_id, "begin": one.period.begin, "end": one.period.end, "reason": one.reason,
+         "author": one.author[:255], "created_at": at, "kind": one.kind, "undoes": one.undoes} for one in tasks])
+    made = select(reprocess_task.c.id).where(reprocess_task.c.id > last).order_by(reprocess_task.c.id)
+    return list(tx.execute(made).scalars())
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+_TASKS = select(reprocess_task, scope.c.identifier).join(scope, scope.c.id == reprocess_task.c.scope_id)
+
+
+def everything(tx: Connection, identifiers: Collection[str] | None = None, *, waiting: bool = False) -> list[Task]:
+    """All of them, or those of some scopes, or only those that have not ended, in the order in which they were made."""
+    query = _TASKS.where(reprocess_task.c.ended_at.is_(None)) if waiting else _TASKS
+    if identifiers is not None and len(identifiers) <= CHUNK:
+        query = query.where(scope.c.identifier.in_(identifiers))
+    found = [_task(row) for row in tx.execute(query.order_by(reprocess_task.c.id))]
+    return found if identifiers is None else [one for one in found if one.scope in identifiers]
+
+
+def numbered(tx: Connection, ids: Collection[int]) -> dict[int, Task]:
+    """Those of these tasks that there are, by id."""
+    wanted = sorted(ids)
+    found: dict[int, Task] = {}
+    for at in range(0, len(wanted), CHUNK):
+        rows = tx.execute(_TASKS.where(reprocess_task.c.id.in_(wanted[at:at + CHUNK])))
+        found.update((row.id, _task(row)) for row in rows)
+    return found
+
+
+def undoing(tx: Connection, ids: Collection[int]) -> list[Task]:
+    """The tasks that undo one of these, in the order in which they were made."""
+    query = _TASKS.where(reprocess_task.c.undoes.is_not(None)).order_by(reprocess_task.c.id)
+    return [_task(row) for row in tx.execute(query) if row.undoes in ids]
+
+
+def workable(tx: Connection, now: datetime, ruleset: int) -> list[tuple[Task, ScopeState]]:
+    """Tasks with a period that can be worked off now, each with its scope, in the order in which they were made.
+
+    Not those that wait after a failure of the source, nor those parked under
+    this very rule-set version; nor where live rating still has that period to
+    do, or the scope is switched off.
+    """
+    task = reprocess_task.c
+    conditions = [
+        task.ended_at.is_(None), scope.c.active == 1, func.coalesce(task.due, task.begin) < scope.c.due,
+        # See db.scopes.due: the clock may have been set back.
+        or_(task.retry_at.is_(None), task.retry_at <= now, task.error_at > now),
+        or_(task.parked_ruleset.is_(None), task.parked_ruleset != ruleset)]
+    tasks = [_task(row) for row in tx.execute(_TASKS.where(*conditions).order_by(task.id))]
+    if not tasks:
+        return []
+    states = {row.id: of_row(row) for row in tx.execute(_scopes(conditions))}
+    return [(one, states[one.scope_id]) for one in tasks if one.scope_id in states]
+
+
+def _scopes(conditions: Iterable[ColumnElement[bool]]) -> Select[Any]:
+    return select(scope).distinct().join(reprocess_task, reprocess_task.c.scope_id == scope.c.id).where(*conditions)
+
+
+def _task(row: Row[Any]) -> Task:
+    return Task(
+        row.id, row.scope_id, row.identifier, Period(row.begin, row.end), row.reason, row.author, row.created_at,
+        row.due, row.ended_at, row.kind, row.undoes, row.cancelled_by, row.changed, row.left_alone, row.failures,
+        row.error, row.error_at, row.retry_at, row.parked_ruleset)
+
+
+def totals(tx: Connection, ids: Collection[int]) -> dict[int, Totals]:
+    """The totals of these tasks, by id."""
+    wanted = sorted(ids)
+    found = {number: Totals({}, {}) for number in wanted}
+    for at in range(0, len(wanted), CHUNK):
+        for row in tx.execute(select(reprocess_total).where(reprocess_total.c.task.in_(wanted[at:at + CHUNK]))):
+            amounts = Amounts(row.qty_whole, row.qty_part, row.price_whole, row.price_part, row.points, row.unpriced)
+            found[row.task][row.after][row.metric, row.unit] = amounts
+    return found
+
+
+# --- progress --------------------------------------------------------------------------------------
+
+
+def advance(tx: Connection, begin: datetime, steps: Sequence[Step], at: datetime) -> None:
+    """Move these tasks on from the period that begins then; Conflict where one is elsewhere or has ended."""
+    task = reprocess_task.c
+    statement = update(reprocess_task).where(
+        task.id == bindparam("task_id"), func.coalesce(task.due, task.begin) == seconds(begin), task.ended_at.is_(None))
+    done = tx.execute(
+        statement.values(due=bindparam("to_due"), ended_at=bindparam("over_at"), **WELL,
+                         changed=task.changed + bindparam("more_changed"),
+                         left_alone=task.left_alone + bindparam("more_left")),
+        [{"task_id": step.task.id, "to_due": seconds(step.end), "more_changed": int(step.changed),
+          "more_left": int(step.left_alone), "over_at": at if step.end >= step.task.period.end else None}
+         for step in steps])
+    if done.rowcount != len(steps):
+        raise Conflict("a task was moved on, or cancelled, by somebody else meanwhile")
+
+
+def add_totals(tx: Connection, sums: Mapping[int, Totals]) -> None:
+    """Add to the totals of these tasks; Invalid where one is out of range."""
+    rows = [(number, after, *kind, *amounts) for number, found in sorted(sums.items())
+            for after, by_kind in enumerate(found) for kind, amounts in sorted(by_kind.items())]
+    try:
+        UPSERTS[reprocess_total].run(tx, rows)
+    except (IntegrityError, DataError) as error:
+        raise Invalid(f"the total of a task is out of range: {error.orig}") from error
+    except DBAPIError as error:
+        if "range" in str(error.orig):
+            raise Invalid(f"the total of a task is out of range: {error.orig}") from error
+        raise
+
+
+def fail(tx: Connection, failures: Sequence[Failure], at: datetime) -> None:
+    """Keep what went wrong with tasks, whose ids stand for the scopes'; progress stays where it is.
+
+    A task that somebody else has moved on meanwhile is left alone.
+    """
+    task = reprocess_task.c
+    statement = update(reprocess_task).where(
+        task.id == bindparam("task_id"), task.ended_at.is_(None),
+        func.coalesce(task.due, task.begin) == bindparam("was_due"))
+    tx.execute(
+        statement.values(failures=task.failures + 1, error=bindparam("message"), error_kind=bindparam("kind_of"),
+                         error_at=at, retry_at=bindparam("not_before"), parked_ruleset=bindparam("parked")),
+        [{"task_id": one.scope_id, "was_due": None if one.due is None else seconds(one.due), "message": one.message,
+          "kind_of": one.kind, "not_before": one.retry_at, "parked": one.parked_ruleset} for one in failures])
+
+
+def cancel(tx: Connection, ids: Collection[int], author: str, at: datetime) -> None:
+    """End these tasks where they are."""
+    wanted = sorted(ids)
+    for start in range(0, len(wanted), CHUNK):
+        tx.execute(update(reprocess_task).where(reprocess_task.c.id.in_(wanted[start:start + CHUNK]),
+                                                reprocess_task.c.ended_at.is_(None))
+                   .values(ended_at=at, cancelled_by=author[:255]))
+
+
+def elsewhere(tx: Connection, begin: datetime, end: datetime, tasks: Collection[Task]) -> set[int]:
+    """The ids of those scopes whose task is not at the period any more, or whose live rating is not past it."""
+    now = numbered(tx, [task.id for task in tasks])
+    past: set[int] = set()
+    wanted = [task.scope_id for task in tasks]
+    for at in range(0, len(wanted), CHUNK):
+        past.update(tx.execute(select(scope.c.id).where(
+            scope.c.id.in_(wanted[at:at + CHUNK]), scope.c.due >= seconds(end))).scalars())
+    return {task.scope_id for task in tasks
+            if now[task.id].next != begin or now[task.id].ended_at is not None or task.scope_id not in past}

@@ -1,0 +1,91 @@
+"""What has become of each rule: made, changed and deleted by whom and when, read from its recorded states."""
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select
+from sqlalchemy.sql import ColumnElement
+
+from cloudkitty_like.db.rules.bitemporal import Fate, fate, lives, recorded_at
+from cloudkitty_like.db.rules.rules import state
+from cloudkitty_like.db.tables import hashmap_rule, rule_change
+from cloudkitty_like.domain.rule import Rule
+
+CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A rule in its newest state, and what was done to it."""
+
+    id: str
+    rule: Rule
+    fate: Fate
+    since: int                         # the change that made the newest state
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which histories: of thresholds or of mappings; None leaves the rest open."""
+
+    thresholds: bool
+    id: str | None = None
+    parent: tuple[str, str | None] | None = None       # service, field (None: the service itself)
+    deleted: bool = False                              # deleted ones too
+
+
+def read(tx: Connection, wanted: Wanted) -> list[History]:
+    """The histories, in the order in which the rules were made.  One query."""
+    found = lives(tx, hashmap_rule, hashmap_rule.c.rule_id, *_conditions(wanted))
+    return [History(identity, state(states[-1]).rule, fate(states), states[-1].recorded_from)
+            for identity, states in found.items()]
+
+
+def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
+    """Only what is the same in all states of a rule may be asked of each."""
+    level = hashmap_rule.c.level
+    found: list[ColumnElement[bool]] = [level.is_not(None) if wanted.thresholds else level.is_(None)]
+    if wanted.id is not None:
+        found.append(hashmap_rule.c.rule_id == wanted.id)
+    if wanted.parent is not None:
+        service, field = wanted.parent
+        found += [hashmap_rule.c.service == service,
+                  hashmap_rule.c.field.is_(None) if field is None else hashmap_rule.c.field == field]
+    if not wanted.deleted:
+        now = hashmap_rule.alias("now")
+        found.append(hashmap_rule.c.rule_id.in_(
+            select(now.c.rule_id).where(recorded_at(now, None), now.c.deleted_at.is_(None))))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A rule as it was known at some change, and the change that made it so."""
+
+    id: str
+    rule: Rule
+    version: int                       # which of its recorded states this is, from 1 on
+    since: int
+    at: datetime
+    author: str
+    reason: str
+
+
+def known(tx: Connection, change: int, ids: Collection[str]) -> list[Known]:
+    """These rules as they were known at a change; those that were not are left out."""
+    found: list[Known] = []
+    wanted = list(ids)
+    for start in range(0, len(wanted), CHUNK):
+        earlier = hashmap_rule.alias("earlier")
+        version = select(func.count()).where(
+            earlier.c.rule_id == hashmap_rule.c.rule_id, earlier.c.id <= hashmap_rule.c.id).scalar_subquery()
+        rows = tx.execute(
+            select(hashmap_rule, rule_change.c.at, rule_change.c.author, rule_change.c.reason,
+                   version.label("version"))
+            .join(rule_change, rule_change.c.id == hashmap_rule.c.recorded_from)
+            .where(recorded_at(hashmap_rule, change), hashmap_rule.c.rule_id.in_(wanted[start:start + CHUNK])))
+        found += [Known(row.rule_id, state(row).rule, row.version, row.recorded_from, row.at, row.author, row.reason)
+                  for row in rows]
+    return found

@@ -1,0 +1,164 @@
+"""Rating scripts in the state database, with two times as rules have them (:mod:`cloudkitty_like.db.rules.rules`).
+
+A script has versions, numbered from 1 on: another text or another order is
+another version, and they stand beside each other, each with the time for which
+it holds.  A row of ``script`` is one recorded state of one version.  Texts are
+kept once each, by their checksum.
+"""
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from cloudkitty_like.db.rules.bitemporal import Fate, fate, lives, recorded_at
+from cloudkitty_like.db.tables import script as table
+from cloudkitty_like.db.tables import script_text
+from cloudkitty_like.domain.rule import Validity
+from cloudkitty_like.domain.script import Script
+
+MANY = 500                             # values in one question
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A version of a script as one change left it."""
+
+    id: str                            # of the script, through all its versions
+    version: int
+    script: Script
+    deleted_at: datetime | None = None
+
+    @property
+    def key(self) -> str:
+        """Names this version of this script among all: ``<id>/<version>``."""
+        return key_of(self.id, self.version)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """A version of a script without its text, and who made it."""
+
+    id: str                            # of the script
+    version: int
+    name: str
+    checksum: str                      # of its text, see Script.checksum
+    order: int
+    description: str
+    valid: Validity
+    author: str
+    recorded_at: datetime
+    change: int                        # that made it, and why
+    reason: str
+    known: bool                        # else it was withdrawn: it holds no more and never will have
+    deleted: bool                      # with its script
+
+    @property
+    def key(self) -> str:
+        """See :attr:`State.key`."""
+        return key_of(self.id, self.version)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A script: its versions in their newest states, oldest first, and what was done to it."""
+
+    id: str
+    versions: Sequence[Version]
+    fate: Fate
+
+
+def key_of(identity: str, version: int) -> str:
+    """See :attr:`State.key`."""
+    return f"{identity}/{version}"
+
+
+def states(tx: Connection, change: int | None = None) -> list[State]:
+    """Every version's state as known at ``change`` (None: now), past and future ones too.  One query."""
+    rows = tx.execute(select(table, script_text.c.data).join(script_text, script_text.c.checksum == table.c.checksum)
+                      .where(recorded_at(table, change)).order_by(table.c.id))
+    return [State(row.script_id, row.version, _script(row), row.deleted_at) for row in rows]
+
+
+def stored(tx: Connection, change: int | None = None) -> dict[str, Script]:
+    """All versions of all scripts, by their keys, as known at ``change`` (None: now).  One query.
+
+    A deleted script is among them, as one that has ended.  Of those that hold
+    at an instant no two have one name.
+    """
+    return {one.key: one.script for one in states(tx, change)}
+
+
+def provenance(tx: Connection, change: int | None = None) -> dict[str, Version]:
+    """Whose each version is that :func:`stored` answers, by the same keys, as known at that change.  One query."""
+    which = () if change is None else (table.c.recorded_from <= change,)
+    found = [version for rows in lives(tx, table, table.c.script_id, *which).values()
+             for version in _versions(rows, change)]
+    return {one.key: one for one in found if one.known}
+
+
+def histories(tx: Connection, identity: str | None = None) -> list[History]:
+    """All scripts, or the one of this id; deleted ones too; in the order in which they were made.  One query."""
+    which = () if identity is None else (table.c.script_id == identity,)
+    return [History(one, _versions(rows, None), fate(rows))
+            for one, rows in lives(tx, table, table.c.script_id, *which).items()]
+
+
+def texts(tx: Connection, checksums: Collection[str]) -> dict[str, str]:
+    """The texts of these checksums."""
+    asked, found = sorted(set(checksums)), {}
+    for start in range(0, len(asked), MANY):
+        rows = tx.execute(select(script_text).where(script_text.c.checksum.in_(asked[start:start + MANY])))
+        found.update({row.checksum: row.data for row in rows})
+    return found
+
+
+def newest(tx: Connection, identity: str) -> int:
+    """The highest number that a version of this script has ever had; 0 where there is none."""
+    return tx.execute(select(func.max(table.c.version)).where(table.c.script_id == identity)).scalar() or 0
+
+
+def write(tx: Connection, change: int, ended: Collection[tuple[str, int]], wanted: Sequence[State]) -> None:
+    """The known states of the versions ``ended`` (id, number) are known no more, these are, under an open change."""
+    for identity, number in ended:
+        tx.execute(update(table).values(recorded_to=change).where(
+            table.c.recorded_to.is_(None), table.c.script_id == identity, table.c.version == number))
+    kept = {one.script.checksum: one.script.text for one in wanted}
+    for checksum in _missing(tx, kept):
+        tx.execute(insert(script_text).values(checksum=checksum, data=kept[checksum]))
+    if wanted:
+        tx.execute(insert(table), [{
+            "script_id": one.id, "version": one.version, "name": one.script.name, "checksum": one.script.checksum,
+            "position": one.script.order, "description": one.script.description, "valid_from": one.script.valid.begin,
+            "valid_to": one.script.valid.end, "recorded_from": change, "deleted_at": one.deleted_at,
+        } for one in wanted])
+
+
+def _missing(tx: Connection, checksums: Collection[str]) -> list[str]:
+    """Those of these checksums whose text is not kept yet."""
+    there = set(tx.execute(select(script_text.c.checksum).where(script_text.c.checksum.in_(checksums))).scalars())
+    return sorted(set(checksums) - there)
+
+
+def _script(row: Row[Any]) -> Script:
+    return Script(name=row.name, text=row.data, order=row.position, description=row.description,
+                  valid=Validity(row.valid_from, row.valid_to))
+
+
+def _versions(rows: Sequence[Row[Any]], change: int | None) -> list[Version]:
+    """Of one script's recorded states, oldest first: each version once, as it was last known at the change."""
+    first: dict[int, Row[Any]] = {}
+    last: dict[int, Row[Any]] = {}
+    for row in rows:
+        first.setdefault(row.version, row)
+        last[row.version] = row
+    return [Version(
+        id=row.script_id, version=number, name=row.name, checksum=row.checksum, order=row.position,
+        description=row.description, valid=Validity(row.valid_from, row.valid_to), author=first[number].made_by,
+        recorded_at=first[number].made_at, change=first[number].recorded_from,
+        reason=first[number].made_why, deleted=row.deleted_at is not None,
+        known=row.recorded_to is None or (change is not None and row.recorded_to > change),
+    ) for number, row in sorted(last.items())]

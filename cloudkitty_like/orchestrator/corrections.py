@@ -1,0 +1,196 @@
+"""Working off tasks that correct the past: period by period, many scopes at once, behind live rating."""
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from time import monotonic
+
+from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.ledger import holes
+from cloudkitty_like.db.ledger import tasks as rows
+from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.ledger.tasks import FROM_LEDGER, UNDO, Task
+from cloudkitty_like.db.scopes import RATING, SOURCE, ScopeState
+from cloudkitty_like.domain.errors import Conflict, Error, Invalid
+from cloudkitty_like.domain.expression import Predicate
+from cloudkitty_like.domain.period import Period, instant
+from cloudkitty_like.domain.text import counted
+from cloudkitty_like.orchestrator.batches import Batch, Turn
+from cloudkitty_like.orchestrator.collection import Gatherer, Usage
+from cloudkitty_like.orchestrator.failures import Failures
+from cloudkitty_like.orchestrator.gaps import Gaps
+from cloudkitty_like.orchestrator.rating import Processor
+from cloudkitty_like.orchestrator.timings import Stages
+from cloudkitty_like.ports import Storage
+from cloudkitty_like.service.corrections.publisher import Corrections, Reprocessed, Result
+from cloudkitty_like.service.corrections.undo import Undoing
+from cloudkitty_like.service.ledger.revision_reader import Kept
+
+LOG = logging.getLogger(__name__)
+Waiting = dict[int, tuple[Task, ScopeState]]
+"""Tasks by id, each with its scope, in the order in which they were made."""
+
+
+@dataclass
+class _Outcome:
+    """What became of one period of some tasks, by id."""
+
+    recorded: set[int] = field(default_factory=set)
+    overtaken: set[int] = field(default_factory=set)
+    failed: list[tuple[Task, str, Error]] = field(default_factory=list)
+
+
+class Past:
+    """How the past is read and published."""
+
+    def __init__(self, database: Database, storage: Storage, clock: Callable[[], datetime]) -> None:
+        self.database, self.clock = database, clock
+        self.corrections = Corrections(database, storage, clock)
+        self.kept = Kept(database, storage)
+        self.undoing = Undoing(database, self.kept, self.corrections)
+
+
+@dataclass(frozen=True, slots=True)
+class Reprocessor:
+    """Works off tasks.  ``skip`` says, by metric, which rated points to drop; ``doing`` is told what is done."""
+
+    past: Past
+    gatherer: Gatherer
+    skip: Mapping[str, Predicate]
+    stages: Stages
+    failures: Failures
+    gaps: Gaps
+    doing: Callable[[str], None]
+    stop: threading.Event
+    length: timedelta                          # of a period
+    most: int                                  # scopes in a batch
+
+    def work(self, turn: Turn) -> tuple[int, int]:
+        """One period of the oldest tasks, and more of them while there is time and nothing live is due.
+
+        How many scopes' periods were worked off, and how many are left for
+        the moment because other workers are at them.  Raises Stopped.
+        """
+        with self.past.database.read() as tx:
+            found = rows.workable(tx, self.past.clock(), turn.ruleset)
+        waiting: Waiting = {task.id: (task, state) for task, state in found if turn.mine(state.shard_hash)}
+        recorded, left = 0, len(found) - len(waiting)
+        while waiting and not self.stop.is_set():
+            batch = _next(waiting, self.most)
+            period = Period.starting(batch[0][0].next, self.length)
+            outcome = self._period(period, batch, turn)
+            recorded, left = recorded + len(outcome.recorded), left + len(outcome.overtaken)
+            if outcome.recorded:
+                turn.progressed(period, len(outcome.recorded))
+            for task, state in batch:
+                moved = replace(task, due=period.end, failures=0)
+                goes_on = task.id in outcome.recorded and period.end < task.period.end
+                if goes_on and state.due is not None and period.end < state.due:
+                    waiting[task.id] = moved, state
+                else:
+                    del waiting[task.id]
+            if monotonic() > turn.ends or turn.live():
+                break
+        return recorded, left
+
+    def _period(self, period: Period, batch: Sequence[tuple[Task, ScopeState]], turn: Turn) -> _Outcome:
+        tasks = [task for task, _ in batch]
+        kind = tasks[0].kind
+        self.doing(f"{'undoing' if kind == UNDO else 'rating again'} {counted(len(batch), 'scope')} "
+                   f"from {instant(period.begin)}")
+        if kind == UNDO:
+            outcome = self._undone(period, tasks)
+        elif kind == FROM_LEDGER:
+            outcome = self._from_ledger(period, batch, turn)
+        else:
+            outcome = self._from_source(period, batch, turn)
+        self.failures.keep_of_tasks(outcome.failed, turn.ruleset)
+        self.failures.over_of_tasks(task for task in tasks if task.id in outcome.recorded)
+        return outcome
+
+    def _undone(self, period: Period, tasks: Sequence[Task]) -> _Outcome:
+        try:
+            failed = self.past.undoing.undo(period, tasks)
+        except Conflict as error:
+            LOG.info("undoing %d tasks in %s: %s; looking again", len(tasks), period, error)
+            return _Outcome(overtaken={task.id for task in tasks})
+        return _Outcome({task.id for task in tasks if task.id not in failed},
+                        failed=[(task, RATING, failed[task.id]) for task in tasks if task.id in failed])
+
+    def _from_source(self, period: Period, batch: Sequence[tuple[Task, ScopeState]], turn: Turn) -> _Outcome:
+        names = {state.identifier for _, state in batch}
+        usage = self.gatherer.usage(period, sorted(names), [name for name in turn.everybody if name not in names])
+        accepted: set[int | None] = set()
+        if usage.unproven:
+            with self.past.database.read() as tx:
+                accepted = holes.accepted(tx, period)
+        return self._rated(period, batch, usage, accepted, turn)
+
+    def _from_ledger(self, period: Period, batch: Sequence[tuple[Task, ScopeState]], turn: Turn) -> _Outcome:
+        """From what the current revisions were rated from; where there is none nothing is to be done."""
+        with self.past.database.read() as tx:
+            current = index.current(tx, [state.id for _, state in batch], period)
+            for number in holes.missing(tx, current, period):
+                del current[number]    # what is there was left by an undo, and says nothing about usage
+        nothing = [task for task, state in batch if state.id not in current]
+        known = {state.identifier: current[state.id] for _, state in batch if state.id in current}
+        gone = Invalid(f"the points of {period} are no longer kept: its quantities can only be had from the source")
+        try:
+            frames = self.past.kept.quantities(
+                period, {name: found.revision for name, found in known.items() if not found.forgotten})
+        except Conflict as error:
+            LOG.info("%s; looking again", error)
+            return _Outcome(overtaken={task.id for task, _ in batch})
+        usage = Usage({name: list(some) for name, some in frames.items()},
+                      {name: gone for name, found in known.items() if found.forgotten})
+        outcome = self._rated(period, [one for one in batch if one[1].id in current], usage, set(), turn)
+        self._pass(period, nothing, outcome)
+        return outcome
+
+    def _pass(self, period: Period, tasks: Sequence[Task], outcome: _Outcome) -> None:
+        """Tasks that have nothing to do in a period go on to the next."""
+        if not tasks:
+            return
+        with self.past.database.read() as tx:
+            current = index.current(tx, [task.scope_id for task in tasks], period)
+        try:
+            self.past.corrections.publish(period, [Result(task, current.get(task.scope_id), None) for task in tasks])
+            outcome.recorded |= {task.id for task in tasks}
+        except Conflict:
+            outcome.overtaken |= {task.id for task in tasks}
+
+    def _rated(self, period: Period, batch: Sequence[tuple[Task, ScopeState]], usage: Usage,
+               accepted: Collection[int | None], turn: Turn) -> _Outcome:
+        """Rate and publish by the very way of live rating, but under the tasks."""
+        tasks = {state.id: task for task, state in batch}
+        recorder = Reprocessed(self.past.database, self.past.corrections, tasks)
+        done = Processor(recorder, self.skip, self.stages, self.stop).process(
+            Batch(period, tuple(state for _, state in batch)), usage, accepted, turn.rate, turn.ruleset)
+        outcome = _Outcome({tasks[number].id for number in done.recorded},
+                           {tasks[number].id for number in done.overtaken},
+                           [(tasks[state.id], kind, error) for state, kind, error in done.failed])
+        self._silent(period, done.silent, tasks, outcome)
+        return outcome
+
+    def _silent(self, period: Period, silent: Sequence[ScopeState], tasks: Mapping[int, Task],
+                outcome: _Outcome) -> None:
+        """What the source was not alive to tell: a hole stays one, and the task goes on; else the task waits."""
+        if not silent:
+            return
+        with self.past.database.read() as tx:
+            missing = holes.missing(tx, [state.id for state in silent], period)
+        self._pass(period, [tasks[number] for number in sorted(missing)], outcome)
+        waiting = [state for state in silent if state.id not in missing]
+        if waiting:
+            error = self.gaps.error(period, [state.identifier for state in waiting])
+            outcome.failed += [(tasks[state.id], SOURCE, error) for state in waiting]
+
+
+def _next(waiting: Waiting, most: int) -> list[tuple[Task, ScopeState]]:
+    """The oldest task, and those that have the same to do in the same period."""
+    first = next(iter(waiting.values()))[0]
+    return [(task, state) for task, state in waiting.values()
+            if (task.next, task.kind) == (first.next, first.kind)][:most]

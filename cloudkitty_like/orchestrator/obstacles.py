@@ -1,0 +1,25 @@
+"""What keeps a worker from rating anything, as its heartbeat tells it."""
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from cloudkitty_like.db.acceptances import Replaced
+from cloudkitty_like.db.workers import METRICS, MODULES, SYSTEM
+from cloudkitty_like.domain.errors import Error, Unavailable
+from cloudkitty_like.orchestrator.collection import Usage
+from cloudkitty_like.service.metrics.acceptance import Differing
+
+
+def cause_of(error: Error) -> str | None:
+    """One of :data:`cloudkitty_like.db.workers.CAUSES`; None where the next look will do."""
+    if isinstance(error, Differing):
+        return METRICS
+    if isinstance(error, Replaced):
+        return None
+    return SYSTEM if isinstance(error, Unavailable) else MODULES
+
+
+def unanswered(usage: Usage, scopes: Collection[str]) -> bool:
+    """Whether the source has said nothing about any of these scopes, for a reason that is not theirs."""
+    errors = [usage.failed.get(scope) for scope in scopes]
+    return bool(errors) and all(isinstance(error, Unavailable) and not error.smaller for error in errors)

@@ -1,0 +1,169 @@
+"""Correcting the past: what a task makes of a period supersedes what was there, in one transaction with its progress.
+
+Nothing is overwritten.  Whoever has read something that does not hold any more,
+another revision or another progress, gets a Conflict and looks again.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+from sqlalchemy import Connection
+
+from cloudkitty_like.db import acceptances
+from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.ledger import holes
+from cloudkitty_like.db.ledger import tasks as rows
+from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.ledger.rollup import Amounts, read_totals
+from cloudkitty_like.db.ledger.tasks import UNDO, Step, Task, Totals
+from cloudkitty_like.db.ledger.writes import Published
+from cloudkitty_like.domain.errors import Conflict
+from cloudkitty_like.domain.frame import Frame, digest
+from cloudkitty_like.domain.hole import SKIPPED
+from cloudkitty_like.domain.period import Period
+from cloudkitty_like.ports import Addition, Storage
+from cloudkitty_like.service.ledger.publication import Revisions
+from cloudkitty_like.service.ledger.writer import Rated, totals_of
+
+CAUSES = {UNDO: "undo"}
+REPROCESS = "reprocess"
+Sums = Mapping[rows.Kind, Amounts]
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a revision is to hold."""
+
+    frames: Sequence[Frame]
+    collected: Sequence[Frame] | None  # where the rated rows are not those that were collected
+    ruleset: int
+    digest: bytes
+    totals: dict[rows.Kind, Amounts]
+
+    @property
+    def points(self) -> int:
+        return sum(map(len, self.frames))
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What is to become of one period of a task."""
+
+    task: Task
+    current: Published | None          # what is believed to count now
+    content: Content | None            # None: it stays
+    left_alone: bool = False
+    unrated: bool = False              # the content says nothing about usage: the period is to be a hole
+
+
+class Corrections:
+    """Publishes the results of tasks.  Safe beside any number of other writers, live rating among them."""
+
+    def __init__(self, database: Database, storage: Storage, clock: Callable[[], datetime]) -> None:
+        self._database, self._storage, self._clock = database, storage, clock
+        self._revisions = Revisions(database, storage, clock)
+
+    def publish(self, period: Period, results: Sequence[Result]) -> None:
+        """Make these contents current and move the tasks on, all or nothing.
+
+        Conflict where a task, its scope's progress or a current revision is
+        not what it was believed to be; Replaced where a content was measured
+        by metric definitions that hold no more; Invalid where a total is out of range.
+        """
+        changed = [result for result in results if result.content is not None]
+        if not changed:
+            self._database.transact(lambda tx: self._unchanged(tx, period, results))
+            return
+        block, first = self._revisions.allocate(len(changed))
+        numbered = list(enumerate(changed, first))
+        self._revisions.store(
+            block, [Addition(revision, result.task.scope, period, result.content.frames, result.content.collected)
+                    for revision, result in numbered if result.content is not None],
+            lambda tx: self._publish(tx, period, results, numbered))
+
+    def _unchanged(self, tx: Connection, period: Period, results: Sequence[Result]) -> None:
+        index.serialise(tx)
+        self._advance(tx, period, results)
+
+    def _publish(self, tx: Connection, period: Period, results: Sequence[Result],
+                 numbered: Sequence[tuple[int, Result]]) -> None:
+        self._advance(tx, period, results)
+        # What an undo brings back was measured by the definitions of its own time.
+        acceptances.require(tx, {result.content.ruleset for result in results
+                                 if result.content is not None and result.task.kind != UNDO})
+        for (author, reason, cause, _), group in groupby(sorted(numbered, key=_request), _request):
+            some = list(group)
+            change = index.open_tx(tx, at=self._clock(), author=author, cause=cause, reason=reason)
+            index.publish(tx, change, list(_publications(period, some)))
+            self._fill(tx, change, period, [result for _, result in some])
+
+    def _fill(self, tx: Connection, change: int, period: Period, results: Sequence[Result]) -> None:
+        """What is rated is no hole any more; what is undone to one is one again."""
+        holes.close(tx, change, [(result.task.scope_id, period) for result in results])
+        holes.leave(tx, change, SKIPPED, [(result.task.scope_id, period) for result in results if result.unrated])
+
+    def _advance(self, tx: Connection, period: Period, results: Sequence[Result]) -> None:
+        tasks = [result.task for result in results]
+        if rows.elsewhere(tx, period.begin, period.end, tasks):
+            raise Conflict("a task, or the progress of its scope, was moved by somebody else meanwhile")
+        current = index.current(tx, [task.scope_id for task in tasks], period)
+        if any(current.get(result.task.scope_id) != result.current for result in results):
+            raise Conflict("a frame was superseded by somebody else meanwhile")
+        rows.advance(tx, period.begin, [
+            Step(result.task, period.end, result.content is not None, result.left_alone) for result in results],
+            self._clock())
+        before = read_totals(tx, [found.revision for found in current.values()])
+        rows.add_totals(tx, {
+            result.task.id: Totals(was, was if result.content is None else result.content.totals)
+            for result in results for was in [before.get(result.current.revision, {}) if result.current else {}]})
+
+
+def _request(numbered: tuple[int, Result]) -> tuple[str, str, str, datetime]:
+    """What one change of the ledger has in common: who wants it, why, and since when."""
+    task = numbered[1].task
+    return task.author, task.reason, CAUSES.get(task.kind, REPROCESS), task.created_at
+
+
+def _publications(period: Period, numbered: Iterable[tuple[int, Result]]) -> Iterable[index.Publication]:
+    for revision, result in numbered:
+        content = result.content
+        if content is not None:
+            yield index.Publication(
+                revision, result.task.scope_id, period, result.current.revision if result.current else None,
+                content.ruleset, content.digest, content.points, content.totals, task=result.task.id)
+
+
+class Reprocessed:
+    """Where rated frames go that are made for tasks, one task for each scope (by scope id): as to the ledger."""
+
+    def __init__(self, database: Database, corrections: Corrections, tasks: Mapping[int, Task]) -> None:
+        self._database, self._corrections, self._tasks = database, corrections, tasks
+
+    def record(self, batch: Sequence[Rated], ruleset: int) -> None:
+        """Publish what differs, in content or rule-set version, from what is current, and what fills a hole.
+
+        All of one period.
+        """
+        if not batch:
+            return
+        period = batch[0].period
+        with self._database.read() as tx:
+            current = index.current(tx, [rated.state.id for rated in batch], period)
+            missing = holes.missing(tx, [rated.state.id for rated in batch], period)
+        results = []
+        for rated in batch:
+            known, made = current.get(rated.state.id), digest(rated.frames)
+            content = None
+            if known is None or (known.digest, known.ruleset) != (made, ruleset) or rated.state.id in missing:
+                content = Content(rated.frames, rated.collected, ruleset, made, totals_of(rated.frames))
+            results.append(Result(self._tasks[rated.state.id], known, content))
+        self._corrections.publish(period, results)
+
+    def overtaken(self, batch: Sequence[Rated]) -> set[int]:
+        """The ids of those scopes whose task somebody else has moved, or ended, or whose live rating is due there."""
+        period = batch[0].period
+        with self._database.read() as tx:
+            return rows.elsewhere(tx, period.begin, period.end, [self._tasks[rated.state.id] for rated in batch])

@@ -1,0 +1,80 @@
+"""Services, fields and groups by their ids: what the API calls by an id, rules call by a name."""
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from cloudkitty_like.db.rules.names import FIELD, GROUP, SERVICE, Kind, Name
+from cloudkitty_like.domain.errors import Conflict, Invalid, NotFound
+from cloudkitty_like.domain.rule import Rule, text_problems
+
+MISSING = {SERVICE: "No such service: None (UUID: %s)", FIELD: "No such field: %s",
+           GROUP: "No such group: None (UUID: %s)"}
+
+
+class Ids(NamedTuple):
+    """Of a rule: its service's id or its field's, whichever it is a rule of, and its group's."""
+
+    service: str | None
+    field: str | None
+    group: str | None
+
+
+class Directory:
+    """The names at one time; those removed before serve to name what has been deleted."""
+
+    def __init__(self, names: Iterable[Name]) -> None:
+        self._known: dict[str, Name] = {}
+        self._called: dict[tuple[Kind, str, str | None], list[Name]] = {}
+        for one in names:
+            if one.removed is None:
+                self._known[one.id] = one
+            self._called.setdefault((one.kind, one.name, one.service_id), []).append(one)
+
+    def get(self, kind: Kind, identity: str) -> Name:
+        """NotFound, in CloudKitty's words, where there is none of this id."""
+        found = self._known.get(identity)
+        if found is None or found.kind != kind:
+            raise NotFound(MISSING[kind] % identity)
+        return found
+
+    def has(self, identity: str | None) -> bool:
+        """Whether there is one of this id that has not been removed."""
+        return identity in self._known
+
+    def all(self, kind: Kind, service_id: str | None = None) -> list[Name]:
+        """In the order in which they were made; of fields those of one service."""
+        return [one for one in self._known.values() if one.kind == kind and one.service_id == service_id]
+
+    def parents(self) -> dict[str, tuple[str, str | None]]:
+        """By the id of a service or field, removed ones too: the names of the service and the field."""
+        every = {one.id: one for same in self._called.values() for one in same}
+        found: dict[str, tuple[str, str | None]] = {}
+        for one in every.values():
+            if one.kind == SERVICE:
+                found[one.id] = one.name, None
+            elif one.kind == FIELD and one.service_id in every:
+                found[one.id] = every[one.service_id].name, one.name
+        return found
+
+    def check_new(self, kind: Kind, name: str, service_id: str | None = None) -> None:
+        """Invalid where this cannot be a name, Conflict where it is one already."""
+        problems = ["name: is empty"] if not name else [*text_problems("name", name)]
+        if problems:
+            raise Invalid(*problems)
+        for one in self._called.get((kind, name, service_id), ()):
+            if one.removed is None:
+                raise Conflict(f"{kind.capitalize()} {name} already exists (UUID: {one.id})")
+
+    def ids(self, rule: Rule, deleted_since: int | None = None) -> Ids:
+        """The ids of what a rule names: the known ones, or for a deleted rule those at the change that is given."""
+        service = self._id(SERVICE, rule.service, None, deleted_since)
+        group = self._id(GROUP, rule.group, None, deleted_since) if rule.group else None
+        if rule.field is None:
+            return Ids(service, None, group)
+        return Ids(None, self._id(FIELD, rule.field, service, deleted_since), group)
+
+    def _id(self, kind: Kind, name: str, service_id: str | None, since: int | None) -> str | None:
+        called: Sequence[Name] = self._called.get((kind, name, service_id), ())
+        return next((one.id for one in called
+                     if one.removed is None or (since is not None and one.removed >= since)), None)

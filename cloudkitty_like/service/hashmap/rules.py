@@ -1,0 +1,238 @@
+"""Hashmap's services, fields, groups, mappings and thresholds, as the API reads and changes them.
+
+The rules are those of the command line, in one history: every call that
+changes something is one recorded change.  A call takes a handful of queries,
+however many rules there are.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.rules import history, names
+from cloudkitty_like.db.rules.bitemporal import Fate
+from cloudkitty_like.db.rules.history import History, Wanted
+from cloudkitty_like.db.rules.names import FIELD, GROUP, SERVICE, Name
+from cloudkitty_like.db.rules.rules import Change
+from cloudkitty_like.domain.errors import NotFound
+from cloudkitty_like.domain.rule import Rule
+from cloudkitty_like.service.hashmap.editor import Book
+from cloudkitty_like.service.hashmap.names import Directory
+from cloudkitty_like.service.hashmap.request import (
+    MAPPING,
+    THRESHOLD,
+    Draft,
+    RuleKind,
+    changed_mapping,
+    changed_threshold,
+    new_rule,
+)
+from cloudkitty_like.service.rule_changes.change_log import Unneeded, recorded
+from cloudkitty_like.service.rule_changes.validity import Which
+
+T = TypeVar("T")
+CAUSE = "api"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRule:
+    """A rule and what became of it; of ``service_id`` and ``field_id`` one is set, by what it is a rule of."""
+
+    id: str
+    rule: Rule
+    service_id: str | None
+    field_id: str | None
+    group_id: str | None
+    created_at: datetime
+    created_by: str
+    updated_by: str | None = None
+    deleted_at: datetime | None = None
+    deleted_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter(Which):
+    """Which rules a list is to have; None and False leave it open."""
+
+    service_id: str | None = None      # rules of the service itself, not of its fields
+    field_id: str | None = None        # not looked at where a service is given
+    group_id: str | None = None
+    no_group: bool = False             # not looked at where a group is given
+    tenant_id: str | None = None       # looked at only under filter_tenant; None: rules for every tenant
+    filter_tenant: bool = False
+
+
+EVERYTHING = Filter()
+
+
+class Hashmap:
+    """All that the API does with rules.  Errors: Invalid, NotFound, Conflict, each as CloudKitty's clients expect."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+        self._database, self._clock = database, clock
+
+    # --- names -------------------------------------------------------------------------------------
+
+    def services(self) -> list[Name]:
+        return self._directory().all(SERVICE)
+
+    def service(self, identity: str) -> Name:
+        return self._directory().get(SERVICE, identity)
+
+    def add_service(self, name: str, author: str) -> Name:
+        """Conflict, with the id of the other, where there is one of this name."""
+        return self._change(author, lambda book: book.add_name(SERVICE, name))
+
+    def remove_service(self, identity: str, author: str) -> None:
+        """With its fields; its rules and theirs are deleted, as by :meth:`remove_rule`."""
+        self._change(author, lambda book: book.remove_service(identity))
+
+    def fields(self, service_id: str) -> list[Name]:
+        """None where there is no such service."""
+        return self._directory().all(FIELD, service_id)
+
+    def field(self, identity: str) -> Name:
+        return self._directory().get(FIELD, identity)
+
+    def add_field(self, service_id: str, name: str, author: str) -> Name:
+        """Invalid without such a service; Conflict, with the id of the other, where it has a field of this name."""
+        return self._change(author, lambda book: book.add_name(FIELD, name, service_id))
+
+    def remove_field(self, identity: str, author: str) -> None:
+        """Its rules are deleted, as by :meth:`remove_rule`."""
+        self._change(author, lambda book: book.remove_field(identity))
+
+    def groups(self) -> list[Name]:
+        return self._directory().all(GROUP)
+
+    def group(self, identity: str) -> Name:
+        return self._directory().get(GROUP, identity)
+
+    def add_group(self, name: str, author: str) -> Name:
+        """Conflict, with the id of the other, where there is one of this name."""
+        return self._change(author, lambda book: book.add_name(GROUP, name))
+
+    def remove_group(self, identity: str, recursive: bool, author: str) -> None:
+        """Its rules are in no group from now on, or deleted (``recursive``).
+
+        Conflict where one would then hold at the same time as another of its kind.
+        """
+        self._change(author, lambda book: book.remove_group(identity, recursive))
+
+    # --- rules -------------------------------------------------------------------------------------
+
+    def rules(self, kind: RuleKind, wanted: Filter = EVERYTHING) -> list[StoredRule]:
+        """In the order in which they were made."""
+        parent = wanted.service_id or wanted.field_id
+        with self._database.read() as tx:
+            directory = Directory(names.ever(tx))
+            of = directory.parents().get(parent) if parent else None
+            if parent and of is None:
+                return []
+            found = history.read(tx, Wanted(kind == THRESHOLD, parent=of, deleted=wanted.deleted))
+        now = self._clock()
+        return [rule for one in found if _matches(rule := _stored(one, directory), one.fate, wanted, now)]
+
+    def rule(self, kind: RuleKind, identity: str) -> StoredRule:
+        """A deleted mapping is still found, but for one whose service or field is gone; a deleted threshold is not."""
+        with self._database.read() as tx:
+            return self._rule(tx, kind, identity, Directory(names.ever(tx)))
+
+    def group_of(self, kind: RuleKind, identity: str) -> Name:
+        """NotFound where the rule has no group, too."""
+        with self._database.read() as tx:
+            directory = Directory(names.ever(tx))
+            group_id = self._rule(tx, kind, identity, directory).group_id
+        if group_id is None:
+            raise NotFound(f"{kind.capitalize()} has no group (UUID: {identity})")
+        return directory.get(GROUP, group_id)
+
+    def add_rule(self, kind: RuleKind, draft: Draft, author: str, force: bool = False) -> StoredRule:
+        """From now on, unless the draft says otherwise.
+
+        ``force`` lets it start in the past; deleted rules give way to it there.
+        Invalid where the draft makes no rule; Conflict where another one of the
+        same key holds at the same time, or another mapping has the given name.
+        """
+        now = self._clock()
+
+        def work(book: Book) -> StoredRule:
+            rule = new_rule(kind, draft, book.directory, now, force)
+            if kind == MAPPING and rule.name == draft.name:
+                book.check_name(rule.name)
+            return StoredRule(book.add(rule).id, rule, *book.directory.ids(rule), now, author[:255])
+
+        return self._change(author, work, now)
+
+    def update_rule(self, kind: RuleKind, identity: str, draft: Draft, author: str) -> None:
+        """Make of it what :mod:`cloudkitty_like.service.hashmap.request` says; where that is the same, nothing."""
+        now = self._clock()
+
+        def work(book: Book) -> None:
+            state = book.get(kind, identity)
+            if kind == MAPPING:
+                book.replace(state, changed_mapping(state.rule, book.directory.ids(state.rule), draft, now))
+            else:
+                book.revise(state, changed_threshold(state.rule, draft, book.directory, now))
+
+        with suppress(Unneeded):
+            self._change(author, work, now)
+
+    def remove_rule(self, kind: RuleKind, identity: str, author: str) -> None:
+        """It ends now, and what it has priced keeps its price; NotFound where it is deleted already."""
+        self._change(author, lambda book: book.remove([book.get(kind, identity)]))
+
+    # -----------------------------------------------------------------------------------------------
+
+    def _directory(self) -> Directory:
+        with self._database.read() as tx:
+            return Directory(names.stored(tx))
+
+    def _rule(self, tx: Connection, kind: RuleKind, identity: str, directory: Directory) -> StoredRule:
+        found = history.read(tx, Wanted(kind == THRESHOLD, id=identity, deleted=kind == MAPPING))
+        if not found:
+            raise NotFound(f"No such {kind}: {identity}")
+        rule = _stored(found[0], directory)
+        if not directory.has(rule.service_id or rule.field_id):
+            raise NotFound(f"No such {kind}: {identity}")
+        return rule
+
+    def _change(self, author: str, work: Callable[[Book], T], now: datetime | None = None) -> T:
+        at = now or self._clock()
+
+        def recording(tx: Connection, number: int) -> T:
+            book = Book(tx, number, at)
+            result = work(book)
+            book.close()
+            return result
+
+        return recorded(self._database, Change(at, author, CAUSE), recording)
+
+
+def _stored(one: History, directory: Directory) -> StoredRule:
+    fate = one.fate
+    ids = directory.ids(one.rule, None if fate.deleted_at is None else one.since)
+    return StoredRule(one.id, one.rule, *ids, fate.created_at, fate.created_by, fate.updated_by,
+                      fate.deleted_at, fate.deleted_by)
+
+
+def _matches(one: StoredRule, fate: Fate, wanted: Filter, now: datetime) -> bool:
+    if wanted.service_id is not None:
+        parent = one.service_id == wanted.service_id
+    else:
+        parent = wanted.field_id is None or one.field_id == wanted.field_id
+    if wanted.group_id is not None:
+        group = one.group_id == wanted.group_id
+    else:
+        group = not wanted.no_group or one.group_id is None
+    return (
+        parent and group
+        and (not wanted.filter_tenant or one.rule.scope == wanted.tenant_id)
+        and wanted.has(one.rule.valid, one.rule.description, fate, now)
+    )

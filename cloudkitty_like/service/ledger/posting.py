@@ -1,0 +1,134 @@
+"""Points handed in from outside: kept beside what was collected, and counted with it."""
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import Connection
+
+from cloudkitty_like.db import scopes as rows
+from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.ledger.posted import Standing, beside, standing
+from cloudkitty_like.db.ledger.visibility import kept as still_kept
+from cloudkitty_like.domain.errors import Conflict
+from cloudkitty_like.domain.frame import Frame, digest
+from cloudkitty_like.domain.period import Period, instant
+from cloudkitty_like.domain.posted_point import SHOWN, Place, Points, PostedPoint, by_place
+from cloudkitty_like.domain.query import Query
+from cloudkitty_like.domain.scope import Scope
+from cloudkitty_like.ports import Addition, Storage
+from cloudkitty_like.service.ledger.publication import Clock, Revisions
+from cloudkitty_like.service.ledger.writer import establish, totals_of
+
+SECOND = timedelta(seconds=1)
+ATTEMPTS = 20
+NO_RULES = 0                           # the rule-set version of prices that were given
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """The frames that a place is to have, and the revision that they replace."""
+
+    place: Place
+    frames: tuple[Frame, ...]
+    digest: bytes
+    expected: int | None               # None: there is none
+
+    @property
+    def period(self) -> Period:
+        return self.frames[0].period
+
+
+class Posting:
+    """Records posted points.  Safe beside any number of other writers."""
+
+    def __init__(self, database: Database, storage: Storage, clock: Clock, scope_key: str,
+                 period: timedelta) -> None:
+        self._database, self._storage, self._clock = database, storage, clock
+        self._scope_key, self._period = scope_key, period
+        self._revisions = Revisions(database, storage, clock)
+
+    def post(self, points: Sequence[PostedPoint], author: str) -> None:
+        """Make these points count, all or none, at the prices they have.
+
+        A point replaces the posted one of the same scope, begin, metric, unit
+        and labels; all others stay.  Invalid, all reasons at once, where a
+        point is wrong; Conflict where its period ends at another time than
+        what was posted for the scope and begin before.
+        """
+        posted = by_place(points, self._scope_key)
+        if not posted:
+            return
+        establish(self._database, period_seconds=self._period // SECOND, scope_key=self._scope_key)
+        for left in reversed(range(ATTEMPTS)):
+            changes = self._changes(posted)
+            try:
+                self._record(changes, author)
+            except Conflict:
+                # Somebody else has posted to one of these places, or found one of these scopes: look again.
+                if not left:
+                    raise
+            else:
+                return
+
+    def _changes(self, posted: Mapping[Place, Points]) -> list[_Change]:
+        """What has to be recorded so that these points count."""
+        with self._database.read() as tx:
+            known = standing(tx, posted.keys(), rows.ids(tx, {place.scope for place in posted}))
+        problems = [
+            f"scope {place.scope!r} has posted points from {known[place].period}: "
+            f"others that begin then cannot end at {instant(points.period.end)}"
+            for place, points in posted.items() if place in known and known[place].period != points.period
+        ]
+        if problems:
+            raise Conflict("\n".join(problems[:SHOWN]))
+        kept = self._kept(known)
+        changes = []
+        for place, points in posted.items():
+            whole = Points(points.period, kept.get(place, ()))
+            whole.update(points)
+            frames = whole.frames()
+            made, before = digest(frames), known.get(place)
+            if before is None or before.digest != made:
+                changes.append(_Change(place, frames, made, None if before is None else before.revision))
+        return changes
+
+    def _kept(self, known: Mapping[Place, Standing]) -> dict[Place, list[Frame]]:
+        """The frames of these revisions."""
+        found: dict[Place, list[Frame]] = {}
+        for begin in {place.begin for place in known}:
+            here = {place.scope: known[place].revision for place in known if place.begin == begin}
+            query = Query(scopes=frozenset(here), period=Period.starting(begin, SECOND))
+            with self._database.read() as tx:
+                hidden, upto = index.hidden(tx, None, query.period, query.scopes)
+                hidden = [*hidden, *beside(tx, begin, here.values())]
+            for scope, frame in self._storage.frames(query, set(hidden) - set(here.values()), upto):
+                found.setdefault(Place(scope, begin), []).append(frame)
+            with self._database.read() as tx:
+                still_kept(tx, None, query.period, query.scopes)       # what is forgotten is marked before it goes
+        return found
+
+    def _record(self, changes: Sequence[_Change], author: str) -> None:
+        if not changes:
+            return
+        totals = [totals_of(change.frames) for change in changes]
+        block, first = self._revisions.allocate(len(changes))
+        numbered = list(enumerate(changes, first))
+
+        def publish(tx: Connection) -> None:
+            ids = self._registered(tx, {change.place.scope for change in changes})
+            index.publish(tx, index.open_tx(tx, at=self._clock(), author=author, cause="posting"), [
+                index.Publication(revision, ids[change.place.scope], change.period, change.expected, NO_RULES,
+                                  change.digest, sum(map(len, change.frames)), total, index.POSTED)
+                for (revision, change), total in zip(numbered, totals, strict=True)])
+
+        self._revisions.store(
+            block, [Addition(revision, change.place.scope, change.period, change.frames)
+                    for revision, change in numbered], publish)
+
+    def _registered(self, tx: Connection, scopes: Collection[str]) -> dict[str, int]:
+        """The rows of these scopes, made where there are none: nobody rates them until a fetcher finds them."""
+        rows.register(tx, [Scope(scope, self._scope_key, rows.POSTED_ONLY) for scope in sorted(scopes)], self._clock())
+        return rows.ids(tx, scopes)

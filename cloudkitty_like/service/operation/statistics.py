@@ -1,0 +1,118 @@
+"""Figures about an installation at work, for who watches it: of its workers, its scopes and its ledger."""
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from cloudkitty_like.db import scopes, settings, workers
+from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.ledger import holes, tasks
+from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.scopes import ScopeState
+from cloudkitty_like.domain.hole import MISSING
+from cloudkitty_like.domain.period import Period
+from cloudkitty_like.domain.query import METRIC, Query
+from cloudkitty_like.service.operation.workers import workforce
+from cloudkitty_like.service.reports.summary import Summary
+
+Labels = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A name, what it is, ``counter`` or ``gauge``, and its value by labels."""
+
+    name: str
+    text: str
+    kind: str
+    values: list[tuple[Labels, float]]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """``length`` and ``wait_periods`` say when a scope lags: a period later than it could be."""
+
+    database: Database
+    summary: Summary
+    clock: Callable[[], datetime]
+    length: timedelta
+    wait_periods: int
+
+    def now(self) -> list[Figure]:
+        """All of them, from one look at the state database and one at the month's totals."""
+        with self.database.read() as tx:
+            found = [*self._workers(tx), *self._workforce(tx), *self._scopes(tx),
+                     self._holes(tx), self._tasks(tx)]
+            changes = index.last_tx(tx)
+        found.append(Figure("ledger_changes_total", "Changes of the ledger", "counter", [({}, float(changes))]))
+        found.append(self._unpriced())
+        return found
+
+    def _workers(self, tx: Connection) -> Iterator[Figure]:
+        beats = workers.everyone(tx)
+        alive = sum(self.clock() - beat.seen_at <= workers.ALIVE_WITHIN for beat in beats)
+        yield Figure("workers", "Workers seen lately", "gauge", [({}, float(alive))])
+        for name, text in (("periods", "Scopes' periods rated"), ("points", "Data points rated"),
+                           ("requests", "Requests made to the source"),
+                           ("failures", "Requests to the source that failed")):
+            kind = f"source_{name}_total" if name in ("requests", "failures") else f"{name}_rated_total"
+            yield Figure(kind, text, "counter", [({"worker": beat.id}, float(getattr(beat, name))) for beat in beats])
+        for place, clock in ((0, "wall clock"), (1, "CPU")):
+            yield Figure(f"stage_{('seconds', 'cpu_seconds')[place]}_total", f"Seconds of {clock} by stage of rating",
+                         "counter", [({"worker": beat.id, "stage": stage}, spent[place])
+                                     for beat in beats for stage, spent in sorted(beat.stages.items())])
+
+    def _workforce(self, tx: Connection) -> Iterator[Figure]:
+        found = workforce(tx, self.clock(), self.length, self.wait_periods)
+        blocked = Counter(beat.blocked for beat in found.alive)
+        yield Figure("workers_blocked", "Workers that cannot rate anything, by what keeps them from it", "gauge",
+                     [({"cause": cause}, float(blocked[cause])) for cause in workers.CAUSES])
+        yield Figure("workers_missing", "1 where something is due and the worker that is to rate it is gone", "gauge",
+                     [({}, float(found.missing))])
+        yield Figure("scopes_due", "Scopes with a period that could be rated now", "gauge", [({}, float(found.due))])
+
+    def _scopes(self, tx: Connection) -> Iterator[Figure]:
+        states, ends = scopes.everything(tx), settings.source_ends(tx)
+        active = [state for state in states if state.active]
+        yield Figure("scopes", "Scopes by whether they are rated", "gauge",
+                     [({"active": "true"}, float(len(active))),
+                      ({"active": "false"}, float(len(states) - len(active)))])
+        yield Figure("scopes_lagging", "Scopes rated a period later than they could be, or more", "gauge",
+                     [({}, float(sum(self._lags(state, ends) for state in active)))])
+        failing = Counter(state.error_kind or "other" for state in active if state.error is not None)
+        yield Figure("scopes_failing", "Scopes that could not be rated when last tried", "gauge",
+                     [({"kind": kind}, float(failing[kind])) for kind in (scopes.SOURCE, scopes.RATING)])
+        yield Figure("scopes_parked", "Scopes that wait for other rules", "gauge",
+                     [({}, float(sum(state.parked_ruleset is not None for state in active)))])
+        latest = max((state.due for state in active if state.rated and state.due is not None), default=None)
+        yield Figure("last_rated_timestamp_seconds", "End of the last period rated of any scope", "gauge",
+                     [] if latest is None else [({}, latest.timestamp())])
+
+    def _holes(self, tx: Connection) -> Figure:
+        extents = holes.extents(tx)
+        return Figure("periods_missing", "Scopes' periods that rating has gone past without rating them", "gauge",
+                      [({"kind": kind}, self._periods(extents[kind].seconds) if kind in extents else 0.0)
+                       for kind in MISSING])
+
+    def _periods(self, seconds: int) -> float:
+        return seconds / self.length.total_seconds()
+
+    def _tasks(self, tx: Connection) -> Figure:
+        states = Counter(task.state for task in tasks.everything(tx, waiting=True))
+        return Figure("reprocess_tasks", "Tasks that correct the past and have not ended", "gauge",
+                      [({"state": state}, float(states[state])) for state in tasks.OPEN])
+
+    def _lags(self, state: ScopeState, ends: datetime | None) -> bool:
+        if ends is not None and state.due is not None and state.due > ends:
+            return False           # the source has ended: it is rated up to there
+        return state.due is not None and state.due <= self.clock() - (2 + self.wait_periods) * self.length
+
+    def _unpriced(self) -> Figure:
+        month = Query(scopes=None, period=Period.month_of(self.clock()), groupby=(METRIC,))
+        return Figure("unpriced_points", "Points of this month that no rule has priced", "gauge",
+                      [({"type": row.key[0], "unit": row.unit}, float(row.sum.unpriced))
+                       for row in self.summary.rows(month)])

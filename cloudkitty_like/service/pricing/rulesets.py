@@ -1,0 +1,55 @@
+"""Rule-set versions: the number under which everything that a price depends on is kept."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.rules import rules, rulesets
+from cloudkitty_like.db.rules.rulesets import Ruleset
+from cloudkitty_like.domain.errors import NotFound
+
+
+def current(database: Database, *, metrics: str, digest: str, software: str, now: datetime) -> Ruleset:
+    """The version of the newest rules with this metrics.yml (its text and its digest) and this software.
+
+    Made where nobody has needed it before; all workers get the same one.
+    """
+    with database.read() as tx:
+        change = rules.latest(tx)
+        found = rulesets.find(tx, change, digest, software)
+    if found is not None:
+        return found
+    keep_document(database, digest, metrics, now)
+    _unless_there(database, lambda tx: rulesets.add(tx, change, digest, software, now))
+    with database.read() as tx:
+        made = rulesets.find(tx, change, digest, software)
+    if made is None:
+        raise NotFound(f"the rule-set version of change {change} is gone")
+    return made
+
+
+def keep_document(database: Database, digest: str, text: str, now: datetime) -> None:
+    """Keep the text of a metrics.yml under its digest, where nobody has done so yet."""
+    with database.read() as tx:
+        known = rulesets.has_document(tx, digest)
+    if not known:
+        _unless_there(database, lambda tx: rulesets.add_document(tx, digest, text, now))
+
+
+def get(database: Database, version: int) -> Ruleset:
+    """What a version stands for; NotFound where there is none."""
+    with database.read() as tx:
+        found = rulesets.get(tx, version)
+    if found is None:
+        raise NotFound(f"there is no rule-set version {version}")
+    return found
+
+
+def _unless_there(database: Database, insertion: Callable[[Connection], None]) -> None:
+    with suppress(IntegrityError):     # where another worker was first, with the same
+        database.transact(insertion)

@@ -1,0 +1,236 @@
+"""Rating scripts: looking at them, and changing them, for the API and the command line.
+
+They are kept as rules are, in the same history: every call that changes
+something is one recorded change.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.rules import scripts as rows
+from cloudkitty_like.db.rules.bitemporal import Fate
+from cloudkitty_like.db.rules.rules import Change
+from cloudkitty_like.db.rules.scripts import History, Version
+from cloudkitty_like.domain.errors import NotFound
+from cloudkitty_like.domain.rule import Validity
+from cloudkitty_like.domain.script import Script
+from cloudkitty_like.domain.script_diff import Succession, Versions, ended, succeeded
+from cloudkitty_like.service.pyscripts.editor import NO_SUCH, ScriptBook
+from cloudkitty_like.service.pyscripts.request import (
+    Draft,
+    Release,
+    changed_script,
+    new_script,
+    released,
+)
+from cloudkitty_like.service.rule_changes.change_log import Unneeded, recorded
+from cloudkitty_like.service.rule_changes.validity import Which
+
+T = TypeVar("T")
+Check = Callable[[str, str], None]
+"""Takes the name and the text of a script; Invalid (``data: line 3: ...``) where that does not compile."""
+
+EVERYTHING = Which()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredScript:
+    """A script as it is to be seen: one of its versions, and what became of all.
+
+    It is the version that holds now; else the next that will, else the last
+    that did.
+    """
+
+    version: Version
+    fate: Fate
+    text: str | None = None            # None: not asked for
+
+    @property
+    def id(self) -> str:
+        return self.version.id
+
+
+@dataclass(frozen=True)
+class Scripts:
+    """All that is done with rating scripts.  Errors: Invalid, NotFound, Conflict, as CloudKitty's clients expect."""
+
+    database: Database
+    check: Check
+
+    # --- looking -----------------------------------------------------------------------------------
+
+    def scripts(self, now: datetime, which: Which = EVERYTHING, *, texts: bool = True) -> list[StoredScript]:
+        """In the order in which they were made; without ``texts`` those are not read."""
+        with self.database.read() as tx:
+            found = [_seen(one, now) for one in rows.histories(tx)]
+            found = [one for one in found if (which.deleted or one.fate.deleted_at is None) and which.has(
+                one.version.valid, one.version.description, one.fate, now)]
+            kept = rows.texts(tx, [one.version.checksum for one in found]) if texts else {}
+        return [StoredScript(one.version, one.fate, kept.get(one.version.checksum)) for one in found]
+
+    def script(self, identity: str, now: datetime) -> StoredScript:
+        """NotFound, in CloudKitty's words, where there is none of this id, or it is deleted."""
+        with self.database.read() as tx:
+            found = [_seen(one, now) for one in rows.histories(tx, identity) if one.fate.deleted_at is None]
+            if not found:
+                raise NotFound(NO_SUCH % identity)
+            return _with_text(tx, found[0])
+
+    def named(self, name: str, now: datetime) -> StoredScript:
+        """The script of this name or id, with its text, a deleted one where there is no other; NotFound without one."""
+        with self.database.read() as tx:
+            return _with_text(tx, _seen(_named(rows.histories(tx), name), now))
+
+    def versions(self, name: str) -> Sequence[Version]:
+        """Of the script that :meth:`named` answers, oldest first, those that were withdrawn too."""
+        with self.database.read() as tx:
+            return _named(rows.histories(tx), name).versions
+
+    # --- one at a time, as over the API --------------------------------------------------------------
+
+    def add(self, draft: Draft, by: Change, force: bool = False) -> StoredScript:
+        """From now on, unless the draft says otherwise; ``force`` lets it start in the past.
+
+        Invalid where the draft makes no script, or one that does not compile;
+        Conflict where a script has that name.
+        """
+        script = new_script(draft, by.at, force)
+        self.check(script.name, script.text)
+        return self.script(self._change(by, lambda book: book.add(script)), by.at)
+
+    def update(self, identity: str, draft: Draft, by: Change) -> StoredScript:
+        """Make of it what :mod:`cloudkitty_like.service.pyscripts.request` says; where that is the same, nothing."""
+        seen = self.script(identity, by.at)
+        after = changed_script(_value(seen), draft, by.at)
+        if after.checksum != seen.version.checksum:
+            self.check(after.name, after.text)
+
+        def work(book: ScriptBook) -> None:
+            known = book.versions(identity)
+            number = _shown({number: script.valid for number, script in known.items()}, by.at)
+            book.replace(identity, number, changed_script(known[number], draft, by.at))
+
+        with suppress(Unneeded):
+            self._change(by, work)
+        return self.script(identity, by.at)
+
+    def remove(self, identity: str, by: Change) -> None:
+        """It ends now, and what it has rated stays so; NotFound where it is deleted already."""
+        self._change(by, lambda book: book.remove(identity))
+
+    # --- by name, as on the command line ---------------------------------------------------------------
+
+    def release(self, release: Release, by: Change, *, dry_run: bool = False) -> Succession:
+        """Make a text the script of a name, a new one or the next version of the one that there is; what was done.
+
+        Where nothing has to be done, or on a dry run, nothing is recorded.
+        Invalid where it makes no script, or one that does not compile.
+        """
+        def difference(book: ScriptBook) -> tuple[str, Succession]:
+            identity = book.called(release.name)
+            known: Versions = book.versions(identity) if identity else {}
+            return identity or "", succeeded(known, released(release, known, by.at))
+
+        released(release, {}, by.at)           # what cannot be a script is not even compiled
+        self.check(release.name, release.text)
+        return self._succession(difference, by, dry_run)
+
+    def end(self, name: str, at: datetime, by: Change) -> Succession:
+        """The script of this name or id holds until ``at``; what was done.  Conflict where it has ended before that."""
+        def difference(book: ScriptBook) -> tuple[str, Succession]:
+            identity = book.called(name) or name
+            return identity, ended(book.versions(identity), at, by.at)
+
+        self._identified(name)
+        return self._succession(difference, by, dry_run=False)
+
+    def delete(self, name: str, by: Change) -> str:
+        """As :meth:`remove`, by name or id; the id."""
+        identity = self._identified(name)
+        self.remove(identity, by)
+        return identity
+
+    # -----------------------------------------------------------------------------------------------
+
+    def _identified(self, name: str) -> str:
+        with self.database.read() as tx:
+            found = _named(rows.histories(tx), name)
+        if found.fate.deleted_at is not None:
+            raise NotFound(f"the script {name!r} is deleted")
+        return found.id
+
+    def _succession(self, difference: Callable[[ScriptBook], tuple[str, Succession]], by: Change,
+                    dry_run: bool) -> Succession:
+        def work(book: ScriptBook) -> Succession:
+            identity, succession = difference(book)
+            book.succeed(identity, succession)
+            return succession
+
+        with self.database.read() as tx:
+            _, expected = difference(ScriptBook(tx, by.at))
+        if dry_run or not expected:
+            return expected
+        try:
+            return self._change(by, work)
+        except Unneeded:                       # somebody else has just done the same
+            return Succession()
+
+    def _change(self, by: Change, work: Callable[[ScriptBook], T]) -> T:
+        def recording(tx: Connection, number: int) -> T:
+            book = ScriptBook(tx, by.at, number)
+            result = work(book)
+            book.close()
+            return result
+
+        return recorded(self.database, by, recording)
+
+
+def _with_text(tx: Connection, seen: StoredScript) -> StoredScript:
+    checksum = seen.version.checksum
+    return replace(seen, text=rows.texts(tx, [checksum])[checksum])
+
+
+def _value(seen: StoredScript) -> Script:
+    version = seen.version
+    return Script(name=version.name, text=seen.text or "", order=version.order, description=version.description,
+                  valid=version.valid)
+
+
+def _seen(one: History, now: datetime) -> StoredScript:
+    known = _known(one)
+    number = _shown({version.version: version.valid for version in known}, now)
+    return StoredScript(next(version for version in known if version.version == number), one.fate)
+
+
+def _shown(versions: Mapping[int, Validity], now: datetime) -> int:
+    """Which of them stands for the script: see StoredScript."""
+    def rank(number: int) -> tuple[int, float]:
+        valid = versions[number]
+        if now in valid:
+            return 0, 0
+        if valid.begin is not None and valid.begin > now:
+            return 1, (valid.begin - now).total_seconds()
+        return 2, -number if valid.end is None else (now - valid.end).total_seconds()
+
+    return min(versions, key=rank)
+
+
+def _known(one: History) -> Sequence[Version]:
+    """Its versions but for withdrawn ones; these where there are no others."""
+    return [version for version in one.versions if version.known] or one.versions
+
+
+def _named(found: Sequence[History], name: str) -> History:
+    alive = [one for one in found if one.fate.deleted_at is None]
+    for some in (alive, found):
+        fitting = [one for one in some if one.id == name or any(version.name == name for version in _known(one))]
+        if fitting:
+            return fitting[-1]
+    raise NotFound(f"no script is called {name!r}")

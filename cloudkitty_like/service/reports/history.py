@@ -1,0 +1,206 @@
+"""Who has changed what, when and why: the rules and the ledger in one list."""
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import Connection
+
+from cloudkitty_like.db import acceptances, scopes
+from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.ledger import history as rows
+from cloudkitty_like.db.ledger import holes
+from cloudkitty_like.db.ledger.history import RATING, Effect, Recorded, Touched, Window
+from cloudkitty_like.db.ledger.holes import Left
+from cloudkitty_like.domain import money
+from cloudkitty_like.domain.errors import NotFound
+from cloudkitty_like.domain.period import Period
+from cloudkitty_like.domain.text import counted
+from cloudkitty_like.service.metrics.acceptance import difference
+
+RULES, LEDGER, METRICS = "rules", "ledger", "metrics"
+KINDS = (RULES, LEDGER, METRICS)
+START = "start"
+GAP, SKIP = "gap", "skip"
+MOVED = {START: "begun", SKIP: "taken forward"}
+LEAVING = {GAP: "unknown", SKIP: "skipped"}
+"""The causes of changes that leave holes, and what is said of the scopes there."""
+EVERYWHERE = ("purge",)
+"""Causes of changes that are about every scope."""
+
+NAMES = "names"
+"""A name alone prices nothing, so it concerns no scope."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One change, or those that were made period by period for one request or in one gap."""
+
+    at: datetime                       # of the first
+    kind: str                          # one of KINDS
+    first: int                         # number of the change; as_of is one of the ledger
+    last: int
+    author: str
+    cause: str
+    reason: str
+    summary: str
+    period: Period | None = None       # from the first period it is about to the last; None: about none
+    scopes: int = 0                    # most at once
+    published: int = 0                 # revisions
+    superseded: int = 0
+    price: Decimal | None = None       # by which the total price has changed; None: by nothing that was published
+    asked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which changes: recorded from ``begin`` on and before ``end``, of these kinds, about these scopes (None: all)."""
+
+    begin: datetime | None = None
+    end: datetime | None = None
+    kinds: Collection[str] = KINDS
+    scopes: Collection[str] | None = None
+    everything: bool = False           # ordinary rating too
+
+
+class History:
+    """Reads it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def entries(self, wanted: Wanted) -> list[Entry]:
+        """In the order of time.  NotFound naming every scope that there is not."""
+        with self._database.read() as tx:
+            window = Window(wanted.begin, wanted.end)
+            if wanted.scopes is not None:
+                ids = scopes.ids(tx, wanted.scopes)
+                missing = sorted(set(wanted.scopes) - ids.keys())
+                if missing:
+                    raise NotFound("\n".join(f"no scope is called {name!r}" for name in missing))
+                window = replace(window, scope_ids=set(ids.values()), identifiers=set(ids))
+            found = _rules(tx, window) if RULES in wanted.kinds else []
+            if LEDGER in wanted.kinds:
+                found += _ledger(tx, window, wanted.everything)
+            if METRICS in wanted.kinds:
+                found += _metrics(tx, window)
+        return sorted(found, key=lambda entry: (entry.at, entry.kind, entry.first))
+
+
+def _rules(tx: Connection, window: Window) -> list[Entry]:
+    changes = rows.rule_changes(tx, window)
+    touched = rows.touched(tx, [change.id for change in changes], window.identifiers)
+    return [Entry(change.at, RULES, change.id, change.id, change.author, change.cause, change.reason,
+                  _said(touched[change.id]))
+            for change in changes if window.identifiers is None or touched[change.id].keys() - {NAMES}]
+
+
+def _metrics(tx: Connection, window: Window) -> list[Entry]:
+    """Which metric definitions came to hold; they concern every scope."""
+    every = acceptances.everything(tx)
+    texts = acceptances.texts(tx, {one.digest for one in every})
+    found, before = [], None
+    for now in every:
+        if (window.begin is None or now.at >= window.begin) and (window.end is None or now.at < window.end):
+            change = difference(None if before is None else texts[before.digest], texts[now.digest],
+                                before is not None and before.skip != now.skip)
+            said = counted(len(change.added), "metric") if before is None else str(change)
+            found.append(Entry(now.at, METRICS, now.id, now.id, now.author, "accept" if now.explicit else START,
+                               now.reason, said))
+        before = now
+    return found
+
+
+def _said(touched: dict[str, Touched]) -> str:
+    """``rules: 2 added, 1 changed; modules: noop changed``."""
+    parts = []
+    for kind, found in touched.items():
+        counts = [f"{_counted(kind, names)} {what}" for what, names in (
+            ("added", found.added), ("changed", found.changed), ("removed", found.removed)) if names]
+        parts.append(f"{kind}: {', '.join(counts)}")
+    return "; ".join(parts)
+
+
+def _counted(kind: str, names: Collection[str]) -> str:
+    return ", ".join(sorted(names)) if kind == "modules" else str(len(names))
+
+
+def _ledger(tx: Connection, window: Window, everything: bool) -> list[Entry]:
+    changes = rows.ledger_changes(tx, window, everything=everything)
+    numbers = [change.id for change in changes]
+    effects = rows.effects(tx, numbers, window.scope_ids)
+    resets = rows.resets(tx, numbers, window.scope_ids)
+    left = holes.left(tx, numbers, window.scope_ids)
+    if window.scope_ids is not None:
+        known = {*effects, *resets, *left}
+        changes = [change for change in changes if change.id in known or change.cause in EVERYWHERE]
+        # Of ordinary rating only what has superseded something of these very scopes.
+        changes = [change for change in changes if everything or change.cause != RATING
+                   or effects[change.id].superseded]
+    return list(_together(_entry(change, effects.get(change.id), resets.get(change.id, 0), left.get(change.id))
+                          for change in changes))
+
+
+def _entry(change: Recorded, effect: Effect | None, reset: int, left: Left | None) -> Entry:
+    entry = Entry(change.at, LEDGER, change.id, change.id, change.author, change.cause, change.reason,
+                  f"{counted(reset, 'scope')} {MOVED.get(change.cause, 'taken back')}" if reset else "", scopes=reset)
+    if change.cause in LEAVING and left is not None:
+        entry = replace(entry, period=left.period, scopes=max(left.scopes, entry.scopes),
+                        summary=_left(entry.cause, left.scopes, left.period))
+    if effect is None:
+        return entry
+    period = Period(effect.begin, effect.end) if effect.begin is not None and effect.end is not None else None
+    return _summed(replace(entry, period=period, scopes=effect.scopes, published=effect.published,
+                           superseded=effect.superseded, price=effect.price, asked_at=effect.asked_at))
+
+
+def _left(cause: str, scopes: int, period: Period) -> str:
+    return f"{counted(scopes, 'scope')} {LEAVING[cause]} in {period}"
+
+
+def _summed(entry: Entry) -> Entry:
+    what = "" if entry.period is None else (
+        f"{counted(entry.published, 'period')} of {counted(entry.scopes, 'scope')} in {entry.period}, ")
+    price = money.plain(entry.price or money.ZERO)
+    return replace(entry, summary=f"{what}{entry.superseded} superseded, price "
+                                  f"{price if price.startswith('-') else '+' + price}")
+
+
+def _together(entries: Iterable[Entry]) -> Iterable[Entry]:
+    """What was done period by period, for tasks that were asked for together or in one gap, as one entry."""
+    requests: dict[tuple[str, str, str, datetime], list[Entry]] = {}
+    gaps: dict[tuple[str, str], list[Entry]] = {}
+    for entry in entries:
+        if entry.cause == GAP:
+            gaps.setdefault((entry.author, entry.reason), []).append(entry)
+        elif entry.asked_at is None:
+            yield entry
+        else:
+            requests.setdefault((entry.cause, entry.author, entry.reason, entry.asked_at), []).append(entry)
+    for some in requests.values():
+        yield _one(some)
+    for some in gaps.values():
+        yield _gap(some)
+
+
+def _gap(entries: Sequence[Entry]) -> Entry:
+    """A gap that was left behind period by period."""
+    first, periods = entries[0], [entry.period for entry in entries if entry.period is not None]
+    scopes = max(entry.scopes for entry in entries)
+    if not periods:
+        return first
+    period = Period(min(one.begin for one in periods), max(one.end for one in periods))
+    return replace(first, last=entries[-1].last, scopes=scopes, period=period, summary=_left(GAP, scopes, period))
+
+
+def _one(entries: Sequence[Entry]) -> Entry:
+    first, periods = entries[0], [entry.period for entry in entries if entry.period is not None]
+    with money.arithmetic():
+        price = sum((entry.price or money.ZERO for entry in entries), money.ZERO)
+    return _summed(replace(
+        first, last=entries[-1].last, scopes=max(entry.scopes for entry in entries),
+        period=Period(min(one.begin for one in periods), max(one.end for one in periods)) if periods else None,
+        published=sum(entry.published for entry in entries), superseded=sum(entry.superseded for entry in entries),
+        price=price))

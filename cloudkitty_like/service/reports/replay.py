@@ -1,0 +1,200 @@
+"""The account that one scope's period gives of its points: rated once more as it was rated, and compared."""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from decimal import Decimal, localcontext
+from functools import cached_property
+
+from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.ledger.frames import Revision
+from cloudkitty_like.db.rules.rulesets import Ruleset
+from cloudkitty_like.domain import money
+from cloudkitty_like.domain.errors import Error, Unavailable
+from cloudkitty_like.domain.explanation import EXACT, OnDemand, Part, Point, Provenance, rounding
+from cloudkitty_like.domain.frame import Frame
+from cloudkitty_like.domain.period import Period
+from cloudkitty_like.domain.query import Query
+from cloudkitty_like.ports import Storage
+from cloudkitty_like.service.metrics.definitions import MetricsFile
+from cloudkitty_like.service.pricing import rulesets
+from cloudkitty_like.service.pricing.tariffs import Tariffs
+from cloudkitty_like.service.pricing.trace import Key, Place, Trace, keys, places
+from cloudkitty_like.service.pricing.usage import by_metric, skips
+
+SECOND = timedelta(seconds=1)
+Rules = Mapping[tuple[str, str], Provenance]
+"""By module and id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """How a scope's period was rated, or that it was posted; ``problem`` says why it cannot be rated so again."""
+
+    revision: Revision
+    ruleset: Ruleset | None = None
+    modules: tuple[str, ...] = ()      # in the order in which they ran
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a point costs what it costs: its price is all parts, ``rounding`` and ``difference`` together, exactly.
+
+    ``difference`` is what the rules do not account for: 0 where rating it again
+    comes to the same price (``reproduced``), as it does unless the software or
+    the world has changed.
+    """
+
+    point: Point
+    parts: tuple[Part, ...]
+    rounding: Decimal = money.ZERO
+    difference: Decimal = money.ZERO
+    reproduced: bool = True
+    basis: Basis | None = None         # None: it is not in the ledger
+    rules: Rules = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Usage that was collected and then left out of the ledger, by a module or by the skip expression."""
+
+    basis: Basis
+    module: str                        # '' where it was the skip expression
+    why: str
+    point: Point
+
+
+class Reading:
+    """Makes accounts."""
+
+    def __init__(self, database: Database, storage: Storage, tariffs: Tariffs,
+                 metrics: Callable[[], MetricsFile]) -> None:
+        self._database, self._storage, self._tariffs, self._metrics = database, storage, tariffs, metrics
+
+    def of(self, revisions: Sequence[Revision], query: Query) -> Iterator[Account]:
+        """One of each of these revisions, which are all that there are of their scope and begin."""
+        if not revisions:
+            return
+        place = revisions[0].place
+        window, scopes = Period.starting(place.begin, SECOND), frozenset({place.scope})
+        with self._database.read() as tx:
+            hidden, upto = index.hidden(tx, query.as_of, window, scopes)
+        asked = replace(query, period=window, scopes=scopes, after=None)
+        for one in revisions:
+            others = {*hidden, *(other.revision for other in revisions if other is not one)}
+            shown = [frame for _, frame in self._storage.frames(asked, others, upto)]
+            if one.origin == index.POSTED:
+                yield Account(Basis(one), shown)
+                continue
+            whole = shown
+            if asked.metrics is not None or asked.filters:
+                everything = replace(asked, metrics=None, filters={})
+                whole = [frame for _, frame in self._storage.frames(everything, others, upto)]
+            yield self._rated(one, shown, whole, asked)
+
+    def _rated(self, one: Revision, shown: Sequence[Frame], whole: Sequence[Frame], query: Query) -> Account:
+        collected = self._storage.collected(one.revision)
+        usage = [frame.with_price([None] * len(frame)) for frame in whole] if collected is None else collected
+        basis = Basis(one)
+        try:
+            ruleset = rulesets.get(self._database, one.ruleset)
+            basis = replace(basis, ruleset=ruleset)
+            pricing = self._tariffs.at(ruleset.change)
+            basis = replace(basis, modules=pricing.modules)
+            frames, trace = pricing.explain(one.place.scope, one.period, by_metric(usage))
+        except Unavailable:
+            raise
+        except Error as error:
+            return Account(replace(basis, problem=str(error)), shown)
+        again = Again(frames, trace)
+        left = () if collected is None else tuple(self._left(basis, again, whole, query))
+        return Account(basis, shown, again, left)
+
+    def _left(self, basis: Basis, again: Again, whole: Sequence[Frame], query: Query) -> Iterator[Left]:
+        for one in again.trace.dropped():
+            yield from _asked(Left(basis, one.module, f"left out by {one.module}", Point.of(one.frame, one.row)), query)
+        metrics = self._metrics()
+        known = skips(metrics.metrics) if basis.ruleset and basis.ruleset.metrics == metrics.digest else {}
+        stored: set[Key] = {key for frame in whole for key in keys(frame)}
+        for key, (number, row) in again.places.items():
+            if key not in stored:
+                frame = again.frames[number]
+                skip = known.get(frame.metric)
+                why = "left out by the skip expression" + ("" if skip is None else f" {skip.text}")
+                yield from _asked(Left(basis, "", why, Point.of(frame, row)), query)
+
+    def with_provenance(self, points: Iterable[Explanation]) -> tuple[Explanation, ...]:
+        """The same, and of every rule that they name where it comes from."""
+        points = tuple(points)
+        changes: dict[int, list[Part]] = {}
+        for one in points:
+            if one.basis is not None and one.basis.ruleset is not None:
+                changes.setdefault(one.basis.ruleset.change, []).extend(one.parts)
+        known = {change: self._tariffs.provenance(change, parts) for change, parts in changes.items()}
+        return tuple(
+            one if one.basis is None or one.basis.ruleset is None
+            else replace(one, rules=known[one.basis.ruleset.change]) for one in points)
+
+
+def _asked(left: Left, query: Query) -> Iterator[Left]:
+    """It, if the question is about it."""
+    labels = left.point.labels
+    if ((query.metrics is None or left.point.metric in query.metrics)
+            and all(labels.get(name, "") in values for name, values in query.filters.items())):
+        yield left
+
+
+@dataclass(frozen=True)
+class Again:
+    """A scope's period rated once more."""
+
+    frames: Sequence[Frame]            # rounded
+    trace: Trace
+
+    @cached_property
+    def places(self) -> dict[Key, Place]:
+        return places(self.frames)
+
+
+@dataclass(frozen=True)
+class Account:
+    """What one revision says of its points; ``frames`` are those asked about."""
+
+    basis: Basis
+    frames: Sequence[Frame]
+    again: Again | None = None         # None: posted, or it cannot be rated again
+    left_out: Sequence[Left] = ()
+
+    def pieces(self) -> Iterator[tuple[tuple[object, ...], Sequence[Explanation]]]:
+        """Its points frame by frame, each with what orders frames of one scope and period."""
+        for frame in self.frames:
+            order = (frame.metric, frame.unit, self.basis.revision.revision, tuple(frame.groupby),
+                     tuple(frame.metadata))
+            yield order, self._points(frame)
+
+    def _points(self, frame: Frame) -> Sequence[Explanation]:
+        known = keys(frame)
+        return OnDemand(len(frame), lambda row: self._point(frame, row, known[row]))
+
+    def _point(self, frame: Frame, row: int, key: Key) -> Explanation:
+        point = Point.of(frame, row)
+        price = point.price or money.ZERO
+        if self.basis.revision.origin == index.POSTED:
+            who = self.basis.revision.author
+            return Explanation(point, (Part(index.POSTED, price, f"posted by {who}"),), basis=self.basis)
+        place = None if self.again is None else self.again.places.get(key)
+        if self.again is None or place is None:
+            return Explanation(point, (), difference=price, reproduced=False, basis=self.basis)
+        return _compared(point, self.again, place, self.basis)
+
+
+def _compared(point: Point, again: Again, place: Place, basis: Basis) -> Explanation:
+    frame, row = again.frames[place[0]], place[1]
+    parts, price = again.trace.parts(*place), frame.price[row]
+    with localcontext(EXACT):
+        difference = (point.price or money.ZERO) - (price or money.ZERO)
+    return Explanation(point, parts, rounding(price, parts), difference,
+                       (price, frame.qty[row]) == (point.price, point.qty), basis)

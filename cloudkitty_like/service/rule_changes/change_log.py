@@ -1,0 +1,36 @@
+"""Recording a change of rules or modules: alone among all writers, or from the beginning again."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from cloudkitty_like.db.engine import Database, Undone
+from cloudkitty_like.db.rules import rules
+from cloudkitty_like.db.rules.rules import Change, Overtaken
+
+T = TypeVar("T")
+ATTEMPTS = 20
+
+
+class Unneeded(Exception):
+    """Raised within :func:`recorded` where there is nothing to record after all."""
+
+
+def recorded(database: Database, change: Change, work: Callable[[Connection, int], T]) -> T:
+    """``work(tx, change id)`` in one transaction with the change that it records.
+
+    What ``work`` reads is what the change rests on: should somebody else record
+    a change in between, all is undone and ``work`` is called again.  Raises
+    Overtaken where that happens many times in a row, and what ``work`` raises,
+    with nothing recorded.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with database.write() as tx:
+                return work(tx, rules.record(tx, change))
+        except (Overtaken, Undone):
+            if attempt == ATTEMPTS:
+                raise
+    raise AssertionError("unreachable")

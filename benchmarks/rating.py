@@ -21,7 +21,7 @@ from benchmarks.sizes import size
 from benchmarks.source import counts
 from cloudkitty_like.app import App, read_configuration
 from cloudkitty_like.db import workers
-from cloudkitty_like.db.rules.rules import Change
+from cloudkitty_like.domain.change import Change
 from cloudkitty_like.domain.query import METRIC, SCOPE, Query
 from cloudkitty_like.service.hashmap import apply as rules
 from cloudkitty_like.service.hashmap import file as rules_file

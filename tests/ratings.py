@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from cloudkitty_like.db.rules.rules import Change
+from cloudkitty_like.domain.change import Change
 from cloudkitty_like.domain.errors import NotFound
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.rule import Rule

@@ -21,7 +21,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from cloudkitty_like.app import App, read_configuration
 from cloudkitty_like.db import scopes as rows
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.rules.rules import Change
+from cloudkitty_like.domain.change import Change
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.money import plain
 from cloudkitty_like.domain.period import Period

@@ -19,10 +19,11 @@ from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.ledger import holes, tasks
 from cloudkitty_like.db.ledger import writes as index
 from cloudkitty_like.db.rules import modules
-from cloudkitty_like.db.rules.rules import Change
-from cloudkitty_like.db.scopes import Failure
+from cloudkitty_like.domain.change import Change
 from cloudkitty_like.domain.hole import UNKNOWN
 from cloudkitty_like.domain.period import Period
+from cloudkitty_like.domain.scope_state import RATING, ScopeFailure
+from cloudkitty_like.domain.worker_state import MODULES, SOURCE, WorkerState
 from cloudkitty_like.service.operation import migration
 from cloudkitty_like.service.rule_changes.change_log import recorded
 from tests.cli.small import METRICS, RULES, USAGE, Site
@@ -66,7 +67,7 @@ class Broken:
         self.change(lambda tx: settings.set_source_ends(tx, None))
 
     def worker(self, *, seen: timedelta = timedelta(0), metrics: str | None = None, blocked: str | None = None) -> None:
-        beat = workers.Heartbeat("north:7:x", "north", 7, NOW, datetime.now(UTC) - seen, "waiting, as it cannot", NOW,
+        beat = WorkerState("north:7:x", "north", 7, NOW, datetime.now(UTC) - seen, "waiting, as it cannot", NOW,
                                  0, 0, 0, 0, {}, metrics, blocked)
         self.change(lambda tx: workers.beat(tx, beat))
 
@@ -133,7 +134,7 @@ def lost(broken: Broken, *, due: bool) -> None:
 def parked(broken: Broken) -> None:
     def work(tx):
         state = scopes.everything(tx)[0]
-        scopes.fail(tx, [Failure(state.id, state.due, scopes.RATING, "rule 7 is wrong", None, 1)], NOW)
+        scopes.fail(tx, [ScopeFailure(state.id, state.due, RATING, "rule 7 is wrong", None, 1)], NOW)
 
     broken.change(work)
 
@@ -144,7 +145,7 @@ def stopped(broken: Broken) -> None:
 
     def work(tx):
         (task,) = tasks.everything(tx, waiting=True)
-        tasks.fail(tx, [Failure(task.id, task.next, scopes.RATING, "rule 7 is wrong", None, 1)], NOW)
+        tasks.fail(tx, [ScopeFailure(task.id, task.next, RATING, "rule 7 is wrong", None, 1)], NOW)
 
     broken.change(work)
 
@@ -178,11 +179,11 @@ BROKEN: dict[str, Callable[[Broken], None]] = {
         orchestrator={"coordination_url": "redis://127.0.0.1:1"}),
     "The source cannot be reached": lambda broken: prometheus(broken, "http://127.0.0.1:1"),
     "The source refuses the credentials": lambda broken: answering(broken, Reply(401, b"who are you?")),
-    "A worker at work gets no answer from the source": lambda broken: broken.worker(blocked=workers.SOURCE),
+    "A worker at work gets no answer from the source": lambda broken: broken.worker(blocked=SOURCE),
     "The source answers, and has had no data of late": lambda broken: answering(broken, vector()),
     "A rating module that is on is not installed": module_gone,
     "A rating module that is on is configured wrongly": module_wrong,
-    "A worker at work cannot load a rating module": lambda broken: broken.worker(blocked=workers.MODULES),
+    "A worker at work cannot load a rating module": lambda broken: broken.worker(blocked=MODULES),
     "No rating module is on": lambda broken: print(broken.site.here.ok("modules", "disable", "hashmap")),
     "metrics.yml is wrong": lambda broken: print((broken.site.path / "metrics.yml").write_text("metrics: {}")),
     "Two workers have different metric definitions": lambda broken: broken.worker(metrics="0" * 64),

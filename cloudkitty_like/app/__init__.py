@@ -45,7 +45,6 @@ SERVING = ("metrics", "schema", "ledger", "storage")
 
 class App:
     """One installation, as its configuration describes it."""
-
     def __init__(self, conf: cfg.ConfigOpts, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.conf, self.clock = conf, clock
         self.author = user()
@@ -71,13 +70,13 @@ class App:
 
     @cached_property
     def database(self) -> Database:
-        made = state_database.make(self.conf.database)
+        database = state_database.make(self.conf.database)
         if self._limits is not None:
-            made.limit(self._limits)
-        return made
+            database.limit(self._limits)
+        return database
 
     def limit_database(self, *, answers: bool, question: float | None = None) -> None:
-        """Let nothing wait for ever for the database: no ``answers`` either, nor, so many seconds, a ``question``."""
+        """Limit all waits for the database: those for ``answers``, and so many seconds for a ``question``."""
         self._limits = state_database.limits(self.conf.database, answers, question)
         if "database" in self.__dict__:
             self.database.limit(self._limits)
@@ -85,8 +84,6 @@ class App:
     @property
     def site(self) -> Site:
         return Site(self.conf.collect.scope_key, self.database)
-
-    # --- plugins ---------------------------------------------------------------------------------
 
     @cached_property
     def collector(self) -> Any:
@@ -120,6 +117,11 @@ class App:
         return metrics.load(metrics.read(path), self.collector, self.conf.collect.scope_key,
                             self.conf.orchestrator.skip_datapoints_expression, path.name)
 
+    @property
+    def schema_version(self) -> str | None:
+        """The version of the database's schema as it is now; None where it has none yet."""
+        return schema.version(self.database)
+
     @cached_property
     def schema(self) -> str:
         """The schema of the database; Conflict where it is not the one that this release needs."""
@@ -143,8 +145,6 @@ class App:
                 errors.append(error)
         if errors:
             raise together(errors)
-
-    # --- use cases -------------------------------------------------------------------------------
 
     @cached_property
     def scopes(self) -> Any:

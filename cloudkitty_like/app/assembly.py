@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.orchestrator.agreement import Agreement
 from cloudkitty_like.orchestrator.collection import Gatherer
-from cloudkitty_like.orchestrator.corrections import Past, Reprocessor
+from cloudkitty_like.orchestrator.corrections import Reprocessor
 from cloudkitty_like.orchestrator.daemon import Worker
 from cloudkitty_like.orchestrator.discovery import Newcomers, Source
 from cloudkitty_like.orchestrator.failures import Failures
@@ -22,6 +22,10 @@ from cloudkitty_like.orchestrator.rating import Processor
 from cloudkitty_like.orchestrator.source_end import SourceEnd
 from cloudkitty_like.orchestrator.timings import Stages
 from cloudkitty_like.ports import Lease
+from cloudkitty_like.service.corrections.queue import TaskQueue
+from cloudkitty_like.service.corrections.revision_store import RevisionStore
+from cloudkitty_like.service.operation.scope_progress import ScopeProgress
+from cloudkitty_like.service.operation.workers import Workers
 from cloudkitty_like.service.pricing.usage import skips
 
 if TYPE_CHECKING:
@@ -33,11 +37,15 @@ def worker(app: App, stop: threading.Event, until: datetime | None,
     """See :meth:`cloudkitty_like.app.App.worker`; everything that it needs is there and right."""
     collect, options = app.conf.collect, app.conf.orchestrator
     stages, outages = Stages(), Outages(app.clock)
-    pulse = Pulse(app.database, app.clock, stages, lambda: getattr(app.collector, "requests_made", 0), outages)
-    failures = Failures(app.database, app.clock, timedelta(seconds=options.retry_first),
-                        timedelta(seconds=options.retry_most), outages)
+    workers = Workers(app.database, app.clock)
+    progress = ScopeProgress(app.database, app.clock, app.period, collect.wait_periods)
+    tasks = TaskQueue(app.database, app.clock)
+    pulse = Pulse(workers, app.clock, stages, lambda: getattr(app.collector, "requests_made", 0), outages)
+    pauses = timedelta(seconds=options.retry_first), timedelta(seconds=options.retry_most)
+    failures = Failures(progress, tasks, app.clock, pauses, outages)
     agreement = Agreement(app.acceptances, pulse, app.clock, app.metrics, app.read_metrics_again)
-    workshop = _Workshop(app, stop, stages, pulse, failures, agreement, app.lease(pulse.id, pulse.pid))
+    workshop = _Workshop(app, stop, stages, pulse, failures, agreement, app.lease(pulse.id, pulse.pid),
+                         workers, progress, tasks)
     tempo = Tempo(
         period=app.period, wait_periods=collect.wait_periods, shards=options.shards,
         scopes_per_batch=options.scopes_per_batch, slice_seconds=options.slice_seconds,
@@ -56,6 +64,9 @@ class _Workshop:
     failures: Failures
     agreement: Agreement
     lease: Lease
+    workers: Workers
+    progress: ScopeProgress
+    tasks: TaskQueue
     gatherer: Gatherer | None = None
 
     def parts(self) -> Parts:
@@ -74,15 +85,17 @@ class _Workshop:
             options.gap_policy == SKIP, timedelta(seconds=options.gap_after),
             timedelta(seconds=options.retry_first)), app.scopes.complete_to)
         return Parts(
-            database=app.database, ledger=app.ledger, failures=self.failures, pulse=self.pulse, clock=app.clock,
+            ledger=app.ledger, holes=app.holes, progress=self.progress,
+            workers=self.workers, failures=self.failures, pulse=self.pulse, clock=app.clock,
             stop=self.stop, outages=self.failures.outages, gatherer=gatherer,
-            newcomers=Newcomers(app.database, app.scopes, source, self.failures, app.clock, gatherer.ask),
+            newcomers=Newcomers(app.scopes, self.progress, source, self.failures, app.clock, gatherer.ask),
             processor=Processor(app.ledger, skip, self.stages, self.stop), gaps=gaps,
-            reprocessor=Reprocessor(Past(app.database, app.storage, app.clock), gatherer, skip, self.stages,
+            reprocessor=Reprocessor(self.tasks, RevisionStore(app.database, app.storage, app.clock),
+                                    app.holes, gatherer, skip, self.stages,
                                     self.failures, gaps, self.pulse.doing, self.stop, app.period,
                                     options.scopes_per_batch),
             rating=app.rating, lease=self.lease, renewed=self._renewed,
-            ends=SourceEnd(app.database, app.collector, gatherer.ask))
+            ends=SourceEnd(self.progress, app.collector, gatherer.ask))
 
     def _renewed(self) -> Parts | None:
         return self.parts() if self.agreement.settle() else None

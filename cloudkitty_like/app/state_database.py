@@ -16,6 +16,11 @@ def make(options: Any) -> Database:
     return Database(options.connection or DEFAULT_DATABASE, pool_recycle=options.connection_recycle_time, **given)
 
 
+def url_of(connection: str) -> str:
+    """The URL, with password and driver, of the database that an option's value names."""
+    return Database(connection).url.render_as_string(hide_password=False)
+
+
 def limits(options: Any, answers: bool, question: float | None) -> Limits:
     """How long it is waited for; ``answers``, ``question``: see ``App.limit_database``."""
     return Limits(connect=options.connect_timeout, network=options.network_timeout,

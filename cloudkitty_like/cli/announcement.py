@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cloudkitty_like.app import App
-    from cloudkitty_like.db.scopes import ScopeState
+    from cloudkitty_like.domain.scope_state import ScopeState
 
 LOG = logging.getLogger(__name__)
 

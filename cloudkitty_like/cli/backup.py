@@ -19,8 +19,8 @@ from cloudkitty_like.domain.text import counted
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
     from cloudkitty_like.app.export import Exported
-    from cloudkitty_like.db.engine import Database
     from cloudkitty_like.service.operation.archive import Manifest
+    from cloudkitty_like.service.operation.state_databases import StateDatabase
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,24 +63,24 @@ def run(args: argparse.Namespace, app: App) -> int:
     return 0
 
 
-def _databases(app: App) -> dict[str, Database]:
-    """The databases that hold the state, by the name of their copy in a state directory."""
-    from cloudkitty_like.db.engine import Database
+def _databases(app: App) -> list[StateDatabase]:
+    """The databases that hold the state."""
+    from cloudkitty_like.service.operation.state_databases import state_databases
 
-    found = {state_directory.DATABASE: app.database}
-    if app.conf.storage.backend == "sqlalchemy" and not app.storage.within:
-        found[POINTS] = Database(app.conf.storage_sqlalchemy.connection)
-    return found
+    apart = app.conf.storage.backend == "sqlalchemy" and not app.storage.within
+    points = app.conf.storage_sqlalchemy.connection if apart else None
+    return state_databases((state_directory.DATABASE, POINTS), app.database, points)
 
 
-def _places(app: App, databases: dict[str, Database]) -> dict[tuple[str, str], str]:
+def _places(app: App, databases: list[StateDatabase]) -> dict[tuple[str, str], str]:
     """What options say where a restored state directory keeps what this one keeps elsewhere."""
     places = {}
+    files = {database.name for database in databases if database.in_file}
     for (group, name), file in (
         (("database", "connection"), state_directory.DATABASE),
         (("storage_sqlalchemy", "connection"), POINTS),
     ):
-        if file in databases and databases[file].dialect == "sqlite":
+        if file in files:
             places[group, name] = f"sqlite:///{state_directory.HERE}/{file}"
     if app.conf.orchestrator.coordination_url.startswith("file://"):
         places["orchestrator", "coordination_url"] = f"file://{state_directory.HERE}/{state_directory.LOCKS}"
@@ -90,7 +90,7 @@ def _places(app: App, databases: dict[str, Database]) -> dict[tuple[str, str], s
 def _written(
     app: App,
     args: argparse.Namespace,
-    databases: dict[str, Database],
+    databases: list[StateDatabase],
     export: Exported,
     directory: Path,
 ) -> Manifest:
@@ -108,9 +108,9 @@ def _written(
         counts=counts,
         databases=list(copies),
         dumps=[
-            _dump_name(args.file, name, database)
-            for name, database in databases.items()
-            if name not in copies
+            _dump_name(args.file, database)
+            for database in databases
+            if database.name not in copies
         ],
         left_out=[*export.left_out, *export.without],
     )
@@ -122,33 +122,25 @@ def _written(
 
 
 def _copied(
-    databases: dict[str, Database], directory: Path
+    databases: list[StateDatabase], directory: Path
 ) -> tuple[dict[str, Path | bytes], dict[str, int]]:
     """Copies of the databases that are files, by name, and how much the ledger holds."""
-    from cloudkitty_like.db import snapshot
-    from cloudkitty_like.db.engine import Database
+    from cloudkitty_like.service.operation.state_databases import counts
 
     copies: dict[str, Path | bytes] = {}
-    # The index first: points that are appended meanwhile count for nobody.
-    for name, database in databases.items():
-        if database.dialect == "sqlite":
-            snapshot.copy(Path(str(database.url.database)), directory / name, _progressed)
-            copies[name] = directory / name
-    if state_directory.DATABASE not in copies:
-        return copies, snapshot.counts(databases[state_directory.DATABASE])
-    made = Database(f"sqlite:///{directory / state_directory.DATABASE}")
-    try:
-        return copies, snapshot.counts(made)
-    finally:
-        made.close()
+    # The ledger first: no frame counts the points that are appended meanwhile.
+    for database in databases:
+        if database.in_file:
+            copies[database.name] = database.copy(directory, _progressed)
+    return copies, counts(databases, directory)
 
 
-def _dump_name(file: Path, name: str, database: Database) -> str:
+def _dump_name(file: Path, state: StateDatabase) -> str:
     """The file beside the archive that the dump of a server's database is to be written into."""
     from cloudkitty_like.service.operation.dump_commands import ENDINGS
 
     stem = file.name.removesuffix(".gz").removesuffix(".tgz").removesuffix(".tar")
-    return f"{stem}{'.points' if name == POINTS else ''}.{ENDINGS[database.dialect]}"
+    return f"{stem}{'.points' if state.name == POINTS else ''}.{ENDINGS[state.database.dialect]}"
 
 
 def _progressed(done: int, pages: int) -> None:
@@ -162,7 +154,7 @@ def _progressed(done: int, pages: int) -> None:
 
 
 def _report(
-    args: argparse.Namespace, manifest: Manifest, databases: dict[str, Database], export: Exported
+    args: argparse.Namespace, manifest: Manifest, databases: list[StateDatabase], export: Exported
 ) -> None:
     size = args.file.stat().st_size
     counts = manifest.counts
@@ -186,9 +178,9 @@ def _report(
     for text in export.left_out:
         print(f"Not in it, back it up on its own: {text}")
     servers = [
-        (database, _dump_name(args.file, name, database))
-        for name, database in databases.items()
-        if name not in manifest.databases
+        (state, _dump_name(args.file, state))
+        for state in databases
+        if state.name not in manifest.databases
     ]
     if servers:
         _report_servers(args, servers)
@@ -196,7 +188,7 @@ def _report(
         print(f"Bring it back with: {PROGRAM} restore {args.file} --state DIR")
 
 
-def _report_servers(args: argparse.Namespace, servers: list[tuple[Database, str]]) -> None:
+def _report_servers(args: argparse.Namespace, servers: list[tuple[StateDatabase, str]]) -> None:
     """Print the commands that save and bring back what is in databases of servers."""
     from cloudkitty_like.service.operation import dump_commands
 
@@ -204,16 +196,16 @@ def _report_servers(args: argparse.Namespace, servers: list[tuple[Database, str]
         "\nThe ledger itself is in a server's database. Save it, at any time and while anything "
         "runs, with (behind 'umask 077', so that nobody else can read it):\n"
     )
-    for database, file in servers:
-        print(f"  {dump_commands.dump(database, str(args.file.with_name(file)))}")
+    for state, file in servers:
+        print(f"  {dump_commands.dump(state.database, str(args.file.with_name(file)))}")
     passwords = " and ".join(
-        sorted({dump_commands.PASSWORDS[database.dialect] for database, _ in servers})
+        sorted({dump_commands.PASSWORDS[state.database.dialect] for state, _ in servers})
     )
     print(
         f"\nIts password, if it asks for one, is read from {passwords}. "
         "Bring it back into an empty database with:\n"
     )
-    for database, file in servers:
-        for command in dump_commands.load(database, str(args.file.with_name(file))):
+    for state, file in servers:
+        for command in dump_commands.load(state.database, str(args.file.with_name(file))):
             print(f"  {command}")
     print(f"\nand the rest with: {PROGRAM} restore {args.file} --state DIR")

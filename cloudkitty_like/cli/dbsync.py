@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from cloudkitty_like.domain.errors import Conflict, Invalid
+from cloudkitty_like.domain.schema_version import NEEDED
 from cloudkitty_like.domain.text import counted
 
 if TYPE_CHECKING:
@@ -26,37 +27,33 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, app: App) -> int:
-    from cloudkitty_like.db import schema
-
     match args.action:
         case "upgrade":
             return _upgrade(args, app)
         case "downgrade":
             return _downgrade(args, app)
-    found = schema.version(app.database) if app.database.exists else None       # to look must not make it
-    print(f"{app.database}: schema {found or 'none'}, this release needs {schema.NEEDED}")
-    return 0 if found == schema.NEEDED else 1
+    version = app.schema_version if app.database.exists else None      # to look must not make it
+    print(f"{app.database}: schema {version or 'none'}, this release needs {NEEDED}")
+    return 0 if version == NEEDED else 1
 
 
 def _upgrade(args: argparse.Namespace, app: App) -> int:
-    from cloudkitty_like.db import schema
     from cloudkitty_like.service.operation import migration
 
-    before = schema.version(app.database)
+    before = app.schema_version
     migration.upgrade(app.database, args.revision)
-    after = schema.version(app.database)
+    after = app.schema_version
     print(f"{app.database}: schema {after}" + (", as before" if before == after else f", was {before or 'empty'}"))
     return 0
 
 
 def _downgrade(args: argparse.Namespace, app: App) -> int:
-    from cloudkitty_like.db import schema
     from cloudkitty_like.service.operation import migration
 
     if not app.database.exists:
         raise Conflict(f"there is no database at {app.database}")
     lost = migration.losses(app.database, args.revision)
-    before = schema.version(app.database)
+    before = app.schema_version
     for name, rows in lost:
         print(f"{name}: {counted(rows, 'row')}, for which the schema {args.revision} has no place", file=sys.stderr)
     if args.dry_run:
@@ -67,17 +64,17 @@ def _downgrade(args: argparse.Namespace, app: App) -> int:
         raise Invalid("what has no place in the older schema would be lost: say --yes to lose it",
                       hint="make a backup first, as only that brings it back")
     migration.downgrade(app.database, args.revision)
-    print(f"{app.database}: schema {schema.version(app.database)}, was {before}")
+    print(f"{app.database}: schema {app.schema_version}, was {before}")
     return 0
 
 
 def _refuse_beside_workers(app: App, version: str | None) -> None:
     """Conflict where a worker of this release is alive: it would go on writing as it is used to."""
-    from cloudkitty_like.db import schema, workers
 
-    if version != schema.NEEDED:
+    from cloudkitty_like.service.operation.workers import Workers
+
+    if version != NEEDED:
         return                 # no worker of this release can be at work there
-    with app.database.read() as tx:
-        alive = workers.alive(tx, app.clock(), workers.ALIVE_WITHIN)
+    alive = Workers(app.database, app.clock).alive()
     if alive:
         raise Conflict(f"{counted(alive, 'worker')} at work in {app.database}: stop every processor first")

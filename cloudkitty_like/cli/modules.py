@@ -26,7 +26,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, app: App) -> int:
-    from cloudkitty_like.db.rules.rules import Change
+    from cloudkitty_like.domain.change import Change
     from cloudkitty_like.service.pricing import modules
 
     if args.action == "list":

@@ -15,7 +15,7 @@ from cloudkitty_like.domain.period import Period, instant
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
-    from cloudkitty_like.db.workers import Heartbeat
+    from cloudkitty_like.domain.worker_state import WorkerState
     from cloudkitty_like.service.operation.workers import Workforce
 
 
@@ -32,7 +32,7 @@ def workforce(app: App) -> Workforce:
 
 def source(app: App, known: Workforce | None) -> Check:
     """Whether the source answers here and, where somebody is at work (None: nobody knows), there."""
-    from cloudkitty_like.db.workers import SOURCE
+    from cloudkitty_like.domain.worker_state import SOURCE
 
     found = tried("source", lambda: _data(app))
     if found.state == "ok" and found.text.startswith(NO_DATA):
@@ -57,7 +57,7 @@ def _data(app: App) -> str:
 
 def rating_modules(app: App, known: Workforce) -> Check:
     """Whether every module that is on can be loaded and makes sense of its rules, here and at the workers."""
-    from cloudkitty_like.db.workers import MODULES
+    from cloudkitty_like.domain.worker_state import MODULES
 
     found = tried("rating modules", lambda: ", ".join(app.tariffs.latest()[1].modules))
     if not found.text:
@@ -140,7 +140,7 @@ def _at_work(known: Workforce) -> tuple[State, str]:
     return "ok", f"none is at work; {due} when one is started (processor, standalone, rate)"
 
 
-def _told(beat: Heartbeat) -> str:
+def _told(beat: WorkerState) -> str:
     stages = ", ".join(f"{name} {cpu:.1f} s CPU" for name, (_, cpu) in sorted(beat.stages.items()))
     return (f"{beat.doing} since {instant(beat.since)[:19]}Z, {beat.periods} periods, {beat.points} points, "
             f"{beat.requests} requests; {stages or 'nothing done yet'}")

@@ -12,7 +12,7 @@ from cloudkitty_like.domain.text import counted
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
-    from cloudkitty_like.db.ledger.retention import Extent
+    from cloudkitty_like.domain.retention import RetentionExtent
     from cloudkitty_like.service.ledger.retention import Retention
 
 
@@ -28,11 +28,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, app: App) -> int:
-    from cloudkitty_like.db.ledger.retention import Bounds
+    from cloudkitty_like.domain.retention import RetentionBounds
     from cloudkitty_like.service.ledger.retention import Retention
 
     retention = Retention(app.database, app.storage, app.clock)
-    bounds = Bounds(args.superseded_before, args.rated_before)
+    bounds = RetentionBounds(args.superseded_before, args.rated_before)
     extent = retention.extent(bounds)
     if args.dry_run:
         _print(extent)
@@ -62,7 +62,7 @@ def _megabytes(size: int) -> str:
     return f"{size / 1e6:.1f} MB"
 
 
-def _print(extent: Extent) -> None:
+def _print(extent: RetentionExtent) -> None:
     print(f"{counted(extent.revisions, 'revision')}, {extent.current} of them current, with "
           f"{counted(extent.points, 'point')} of {counted(extent.scopes, 'scope')}"
           + (f", in periods from {instant(extent.first)} to {instant(extent.last)}." if extent.first and extent.last

@@ -20,9 +20,9 @@ from cloudkitty_like.domain.text import counted
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
-    from cloudkitty_like.db.ledger.rollup import Amounts
-    from cloudkitty_like.db.ledger.tasks import Task, Totals
-    from cloudkitty_like.db.scopes import ScopeState
+    from cloudkitty_like.domain.amounts import Amounts
+    from cloudkitty_like.domain.scope_state import ScopeState
+    from cloudkitty_like.domain.task import Task, TaskTotals
 
 MOST_IDS = 100_000
 STATES = ("waiting", "running", "failing", "parked", "done", "cancelled")
@@ -95,7 +95,7 @@ def _ids(args: argparse.Namespace) -> set[int]:
 
 
 def _start(args: argparse.Namespace, app: App) -> int:
-    from cloudkitty_like.db.ledger.tasks import FROM_LEDGER, FROM_SOURCE
+    from cloudkitty_like.domain.task import FROM_LEDGER, FROM_SOURCE
     from cloudkitty_like.service.corrections.tasks import ALL
 
     named = some_or_all(args)
@@ -171,7 +171,7 @@ def _list(args: argparse.Namespace, app: App) -> None:
         _table(found, totals, app.period)
 
 
-def _table(tasks: Sequence[Task], totals: dict[int, Totals], length: timedelta) -> None:
+def _table(tasks: Sequence[Task], totals: dict[int, TaskTotals], length: timedelta) -> None:
     output.table(
         ("task", "scope", "quantities", "from", "until", "done", "state", "price before", "after"),
         [(str(task.id), task.scope, _kind(task), instant(task.period.begin), instant(task.period.end),
@@ -230,7 +230,7 @@ def _cells(found: Amounts | None) -> tuple[str, str, str, str]:
             money.plain(money.decimal(found.price_whole, found.price_part)), str(found.points), str(found.unpriced))
 
 
-def _entry(task: Task, totals: Totals, length: timedelta) -> dict[str, object]:
+def _entry(task: Task, totals: TaskTotals, length: timedelta) -> dict[str, object]:
     return {
         "id": task.id, "scope": task.scope, "begin": instant(task.period.begin), "end": instant(task.period.end),
         "quantities": task.kind, "undoes": task.undoes, "state": task.state, "periods": _periods(task, length),

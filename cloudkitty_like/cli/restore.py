@@ -12,6 +12,7 @@ from cloudkitty_like.cli import state_directory
 from cloudkitty_like.cli.staging_directory import aside, extract, verify
 from cloudkitty_like.cli.state_directory import PROGRAM, STATE
 from cloudkitty_like.domain.errors import Conflict, Invalid, Unavailable
+from cloudkitty_like.domain.schema_version import KNOWN, NEEDED
 from cloudkitty_like.domain.text import counted
 
 if TYPE_CHECKING:
@@ -75,13 +76,12 @@ def _check_target(target: Path) -> None:
 
 def _check(archive: Archive, args: argparse.Namespace, directory: Path) -> None:
     """Check what the manifest says: the schema, the room it needs, a database to name."""
-    from cloudkitty_like.db import schema
 
     manifest = archive.manifest
-    if manifest.schema not in schema.KNOWN:
+    if manifest.schema not in KNOWN:
         raise Conflict(
             f"{args.file}: its ledger has the schema {manifest.schema[:20]!r}, "
-            f"which this release does not know; it knows up to {schema.NEEDED}",
+            f"which this release does not know; it knows up to {NEEDED}",
             hint="install the release that made it, or a newer one",
         )
     needed = int(sum(member.size for member in manifest.members) * ROOM)
@@ -101,12 +101,11 @@ def _check(archive: Archive, args: argparse.Namespace, directory: Path) -> None:
 
 def _connect(made: Path, connection: str) -> None:
     """Let the configuration name another database."""
-    from cloudkitty_like.db.engine import Database
+    from cloudkitty_like.app.state_database import url_of
 
-    url = Database(connection).url
     after = state_directory.changed(
         state_directory.read(made / state_directory.CONFIG),
-        {"database": {"connection": state_directory.literal(url.render_as_string(hide_password=False))}},
+        {"database": {"connection": state_directory.literal(url_of(connection))}},
     )
     if after is not None:
         state_directory.write(made, after)
@@ -136,7 +135,6 @@ def _sync(directory: Path) -> None:
 
 
 def _report(args: argparse.Namespace, manifest: Manifest, target: Path) -> None:
-    from cloudkitty_like.db import schema
     from cloudkitty_like.service.operation.dump_commands import load
 
     shown = args.state or STATE
@@ -161,7 +159,7 @@ def _report(args: argparse.Namespace, manifest: Manifest, target: Path) -> None:
                 print(f"  {command}")
         app.close()
         print()
-    if manifest.schema != schema.NEEDED and not args.verify:
+    if manifest.schema != NEEDED and not args.verify:
         print(
             f"Its schema is {manifest.schema}: bring it up to date with "
             f"{PROGRAM} dbsync upgrade --state {shown}"

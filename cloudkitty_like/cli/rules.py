@@ -56,7 +56,7 @@ def run(args: argparse.Namespace, app: App) -> int:
 
 
 def _apply(args: argparse.Namespace, app: App) -> None:
-    from cloudkitty_like.db.rules.rules import Change
+    from cloudkitty_like.domain.change import Change
     from cloudkitty_like.service.hashmap import apply as rules
 
     now = app.clock()

@@ -16,7 +16,7 @@ from cloudkitty_like.domain.text import counted
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
-    from cloudkitty_like.db.scopes import ScopeState
+    from cloudkitty_like.domain.scope_state import ScopeState
     from cloudkitty_like.service.operation.scopes import Moved
 
 

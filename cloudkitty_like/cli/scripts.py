@@ -14,8 +14,8 @@ from cloudkitty_like.domain.period import instant
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
-    from cloudkitty_like.db.rules.rules import Change
-    from cloudkitty_like.db.rules.scripts import Version
+    from cloudkitty_like.domain.change import Change
+    from cloudkitty_like.domain.script import ScriptVersion
     from cloudkitty_like.domain.script_diff import Succession
     from cloudkitty_like.service.pyscripts.scripts import StoredScript
 
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace, app: App) -> int:
 
 
 def _change(args: argparse.Namespace, app: App) -> Change:
-    from cloudkitty_like.db.rules.rules import Change
+    from cloudkitty_like.domain.change import Change
 
     return Change(app.clock(), app.author, CAUSE, args.reason)
 
@@ -139,7 +139,7 @@ def _show(args: argparse.Namespace, app: App) -> None:
         sys.stdout.write(shown.text or "")
 
 
-def _versions(args: argparse.Namespace, versions: list[Version]) -> None:
+def _versions(args: argparse.Namespace, versions: list[ScriptVersion]) -> None:
     if args.json:
         output.json([_entry(one) for one in versions])
         return
@@ -150,16 +150,16 @@ def _versions(args: argparse.Namespace, versions: list[Version]) -> None:
         right={"version", "order"})
 
 
-def _standing(one: Version) -> str:
+def _standing(one: ScriptVersion) -> str:
     return "withdrawn" if not one.known else "deleted" if one.deleted else ""
 
 
-def _times(one: Version) -> tuple[str, str]:
+def _times(one: ScriptVersion) -> tuple[str, str]:
     valid = one.valid
     return ("always" if valid.begin is None else instant(valid.begin)), "" if valid.end is None else instant(valid.end)
 
 
-def _entry(one: Version) -> dict[str, object]:
+def _entry(one: ScriptVersion) -> dict[str, object]:
     return {
         "id": one.id, "name": one.name, "version": one.version, "order": one.order, "description": one.description,
         "checksum": one.checksum, "start": None if one.valid.begin is None else instant(one.valid.begin),

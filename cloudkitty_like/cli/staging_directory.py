@@ -62,12 +62,11 @@ def aside(target: Path, purpose: str) -> Iterator[Path]:
 
 def extract(archive: Archive, made: Path) -> None:
     """Write and check all members; each database has to be one, of the manifest's schema."""
-    from cloudkitty_like.db import snapshot
+    from cloudkitty_like.service.operation.state_databases import schemas_of_copies
 
     manifest = archive.manifest
     archive.extract(made)
-    for name in manifest.databases:
-        held = snapshot.check(made / name)
+    for name, held in schemas_of_copies(made, manifest.databases).items():
         if name == state_directory.DATABASE and held != manifest.schema:
             raise Invalid(f"{name}: it has the schema {held}, the manifest says {manifest.schema}")
     _check_places(made, manifest)

@@ -161,7 +161,7 @@ def _begin_with_file(app: App, worker: Any) -> None:
 
     A service is rated from this month on, and asked again after a pause.
     """
-    from cloudkitty_like.db.scopes import SOURCE
+    from cloudkitty_like.domain.scope_state import SOURCE
     from cloudkitty_like.service.operation import backfill as past
 
     if app.conf.collect.collector != "file":

@@ -2,30 +2,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, Row, func, insert, select
 
 from cloudkitty_like.db.tables import metrics_acceptance, metrics_document, ruleset
-from cloudkitty_like.domain.errors import Conflict
-
-
-class Replaced(Conflict):
-    """What was measured must not count: other metric definitions have been accepted since."""
-
-
-@dataclass(frozen=True, slots=True)
-class Acceptance:
-    """A row of ``metrics_acceptance``."""
-
-    id: int
-    digest: str
-    skip: str                          # the skip expression of metrics that have none of their own
-    at: datetime
-    author: str
-    explicit: bool                     # by ``metrics accept``, not by a worker that was alone
-    reason: str
+from cloudkitty_like.domain.acceptance import Acceptance, DefinitionsReplaced
 
 
 def last(tx: Connection) -> Acceptance | None:
@@ -70,7 +52,7 @@ def require(tx: Connection, rulesets: Collection[int]) -> None:
     query = select(ruleset.c.version).where(ruleset.c.version.in_(sorted(set(rulesets))),
                                             ruleset.c.metrics != accepted.digest)
     if tx.execute(query).first() is not None:
-        raise Replaced(f"other metric definitions were accepted meanwhile, by {accepted.author}: "
+        raise DefinitionsReplaced(f"other metric definitions were accepted meanwhile, by {accepted.author}: "
                        "what was measured by the former ones is dropped and due again")
 
 

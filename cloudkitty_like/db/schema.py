@@ -10,9 +10,8 @@ from sqlalchemy import Connection, column, inspect, select, table
 
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.domain.errors import Conflict
+from cloudkitty_like.domain.schema_version import KNOWN, NEEDED
 
-KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006")       # the revisions of db/migrations/versions, oldest first
-NEEDED = KNOWN[-1]
 HELD = table("alembic_version", column("version_num"))
 
 

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -16,47 +15,13 @@ from cloudkitty_like.db.tables import scope, scope_reset
 from cloudkitty_like.db.types import seconds
 from cloudkitty_like.domain.errors import Conflict, NotFound
 from cloudkitty_like.domain.scope import Scope
+from cloudkitty_like.domain.scope_state import POSTED_ONLY, ScopeFailure, ScopeState
 
-SOURCE, RATING = "source", "rating"
 WELL: Mapping[str, Any] = MappingProxyType({
     "failures": 0, "error": None, "error_kind": None, "error_at": None, "retry_at": None, "parked_ruleset": None})
-POSTED_ONLY = ""                       # the fetcher of a scope that none has found
 CHUNK = 500
 
 
-@dataclass(frozen=True, slots=True)
-class ScopeState:
-    """A row of ``scope``."""
-
-    id: int
-    scope: Scope
-    active: bool
-    starts_at: datetime | None
-    first: datetime | None             # begin of the first period; None: not started yet
-    due: datetime | None               # begin of the next period; None: not started yet
-    failures: int
-    error: str | None
-    error_kind: str | None             # SOURCE or RATING
-    error_at: datetime | None
-    retry_at: datetime | None
-    parked_ruleset: int | None
-    shard_hash: int
-    seen_at: datetime                  # when the fetcher first found it
-    toggled_at: datetime | None = None # when it was last switched on or off; None: never
-
-    @property
-    def identifier(self) -> str:
-        return self.scope.identifier
-
-    @property
-    def found(self) -> bool:
-        """Whether a fetcher has found it; a scope that was only posted about is not rated."""
-        return self.scope.fetcher != POSTED_ONLY
-
-    @property
-    def rated(self) -> bool:
-        """Whether any of its periods is."""
-        return self.first is not None and self.due is not None and self.due > self.first
 
 
 def of_row(row: Row[Any]) -> ScopeState:
@@ -175,19 +140,9 @@ def start(tx: Connection, starts: Mapping[datetime, Collection[int]]) -> None:
                            for begin, ids in starts.items() for number in sorted(ids)])
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """What is wrong with one scope, to be kept in its state."""
-
-    scope_id: int
-    due: datetime | None               # the period it is about begins then; None: the scope has not started
-    kind: str                          # SOURCE or RATING
-    message: str
-    retry_at: datetime | None
-    parked_ruleset: int | None = None
 
 
-def fail(tx: Connection, failures: Sequence[Failure], at: datetime) -> None:
+def fail(tx: Connection, failures: Sequence[ScopeFailure], at: datetime) -> None:
     """Keep what went wrong; progress stays where it is.
 
     A scope that somebody else has moved on meanwhile is left alone: what failed here did not fail there.

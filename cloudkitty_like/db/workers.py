@@ -2,53 +2,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from cloudkitty_like.db import settings
 from cloudkitty_like.db.tables import worker
-
-ALIVE_WITHIN = timedelta(seconds=30)
-"""Six heartbeats: a worker that was not seen for longer is taken for lost."""
-
-MODULES, METRICS, SOURCE, SYSTEM = "modules", "metrics", "source", "system"
-CAUSES = (MODULES, METRICS, SOURCE, SYSTEM)
-"""What may keep a worker from rating: rating modules or rules, metric definitions, the source, our own systems."""
+from cloudkitty_like.domain.worker_state import ALIVE_WITHIN, WorkerState
 
 
-@dataclass(frozen=True, slots=True)
-class Heartbeat:
-    """A row of ``worker``.  ``stages``: by stage, seconds of wall clock and of CPU."""
-
-    id: str
-    host: str
-    pid: int
-    started_at: datetime
-    seen_at: datetime
-    doing: str
-    since: datetime
-    periods: int
-    points: int
-    requests: int
-    failures: int                      # of requests
-    stages: Mapping[str, tuple[float, float]]
-    metrics: str | None = None         # digest of the metric definitions that it measures by
-    blocked: str | None = None         # what keeps it from rating, one of CAUSES; None: nothing
-
-    @property
-    def place(self) -> str:
-        """Host and process, as messages name a worker."""
-        return f"{self.host}:{self.pid}"
-
-    def alive(self, now: datetime) -> bool:
-        """Whether it was seen lately."""
-        return now - self.seen_at <= ALIVE_WITHIN
-
-
-def beat(tx: Connection, heartbeat: Heartbeat, daemon: bool | None = None) -> None:
+def beat(tx: Connection, heartbeat: WorkerState, daemon: bool | None = None) -> None:
     """Write the worker's row.  ``daemon``: whether one is missing when this one has ended; None: as before."""
     values = {
         "host": heartbeat.host, "pid": heartbeat.pid, "started_at": heartbeat.started_at,
@@ -86,9 +49,9 @@ def alive(tx: Connection, now: datetime, within: timedelta, but: str = "") -> in
     return int(tx.execute(query).scalar_one())
 
 
-def everyone(tx: Connection) -> list[Heartbeat]:
+def everyone(tx: Connection) -> list[WorkerState]:
     return [
-        Heartbeat(row.id, row.host, row.pid, row.started_at, row.seen_at, row.doing, row.since, row.periods,
+        WorkerState(row.id, row.host, row.pid, row.started_at, row.seen_at, row.doing, row.since, row.periods,
                   row.points, row.requests, row.failures,
                   {name: (wall, cpu) for name, (wall, cpu) in json.loads(row.stages).items()},
                   row.metrics, row.blocked)

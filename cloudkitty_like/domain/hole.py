@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from cloudkitty_like.domain.period import Period
 
@@ -105,3 +106,22 @@ def last_rated(due: datetime, holes: Iterable[Hole]) -> datetime:
         if hole.period.end >= due:
             due = min(due, hole.period.begin)
     return due
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownHole:
+    """An unknown hole of an active scope, whose source is to be asked again."""
+
+    id: int
+    scope_id: int
+    scope: str
+    shard_hash: int
+    period: Period
+    tries: int
+
+
+class HoleExtent(NamedTuple):
+    """How much is missing: seconds, added up over scopes, and how many scopes they are of."""
+
+    seconds: int
+    scopes: int

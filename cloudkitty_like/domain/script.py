@@ -66,3 +66,32 @@ class Script:
 def in_force(scripts: Iterable[Script], when: datetime) -> list[Script]:
     """The scripts that hold at ``when``, in the order in which they run."""
     return sorted((script for script in scripts if when in script.valid), key=lambda script: script.place)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptVersion:
+    """A version of a script without its text, and who made it."""
+
+    id: str                            # of the script
+    version: int
+    name: str
+    checksum: str                      # of its text, see Script.checksum
+    order: int
+    description: str
+    valid: Validity
+    author: str
+    recorded_at: datetime
+    change: int                        # that made it, and why
+    reason: str
+    known: bool                        # else it was withdrawn: it holds no more and never will have
+    deleted: bool                      # with its script
+
+    @property
+    def key(self) -> str:
+        """Names this version of this script among all: ``<id>/<version>``."""
+        return version_key(self.id, self.version)
+
+
+def version_key(identity: str, version: int) -> str:
+    """The key of a script's version: ``<id>/<version>``."""
+    return f"{identity}/{version}"

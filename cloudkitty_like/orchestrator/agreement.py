@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from cloudkitty_like.db.workers import ALIVE_WITHIN
+from cloudkitty_like.domain.worker_state import ALIVE_WITHIN
 from cloudkitty_like.orchestrator.heartbeat import Pulse
 from cloudkitty_like.service.metrics.acceptance import Acceptances, Held
 from cloudkitty_like.service.metrics.definitions import MetricsFile

@@ -5,8 +5,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from cloudkitty_like.db.scopes import ScopeState
 from cloudkitty_like.domain.period import Period
+from cloudkitty_like.domain.scope_state import ScopeState
 from cloudkitty_like.service.pricing.usage import Rate
 
 

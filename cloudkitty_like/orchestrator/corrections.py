@@ -5,18 +5,14 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from time import monotonic
 
-from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.ledger import holes
-from cloudkitty_like.db.ledger import tasks as rows
-from cloudkitty_like.db.ledger import writes as index
-from cloudkitty_like.db.ledger.tasks import FROM_LEDGER, UNDO, Task
-from cloudkitty_like.db.scopes import RATING, SOURCE, ScopeState
 from cloudkitty_like.domain.errors import Conflict, Error, Invalid
 from cloudkitty_like.domain.expression import Predicate
 from cloudkitty_like.domain.period import Period, instant
+from cloudkitty_like.domain.scope_state import RATING, SOURCE, ScopeState
+from cloudkitty_like.domain.task import FROM_LEDGER, UNDO, Task
 from cloudkitty_like.domain.text import counted
 from cloudkitty_like.orchestrator.batches import Batch, Turn
 from cloudkitty_like.orchestrator.collection import Gatherer, Usage
@@ -24,10 +20,9 @@ from cloudkitty_like.orchestrator.failures import Failures
 from cloudkitty_like.orchestrator.gaps import Gaps
 from cloudkitty_like.orchestrator.rating import Processor
 from cloudkitty_like.orchestrator.timings import Stages
-from cloudkitty_like.ports import Storage
-from cloudkitty_like.service.corrections.publisher import Corrections, Reprocessed, Result
-from cloudkitty_like.service.corrections.undo import Undoing
-from cloudkitty_like.service.ledger.revision_reader import Kept
+from cloudkitty_like.service.corrections.queue import TaskQueue
+from cloudkitty_like.service.corrections.revision_store import RevisionStore
+from cloudkitty_like.service.ledger.holes import Holes
 
 LOG = logging.getLogger(__name__)
 Waiting = dict[int, tuple[Task, ScopeState]]
@@ -43,21 +38,13 @@ class _Outcome:
     failed: list[tuple[Task, str, Error]] = field(default_factory=list)
 
 
-class Past:
-    """How the past is read and published."""
-
-    def __init__(self, database: Database, storage: Storage, clock: Callable[[], datetime]) -> None:
-        self.database, self.clock = database, clock
-        self.corrections = Corrections(database, storage, clock)
-        self.kept = Kept(database, storage)
-        self.undoing = Undoing(database, self.kept, self.corrections)
-
-
 @dataclass(frozen=True, slots=True)
 class Reprocessor:
     """Works off tasks.  ``skip`` says, by metric, which rated points to drop; ``doing`` is told what is done."""
 
-    past: Past
+    tasks: TaskQueue
+    revisions: RevisionStore
+    holes: Holes
     gatherer: Gatherer
     skip: Mapping[str, Predicate]
     stages: Stages
@@ -74,10 +61,9 @@ class Reprocessor:
         How many scopes' periods were worked off, and how many are left for
         the moment because other workers are at them.  Raises Stopped.
         """
-        with self.past.database.read() as tx:
-            found = rows.workable(tx, self.past.clock(), turn.ruleset)
-        waiting: Waiting = {task.id: (task, state) for task, state in found if turn.mine(state.shard_hash)}
-        recorded, left = 0, len(found) - len(waiting)
+        workable = self.tasks.workable(turn.ruleset)
+        waiting: Waiting = {task.id: (task, state) for task, state in workable if turn.mine(state.shard_hash)}
+        recorded, left = 0, len(workable) - len(waiting)
         while waiting and not self.stop.is_set():
             batch = _next(waiting, self.most)
             period = Period.starting(batch[0][0].next, self.length)
@@ -113,7 +99,7 @@ class Reprocessor:
 
     def _undone(self, period: Period, tasks: Sequence[Task]) -> _Outcome:
         try:
-            failed = self.past.undoing.undo(period, tasks)
+            failed = self.revisions.undo(period, tasks)
         except Conflict as error:
             LOG.info("undoing %d tasks in %s: %s; looking again", len(tasks), period, error)
             return _Outcome(overtaken={task.id for task in tasks})
@@ -123,23 +109,17 @@ class Reprocessor:
     def _from_source(self, period: Period, batch: Sequence[tuple[Task, ScopeState]], turn: Turn) -> _Outcome:
         names = {state.identifier for _, state in batch}
         usage = self.gatherer.usage(period, sorted(names), [name for name in turn.everybody if name not in names])
-        accepted: set[int | None] = set()
-        if usage.unproven:
-            with self.past.database.read() as tx:
-                accepted = holes.accepted(tx, period)
+        accepted = self.holes.accepted(period) if usage.unproven else set()
         return self._rated(period, batch, usage, accepted, turn)
 
     def _from_ledger(self, period: Period, batch: Sequence[tuple[Task, ScopeState]], turn: Turn) -> _Outcome:
         """From what the current revisions were rated from; where there is none nothing is to be done."""
-        with self.past.database.read() as tx:
-            current = index.current(tx, [state.id for _, state in batch], period)
-            for number in holes.missing(tx, current, period):
-                del current[number]    # what is there was left by an undo, and says nothing about usage
+        current = self.revisions.rated([state.id for _, state in batch], period)
         nothing = [task for task, state in batch if state.id not in current]
         known = {state.identifier: current[state.id] for _, state in batch if state.id in current}
         gone = Invalid(f"the points of {period} are no longer kept: its quantities can only be had from the source")
         try:
-            frames = self.past.kept.quantities(
+            frames = self.revisions.quantities(
                 period, {name: found.revision for name, found in known.items() if not found.forgotten})
         except Conflict as error:
             LOG.info("%s; looking again", error)
@@ -154,10 +134,8 @@ class Reprocessor:
         """Tasks that have nothing to do in a period go on to the next."""
         if not tasks:
             return
-        with self.past.database.read() as tx:
-            current = index.current(tx, [task.scope_id for task in tasks], period)
         try:
-            self.past.corrections.publish(period, [Result(task, current.get(task.scope_id), None) for task in tasks])
+            self.revisions.advance(period, tasks)
             outcome.recorded |= {task.id for task in tasks}
         except Conflict:
             outcome.overtaken |= {task.id for task in tasks}
@@ -166,7 +144,7 @@ class Reprocessor:
                accepted: Collection[int | None], turn: Turn) -> _Outcome:
         """Rate and publish by the very way of live rating, but under the tasks."""
         tasks = {state.id: task for task, state in batch}
-        recorder = Reprocessed(self.past.database, self.past.corrections, tasks)
+        recorder = self.revisions.recorder(tasks)
         done = Processor(recorder, self.skip, self.stages, self.stop).process(
             Batch(period, tuple(state for _, state in batch)), usage, accepted, turn.rate, turn.ruleset)
         outcome = _Outcome({tasks[number].id for number in done.recorded},
@@ -180,8 +158,7 @@ class Reprocessor:
         """What the source was not alive to tell: a hole stays one, and the task goes on; else the task waits."""
         if not silent:
             return
-        with self.past.database.read() as tx:
-            missing = holes.missing(tx, [state.id for state in silent], period)
+        missing = self.holes.missing([state.id for state in silent], period)
         self._pass(period, [tasks[number] for number in sorted(missing)], outcome)
         waiting = [state for state in silent if state.id not in missing]
         if waiting:

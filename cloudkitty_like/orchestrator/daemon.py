@@ -7,15 +7,13 @@ from dataclasses import replace
 from datetime import datetime
 from time import monotonic
 
-from cloudkitty_like.db import scopes as rows
-from cloudkitty_like.db import workers
-from cloudkitty_like.db.ledger import holes
-from cloudkitty_like.db.scopes import ScopeState
 from cloudkitty_like.domain.errors import Error, Unavailable
 from cloudkitty_like.domain.exhaustion import exhausted
 from cloudkitty_like.domain.period import Period, instant
 from cloudkitty_like.domain.schedule import is_over
+from cloudkitty_like.domain.scope_state import ScopeState
 from cloudkitty_like.domain.text import counted
+from cloudkitty_like.domain.worker_state import SOURCE
 from cloudkitty_like.orchestrator.batches import Batch, Turn, batches
 from cloudkitty_like.orchestrator.collection import Stopped
 from cloudkitty_like.orchestrator.gc_threshold import seldom_collected
@@ -39,7 +37,7 @@ class Worker:
         self._parts, self._tempo, self._progressed = parts, tempo, progressed
         self._ahead = Ahead(parts.gatherer)
         self._points: int | None = None        # in the period rated last
-        self._sweep = Sweep(parts.database, parts.ledger, parts.clock, tempo.discovery)
+        self._sweep = Sweep(parts.ledger, parts.workers, tempo.discovery)
         self._ends: datetime | None = None     # the last instant that the source will ever know of
         self._unanswered = False               # whether the source was asked and has said nothing
 
@@ -88,7 +86,7 @@ class Worker:
         parts.outages.end(self)
         if not busy:
             parts.pulse.doing("waiting")
-        parts.pulse.block(workers.SOURCE if self._unanswered or parts.newcomers.unanswered else None)
+        parts.pulse.block(SOURCE if self._unanswered or parts.newcomers.unanswered else None)
 
     def drain(self) -> None:
         """Work until nothing more can be rated now, by other workers neither; raises what keeps failing."""
@@ -147,9 +145,7 @@ class Worker:
             self.settle()
             with seldom_collected(), self._parts.lease.hold(self._tempo.shards) as shards:
                 ruleset, rate = self._parts.rating()
-                with self._parts.database.read() as tx:
-                    everybody = rows.identifiers(tx)
-                turn = self._turn(shards, everybody, (ruleset, rate))
+                turn = self._turn(shards, self._parts.progress.identifiers(), (ruleset, rate))
                 return Look(*self._parts.reprocessor.work(
                     replace(turn, live=lambda: False, progressed=self._progressed)), everything=True)
         except Stopped:
@@ -166,9 +162,7 @@ class Worker:
 
     def _share(self) -> int:
         """As many shards as leave the other workers theirs."""
-        with self._parts.database.read() as tx:
-            alive = workers.alive(tx, self._parts.clock(), workers.ALIVE_WITHIN)
-        return -(-self._tempo.shards // max(alive, 1))
+        return -(-self._tempo.shards // max(self._parts.workers.alive(), 1))
 
     def _work(self, shards: Collection[int]) -> Look:
         tempo = self._tempo
@@ -202,20 +196,17 @@ class Worker:
             live=lambda: bool(self._due(shards, rating[0])[0]), progressed=lambda period, scopes: None)
 
     def _due(self, shards: Collection[int],
-             ruleset: int) -> tuple[list[ScopeState], list[ScopeState], list[str]]:
+             ruleset: int) -> tuple[list[ScopeState], list[ScopeState], Sequence[str]]:
         """The scopes that are due in our shards, those due in the others, and the ids of all scopes there are."""
         tempo = self._tempo
-        with self._parts.database.read() as tx:
-            due = rows.due(tx, self._parts.clock(), length=tempo.period, wait_periods=tempo.wait_periods,
-                           ruleset=ruleset)
-            everybody = rows.identifiers(tx)
-        wanted = [state for state in due
+        scopes = self._parts.progress.due(ruleset)
+        wanted = [state for state in scopes.due
                   if state.due is None or (
                       (tempo.until is None or state.due + tempo.period <= tempo.until)
                       and (self._ends is None or state.due <= self._ends))]
         ours = [state for state in wanted if state.shard_hash % tempo.shards in shards]
         others = [state for state in wanted if state.shard_hash % tempo.shards not in shards]
-        return ours, others, everybody
+        return ours, others, scopes.identifiers
 
     def _caught_up(self, batch: Batch, everybody: Sequence[str], ruleset: int,
                    rate: Rate) -> Iterator[tuple[int, int]]:
@@ -242,10 +233,7 @@ class Worker:
             self._ahead.begin(following, batch.identifiers, everybody)
         usage = parts.gatherer.await_usage(answers, batch.identifiers)
         self._unanswered = unanswered(usage, batch.identifiers)
-        accepted: set[int | None] = set()
-        if usage.unproven:
-            with parts.database.read() as tx:
-                accepted = holes.accepted(tx, batch.period)
+        accepted = parts.holes.accepted(batch.period) if usage.unproven else set()
         outcome = parts.processor.process(batch, usage, accepted, rate, ruleset)
         parts.gaps.settle(batch.period, outcome)
         self._points = outcome.points

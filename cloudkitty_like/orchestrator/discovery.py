@@ -8,17 +8,16 @@ from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
 
-from cloudkitty_like.db import scopes as rows
-from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.scopes import SOURCE, ScopeState
 from cloudkitty_like.domain.errors import Error, Unavailable
 from cloudkitty_like.domain.exhaustion import exhausted
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.domain.period import Period, instant
 from cloudkitty_like.domain.schedule import first_period
+from cloudkitty_like.domain.scope_state import SOURCE, ScopeState
 from cloudkitty_like.orchestrator.collection import Stopped
 from cloudkitty_like.orchestrator.failures import Failures
 from cloudkitty_like.ports import Collector, Fetcher
+from cloudkitty_like.service.operation.scope_progress import ScopeProgress
 from cloudkitty_like.service.operation.scopes import Scopes
 
 LOG = logging.getLogger(__name__)
@@ -41,9 +40,9 @@ class Source:
 class Newcomers:
     """Registers scopes and gives each its first period."""
 
-    def __init__(self, database: Database, scopes: Scopes, source: Source, failures: Failures,
+    def __init__(self, scopes: Scopes, progress: ScopeProgress, source: Source, failures: Failures,
                  clock: Callable[[], datetime], asking: Asking = lambda question: question()) -> None:
-        self._database, self._scopes, self._source = database, scopes, source
+        self._scopes, self._progress, self._source = scopes, progress, source
         self._failures, self._clock, self._asking = failures, clock, asking
         self._looked: float | None = None
         self.unanswered = False                # whether the source was asked and has said nothing
@@ -108,7 +107,7 @@ class Newcomers:
             first = first_period(state.seen_at, length, given=state.starts_at, data_begins=found)
             starts.setdefault(first.begin, []).append(state.id)
         if starts:
-            self._database.transact(lambda tx: rows.start(tx, starts))
+            self._progress.start(starts)
         self._failures.keep(failed, ruleset=0)
         return sum(map(len, starts.values()))
 

@@ -5,14 +5,13 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
-from cloudkitty_like.db import scopes as rows
-from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.ledger import tasks
-from cloudkitty_like.db.ledger.tasks import Task
-from cloudkitty_like.db.scopes import RATING, Failure, ScopeState
 from cloudkitty_like.domain.errors import Error
 from cloudkitty_like.domain.schedule import back_off
+from cloudkitty_like.domain.scope_state import RATING, ScopeFailure, ScopeState
+from cloudkitty_like.domain.task import Task, TaskFailure
 from cloudkitty_like.orchestrator.outages import Outages, cause
+from cloudkitty_like.service.corrections.queue import TaskQueue
+from cloudkitty_like.service.operation.scope_progress import ScopeProgress
 
 LOG = logging.getLogger(__name__)
 SHOWN = 5
@@ -28,28 +27,30 @@ class Failures:
     stands is read from the states: many workers share the scopes.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], datetime], first: timedelta, most: timedelta,
-                 outages: Outages | None = None) -> None:
-        self._database, self._clock, self._first, self._most = database, clock, first, most
+    def __init__(self, progress: ScopeProgress, tasks: TaskQueue, clock: Callable[[], datetime],
+                 pauses: tuple[timedelta, timedelta], outages: Outages | None = None) -> None:
+        """``pauses``: the first and the longest one."""
+        self._progress, self._tasks, self._clock = progress, tasks, clock
+        self._first, self._most = pauses
         self.outages = outages or Outages(clock)
 
     def keep(self, failed: Sequence[tuple[ScopeState, str, Error]], ruleset: int) -> None:
         """Record each scope's error; the kind is SOURCE or RATING."""
         if not failed:
             return
-        kept = [self._failure(state.id, state.due, state.failures, (kind, error), ruleset)
-                for state, kind, error in failed]
+        failures = [ScopeFailure(state.id, state.due, kind, *self._retry(kind, error, state.failures, ruleset))
+                    for state, kind, error in failed]
         self._said(SCOPES, [(repr(state.identifier), kind, error) for state, kind, error in failed])
-        self._database.transact(lambda tx: rows.fail(tx, kept, self._clock()))
+        self._progress.fail(failures)
 
     def keep_of_tasks(self, failed: Sequence[tuple[Task, str, Error]], ruleset: int) -> None:
         """The same of tasks that correct the past."""
         if not failed:
             return
-        kept = [self._failure(task.id, task.next, task.failures, (kind, error), ruleset)
-                for task, kind, error in failed]
+        failures = [TaskFailure(task.id, task.next, kind, *self._retry(kind, error, task.failures, ruleset))
+                    for task, kind, error in failed]
         self._said(TASKS, [(f"{task.id} of scope {task.scope!r}", kind, error) for task, kind, error in failed])
-        self._database.transact(lambda tx: tasks.fail(tx, kept, self._clock()))
+        self._tasks.fail(failures)
 
     def over(self, recorded: Iterable[ScopeState]) -> None:
         """These scopes, as they were before, were rated: say so of what nobody suffers from any more."""
@@ -84,19 +85,17 @@ class Failures:
                 LOG.info("over: %s: %s", whose, key)       # it began before this worker did, or with another one
 
     def _standing(self, whose: str) -> set[str]:
-        with self._database.read() as tx:
-            errors = rows.errors(tx) if whose == SCOPES else [
-                task.error for task in tasks.everything(tx, waiting=True) if task.error is not None]
+        errors = self._progress.errors() if whose == SCOPES else self._tasks.errors()
         return {cause(error) for error in errors}
 
-    def _failure(self, number: int, due: datetime | None, before: int, what: tuple[str, Error],
-                 ruleset: int) -> Failure:
-        kind, error = what
+    def _retry(self, kind: str, error: Error, before: int,
+               ruleset: int) -> tuple[str, datetime | None, int | None]:
+        """The message, when to try again, and the rule-set version to wait the end of."""
         message = f"{error}\n{error.hint}" if error.hint else str(error)
         if kind == RATING:
-            return Failure(number, due, kind, message, None, ruleset)
-        wait = back_off(before + 1, first=self._first, most=self._most)
-        return Failure(number, due, kind, message, self._clock() + wait)
+            return message, None, ruleset
+        pause = back_off(before + 1, first=self._first, most=self._most)
+        return message, self._clock() + pause, None
 
 
 def _named(whose: str, names: Sequence[str]) -> str:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
 
-from cloudkitty_like.db.ledger.holes import Unknown
-from cloudkitty_like.db.scopes import SOURCE, ScopeState
 from cloudkitty_like.domain.errors import Error, Unavailable
+from cloudkitty_like.domain.hole import UnknownHole
 from cloudkitty_like.domain.period import Period, instant
 from cloudkitty_like.domain.schedule import back_off
+from cloudkitty_like.domain.scope_state import SOURCE, ScopeState
 from cloudkitty_like.orchestrator.batches import Turn
 from cloudkitty_like.orchestrator.collection import Gatherer
 from cloudkitty_like.orchestrator.rating import Outcome
@@ -124,12 +124,12 @@ class Gaps:
         Oldest first, a period at least, and more while there is time and
         nothing live is due.  Raises Stopped.
         """
-        waiting: dict[Period, list[Unknown]] = {}
+        waiting: dict[Period, list[UnknownHole]] = {}
         for hole in self._holes.waiting():
             if turn.mine(hole.shard_hash):
                 waiting.setdefault(hole.period, []).append(hole)
         known: set[tuple[int, Period]] = set()
-        asked: list[Unknown] = []
+        asked: list[UnknownHole] = []
         for period, holes in waiting.items():
             told, failed = self._told(period, holes, turn.everybody)
             known.update((hole.scope_id, period) for hole in holes if hole.id in told)
@@ -142,14 +142,14 @@ class Gaps:
         self._postpone(asked)
         return made
 
-    def _postpone(self, asked: Sequence[Unknown]) -> None:
+    def _postpone(self, asked: Sequence[UnknownHole]) -> None:
         """Ask again later; also where there is a task now, should somebody cancel it."""
         now, policy = self._holes.clock(), self._policy
         self._holes.postpone({
             hole.id: now + back_off(hole.tries + 1, first=policy.retry_first, most=policy.retry_most)
             for hole in asked})
 
-    def _told(self, period: Period, holes: Sequence[Unknown],
+    def _told(self, period: Period, holes: Sequence[UnknownHole],
               everybody: Sequence[str]) -> tuple[Collection[int], bool]:
         """The ids of those holes that the source knows now; and whether it failed about all."""
         names = {hole.scope for hole in holes}

@@ -8,12 +8,12 @@ import threading
 from collections.abc import Callable
 from datetime import datetime
 
-from cloudkitty_like.db import workers
-from cloudkitty_like.db.engine import Database
 from cloudkitty_like.domain.errors import Unavailable
 from cloudkitty_like.domain.exhaustion import exhausted
+from cloudkitty_like.domain.worker_state import WorkerState
 from cloudkitty_like.orchestrator.outages import Outages
 from cloudkitty_like.orchestrator.timings import Stages
+from cloudkitty_like.service.operation.workers import Workers
 
 LOG = logging.getLogger(__name__)
 EVERY_SECONDS = 5.0
@@ -22,13 +22,13 @@ EVERY_SECONDS = 5.0
 class Pulse:
     """``with pulse:`` writes the row now and then; ``pulse.doing("...")`` says what the worker is at."""
 
-    def __init__(self, database: Database, clock: Callable[[], datetime], stages: Stages,
+    def __init__(self, workers: Workers, clock: Callable[[], datetime], stages: Stages,
                  requests: Callable[[], int], outages: Outages | None = None) -> None:
         self._outages = outages or Outages(clock)
         self.metrics: str | None = None            # digest of the metric definitions that the worker measures by
-        self.blocked: str | None = None            # what keeps it from rating: one of workers.CAUSES
+        self.blocked: str | None = None            # what keeps it from rating: one of worker_state.CAUSES
         self.daemon: bool | None = None            # whether one is missing when this has ended; None: as before
-        self._database, self._clock, self._stages, self._requests = database, clock, stages, requests
+        self._workers, self._clock, self._stages, self._requests = workers, clock, stages, requests
         self._started = clock()
         self._doing, self._since = "starting", self._started
         self._ended = threading.Event()
@@ -55,17 +55,17 @@ class Pulse:
         self._ended.set()
         self._thread.join(EVERY_SECONDS)
         try:
-            self._database.transact(lambda tx: workers.leave(tx, self.id, self.daemon, self._clock()))
+            self._workers.leave(self.id, self.daemon)
         except Unavailable as error:
             LOG.warning("heartbeat: %s", error)
 
     def beat(self) -> None:
         """Write the row."""
-        row = workers.Heartbeat(
+        state = WorkerState(
             self.id, self.host, self.pid, self._started, self._clock(), self._doing, self._since,
             self._stages.periods, self._stages.points, self._requests(), self._stages.failures,
             self._stages.seconds, self.metrics, self.blocked)
-        self._database.transact(lambda tx: workers.beat(tx, row, self.daemon))
+        self._workers.beat(state, self.daemon)
 
     def _run(self) -> None:
         while not self._ended.wait(EVERY_SECONDS):

@@ -3,18 +3,18 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from cloudkitty_like.db.acceptances import Replaced
-from cloudkitty_like.db.workers import METRICS, MODULES, SYSTEM
+from cloudkitty_like.domain.acceptance import DefinitionsReplaced
 from cloudkitty_like.domain.errors import Error, Unavailable
+from cloudkitty_like.domain.worker_state import METRICS, MODULES, SYSTEM
 from cloudkitty_like.orchestrator.collection import Usage
 from cloudkitty_like.service.metrics.acceptance import Differing
 
 
 def cause_of(error: Error) -> str | None:
-    """One of :data:`cloudkitty_like.db.workers.CAUSES`; None where the next look will do."""
+    """One of :data:`cloudkitty_like.domain.worker_state.CAUSES`; None where the next look will do."""
     if isinstance(error, Differing):
         return METRICS
-    if isinstance(error, Replaced):
+    if isinstance(error, DefinitionsReplaced):
         return None
     return SYSTEM if isinstance(error, Unavailable) else MODULES
 

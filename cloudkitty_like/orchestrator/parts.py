@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from cloudkitty_like.db.engine import Database
 from cloudkitty_like.orchestrator.collection import Gatherer
 from cloudkitty_like.orchestrator.corrections import Reprocessor
 from cloudkitty_like.orchestrator.discovery import Newcomers
@@ -16,7 +15,10 @@ from cloudkitty_like.orchestrator.heartbeat import Pulse
 from cloudkitty_like.orchestrator.outages import Outages
 from cloudkitty_like.orchestrator.rating import Processor
 from cloudkitty_like.ports import Lease
+from cloudkitty_like.service.ledger.holes import Holes
 from cloudkitty_like.service.ledger.writer import Ledger
+from cloudkitty_like.service.operation.scope_progress import ScopeProgress
+from cloudkitty_like.service.operation.workers import Workers
 from cloudkitty_like.service.pricing.usage import Rate
 
 
@@ -45,8 +47,10 @@ class Parts:
     last instant that the source will ever know of; None: it goes on.
     """
 
-    database: Database
     ledger: Ledger
+    holes: Holes
+    progress: ScopeProgress
+    workers: Workers
     newcomers: Newcomers
     gatherer: Gatherer
     processor: Processor

@@ -8,13 +8,13 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from cloudkitty_like.db.acceptances import Replaced
-from cloudkitty_like.db.scopes import RATING, SOURCE, ScopeState
+from cloudkitty_like.domain.acceptance import DefinitionsReplaced
 from cloudkitty_like.domain.errors import Conflict, Error, Invalid, Unavailable
 from cloudkitty_like.domain.exhaustion import exhausted
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.patience import Overdue
 from cloudkitty_like.domain.period import Period
+from cloudkitty_like.domain.scope_state import RATING, SOURCE, ScopeState
 from cloudkitty_like.orchestrator.batches import Batch
 from cloudkitty_like.orchestrator.collection import Usage
 from cloudkitty_like.orchestrator.side_by_side import PATIENCE, SideBySide
@@ -151,7 +151,7 @@ class Processor:
             return
         try:
             self._ledger.record(rated, ruleset)
-        except (Unavailable, Replaced):
+        except (Unavailable, DefinitionsReplaced):
             raise           # the state database is down, or the definitions changed: no fault of any scope in the batch
         except Error as error:
             self._record_apart(rated, ruleset, outcome, error)

@@ -5,16 +5,15 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from cloudkitty_like.db import settings
-from cloudkitty_like.db.engine import Database
 from cloudkitty_like.domain.errors import Error
+from cloudkitty_like.service.operation.scope_progress import ScopeProgress
 
 
 class SourceEnd:
     """Asks a collector that has the optional member ``ends``, and keeps the answer for ``status`` and the API."""
 
-    def __init__(self, database: Database, collector: Any, asking: Callable[[Callable[[], Any]], Any]) -> None:
-        self._database, self._asking = database, asking
+    def __init__(self, progress: ScopeProgress, collector: Any, asking: Callable[[Callable[[], Any]], Any]) -> None:
+        self._progress, self._asking = progress, asking
         self._ends: Callable[[], datetime | None] = getattr(collector, "ends", lambda: None)
         self._kept: tuple[datetime | None] | None = None       # what the database holds; None: not looked yet
 
@@ -25,9 +24,8 @@ class SourceEnd:
         except Error:
             return None            # whoever asks for usage is told why
         if self._kept is None:
-            with self._database.read() as tx:
-                self._kept = (settings.source_ends(tx),)
+            self._kept = (self._progress.source_ends(),)
         if self._kept != (ends,):
-            self._database.transact(lambda tx: settings.set_source_ends(tx, ends))
+            self._progress.record_source_ends(ends)
             self._kept = (ends,)
         return ends

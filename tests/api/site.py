@@ -24,11 +24,12 @@ from cloudkitty_like.app import read_configuration
 from cloudkitty_like.db import scopes as rows
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.rules import rules
-from cloudkitty_like.db.rules.rules import Change
+from cloudkitty_like.domain.change import Change
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period, parse_instant
 from cloudkitty_like.domain.rule import Rule
 from cloudkitty_like.domain.scope import Scope
+from cloudkitty_like.domain.scope_state import ScopeState
 from cloudkitty_like.rating.hashmap.module import HashmapModule
 from cloudkitty_like.rating.noop import NoopModule
 from cloudkitty_like.service import strict_yaml
@@ -163,7 +164,7 @@ class Site:
             state = rows.named(tx, [scope])[0]
         self.ledger.record([Rated(state, period, frames)], 1)
 
-    def state(self, name: str) -> rows.ScopeState:
+    def state(self, name: str) -> ScopeState:
         with self.database.read() as tx:
             return rows.named(tx, [name])[0]
 

@@ -1,40 +1,35 @@
 from datetime import UTC, datetime
-from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import insert
 
-from cloudkitty_like.cli import dbsync
-from cloudkitty_like.cli.main import Parser
-from cloudkitty_like.db import schema
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.tables import worker
+from cloudkitty_like.domain.schema_version import NEEDED
 from tests.cli.small import Site
 from tests.commands import Here, Ran
-from tests.databases import new_database
 
 
-def called(database, *argv):
-    parser = Parser()
-    dbsync.arguments(parser)
-    return dbsync.run(parser.parse_args(argv), SimpleNamespace(database=database))
+@pytest.fixture
+def dbsync(tmp_path, capsys):
+    """The command, for an installation whose database is not there yet."""
+    (tmp_path / "rating.conf").write_text(f"[database]\nconnection = sqlite:///{tmp_path}/new.sqlite\n")
+    here = Here(capsys)
+    return lambda *argv: here("--config-file", tmp_path / "rating.conf", "dbsync", *argv)
 
 
-def test_a_new_database_is_brought_to_this_release_and_stays_there(capsys):
-    with new_database("sqlite", create=False) as database:
-        assert called(database, "version") == 1
-        assert f"schema none, this release needs {schema.NEEDED}" in capsys.readouterr().out
-        assert called(database, "upgrade") == 0
-        assert f"schema {schema.NEEDED}, was empty" in capsys.readouterr().out
-        assert called(database, "upgrade") == 0
-        assert f"schema {schema.NEEDED}, as before" in capsys.readouterr().out
-        assert called(database, "version") == 0
+def test_a_new_database_is_brought_to_this_release_and_stays_there(dbsync):
+    ran = dbsync("version")
+    assert (ran.code, f"schema none, this release needs {NEEDED}" in ran.out) == (1, True)
+    assert f"schema {NEEDED}, was empty" in dbsync("upgrade").out
+    ran = dbsync("upgrade")
+    assert (ran.code, f"schema {NEEDED}, as before" in ran.out) == (0, True)
+    assert dbsync("version").code == 0
 
 
-def test_an_upgrade_may_stop_at_a_revision():
-    with new_database("sqlite", create=False) as database:
-        assert called(database, "upgrade", "--revision", "0001") == 0
-        assert schema.version(database) == "0001"
+def test_an_upgrade_may_stop_at_a_revision(dbsync):
+    assert dbsync("upgrade", "--revision", "0001").code == 0
+    assert "schema 0001" in dbsync("version").out
 
 
 def test_to_ask_for_the_version_makes_no_database(tmp_path, capsys):
@@ -59,10 +54,10 @@ def test_i8_small_a_downgrade_names_what_would_be_lost_and_waits_for_a_yes(site:
     assert "reprocess_total" not in ran.err                # it is empty
     ran = downgraded(site)
     assert (ran.code, "say --yes to lose it" in ran.err, "backup" in ran.err) == (1, True, True)
-    assert f"schema {schema.NEEDED}, this release" in site.here("dbsync", "version").out
+    assert f"schema {NEEDED}, this release" in site.here("dbsync", "version").out
     before = site.here.json("report")
     ran = downgraded(site, "--yes")
-    assert (ran.code, ran.out.endswith(f"schema 0003, was {schema.NEEDED}\n")) == (0, True)
+    assert (ran.code, ran.out.endswith(f"schema 0003, was {NEEDED}\n")) == (0, True)
     assert "schema 0003, this release needs" in site.here("report").err + site.here("dbsync", "version").out
     with Database(f"sqlite:///{site.path}/state.sqlite").read() as tx:
         assert tx.exec_driver_sql("PRAGMA foreign_key_check").all() == []
@@ -73,12 +68,12 @@ def test_i8_small_a_downgrade_names_what_would_be_lost_and_waits_for_a_yes(site:
 
 def test_i8_small_a_downgrade_that_loses_nothing_needs_no_yes(site: Site) -> None:
     site.here.ok("dbsync", "upgrade")
-    assert downgraded(site) == Ran(0, f"sqlite:///{site.path}/state.sqlite: schema 0003, was {schema.NEEDED}\n", "")
+    assert downgraded(site) == Ran(0, f"sqlite:///{site.path}/state.sqlite: schema 0003, was {NEEDED}\n", "")
 
 
 @pytest.mark.parametrize(("revision", "said"), [
     ("0099", "there is no schema 0099"), ("base", "there is no schema base"),
-    (schema.NEEDED, f"has the schema {schema.NEEDED}, which is not later than {schema.NEEDED}")])
+    (NEEDED, f"has the schema {NEEDED}, which is not later than {NEEDED}")])
 def test_i8_small_a_downgrade_to_no_older_schema_is_refused(site: Site, revision: str, said: str) -> None:
     site.here.ok("dbsync", "upgrade")
     ran = site.here("dbsync", "downgrade", "--revision", revision)

@@ -4,7 +4,7 @@ from __future__ import annotations
 import pytest
 
 from cloudkitty_like.cli.reprocess import STATES
-from cloudkitty_like.db.ledger.tasks import OPEN
+from cloudkitty_like.domain.task import OPEN
 from tests.cli.small import FIRST, LAST, RULES, Site
 
 DEARER = RULES.replace("0.5", "0.75")

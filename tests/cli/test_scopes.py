@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from cloudkitty_like.db import scopes as rows
 from cloudkitty_like.db.engine import Database
+from cloudkitty_like.domain.scope_state import SOURCE, ScopeFailure
 from tests.cli.small import LAST, Site
 
 
@@ -25,7 +26,7 @@ def test_an_error_is_told_once_below_the_table_with_what_can_be_done(site: Site)
     site.rated()
     now = datetime.now(UTC)
     with closing(Database(f"sqlite:///{site.path}/state.sqlite")) as database, database.write() as tx:
-        rows.fail(tx, [rows.Failure(state.id, state.due, rows.SOURCE, "it is silent\nscopes accept-empty",
+        rows.fail(tx, [ScopeFailure(state.id, state.due, SOURCE, "it is silent\nscopes accept-empty",
                                     now + timedelta(hours=1)) for state in rows.everything(tx)], now)
     out = site.here.ok("scopes", "list")
     assert out.count("it is silent") == 1

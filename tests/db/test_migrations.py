@@ -13,6 +13,7 @@ from cloudkitty_like.db import schema, tables
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.domain.errors import Conflict, Invalid
 from cloudkitty_like.domain.period import EPOCH
+from cloudkitty_like.domain.schema_version import KNOWN, NEEDED
 from cloudkitty_like.service.operation import migration
 from tests.databases import KINDS, new_database
 
@@ -46,7 +47,7 @@ def wanted(thing, name, kind, reflected, other):
 def test_the_history_makes_the_tables_that_the_code_uses_and_takes_them_away_again(empty):
     assert schema.version(empty) is None
     migration.upgrade(empty)
-    assert schema.version(empty) == schema.NEEDED
+    assert schema.version(empty) == NEEDED
     with empty.read() as tx:
         assert compare_metadata(MigrationContext.configure(tx, opts={"include_object": wanted}), tables.metadata) == []
     made = described(empty)
@@ -71,7 +72,7 @@ def test_c50_a_migration_does_not_use_the_tables_of_today():
 
 def test_the_revisions_that_are_known_are_those_that_there_are():
     history = ScriptDirectory(migration.HISTORY)
-    assert tuple(reversed([script.revision for script in history.walk_revisions()])) == schema.KNOWN
+    assert tuple(reversed([script.revision for script in history.walk_revisions()])) == KNOWN
 
 
 def test_points_are_kept_in_their_primary_key_on_sqlite():
@@ -117,7 +118,7 @@ def test_upgrading_in_several_places_at_once_is_upgrading_once(empty):
     for place in places:
         place.close()
     assert failures == []
-    assert schema.version(empty) == schema.NEEDED
+    assert schema.version(empty) == NEEDED
 
 
 def test_a_database_of_a_newer_release_is_refused(empty):

@@ -7,7 +7,7 @@ from hashlib import sha256
 import pytest
 
 from cloudkitty_like.db import workers
-from cloudkitty_like.db.workers import ALIVE_WITHIN, METRICS, Heartbeat
+from cloudkitty_like.domain.worker_state import ALIVE_WITHIN, METRICS, WorkerState
 from cloudkitty_like.orchestrator.agreement import Agreement
 from cloudkitty_like.service.metrics.acceptance import Acceptances, Differing, Held
 from cloudkitty_like.service.metrics.definitions import MetricsFile
@@ -31,7 +31,7 @@ class Desk:
         with self.bench.database.write() as tx:
             workers.leave(tx, "other:1:now", None, self.bench.now)
             if definitions is not None:
-                workers.beat(tx, Heartbeat("other:1:now", "other", 1, self.bench.now, self.bench.now, "",
+                workers.beat(tx, WorkerState("other:1:now", "other", 1, self.bench.now, self.bench.now, "",
                                            self.bench.now, 0, 0, 0, 0, {}, definitions.digest))
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event
 
-from cloudkitty_like.db.ledger.rollup import Amounts
+from cloudkitty_like.domain.amounts import Amounts
 from cloudkitty_like.storage.sqlalchemy import SqlalchemyStorage
 from tests.databases import new_database
 from tests.orchestrator.test_corrections import Past, at

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from cloudkitty_like.db import workers
 from cloudkitty_like.domain.errors import Invalid, Unavailable
 from cloudkitty_like.domain.period import Period, instant
+from cloudkitty_like.domain.worker_state import WorkerState
 from cloudkitty_like.orchestrator.daemon import PATIENCE
 from cloudkitty_like.testing.memory import MemoryFetcher
 from tests.orchestrator.worker import HOUR, METRICS, MONTH, Bench
@@ -29,7 +30,7 @@ def test_a_month_so_far_is_rated_and_each_period_asked_for_once_with_all_scopes(
     assert bench.sums() == {(): (Decimal(2 * 5 * 2 * 2), 5 * 2 * 2)}
     asked = Counter((metric, period.begin, tuple(sorted(scopes))) for metric, period, scopes in bench.collector.asked)
     assert asked == Counter((metric.name, at(hour), ("alice", "bob")) for metric in METRICS for hour in range(5))
-    assert bench.progress == [(at(hour), 2) for hour in range(5)]
+    assert bench.progressed == [(at(hour), 2) for hour in range(5)]
 
 
 def test_periods_wait_until_the_source_is_complete(sqlite):
@@ -53,10 +54,10 @@ def test_live_scopes_come_before_those_that_lag(sqlite):
     bench.worker().drain()
     bench.scopes.reset(["bob"], MONTH, author="tester", reason="")
     bench.now += HOUR
-    bench.progress.clear()
+    bench.progressed.clear()
     bench.worker(slice_seconds=0.0).drain()
-    assert bench.progress[0] == (at(40), 1)            # alice's new hour, before all of bob's
-    assert len(bench.progress) == 1 + 41
+    assert bench.progressed[0] == (at(40), 1)            # alice's new hour, before all of bob's
+    assert len(bench.progressed) == 1 + 41
 
 
 def test_many_groups_of_scopes_share_one_slice(sqlite):
@@ -64,10 +65,10 @@ def test_many_groups_of_scopes_share_one_slice(sqlite):
     bench.worker(until=at(20)).drain()
     for number in range(20):
         bench.scopes.reset([f"s{number}"], at(number), author="tester", reason="")
-    bench.progress.clear()
+    bench.progressed.clear()
     bench.worker(slice_seconds=0.0).cycle()
     # Every group one period, and then a new look at what is due.
-    assert [scopes for _, scopes in bench.progress] == [1] * 20
+    assert [scopes for _, scopes in bench.progressed] == [1] * 20
 
 
 def test_batches_are_no_larger_than_they_may_be(sqlite):
@@ -187,7 +188,7 @@ def test_shards_of_workers_that_were_killed_are_taken_over_at_once(sqlite):
     bench = Bench(sqlite)
     with sqlite.write() as tx:
         for number in range(7):                        # they have left nothing but their heartbeats
-            workers.beat(tx, workers.Heartbeat(f"w{number}", "host", number, bench.now, bench.now, "", bench.now,
+            workers.beat(tx, WorkerState(f"w{number}", "host", number, bench.now, bench.now, "", bench.now,
                                                0, 0, 0, 0, {}))
     bench.lease = Taken(set())
     bench.worker().drain()
@@ -199,7 +200,7 @@ def test_heartbeats_of_the_dead_are_swept(sqlite):
     bench = Bench(sqlite)
     long_ago = bench.now - timedelta(hours=1)
     with sqlite.write() as tx:
-        workers.beat(tx, workers.Heartbeat("dead", "host", 1, long_ago, long_ago, "", long_ago, 0, 0, 0, 0, {}))
+        workers.beat(tx, WorkerState("dead", "host", 1, long_ago, long_ago, "", long_ago, 0, 0, 0, 0, {}))
     bench.worker().drain()
     with sqlite.read() as tx:
         assert workers.everyone(tx) == []

@@ -7,9 +7,8 @@ from datetime import timedelta
 import pytest
 
 from cloudkitty_like.db import workers
-from cloudkitty_like.db.workers import MODULES, SOURCE, SYSTEM
 from cloudkitty_like.domain.errors import Invalid, Unavailable
-from cloudkitty_like.orchestrator.failures import Failures
+from cloudkitty_like.domain.worker_state import MODULES, SOURCE, SYSTEM
 from tests.orchestrator.worker import HOUR, Bench
 
 NAMES = [f"s{number:02}" for number in range(40)]
@@ -78,7 +77,7 @@ def test_i8_m12_it_is_over_with_the_last_scope_whichever_worker_rates_it(sqlite,
     retried(bench, 2)
     assert len(lines()) == 1
     del wrong[NAMES[0]]
-    bench.failures = Failures(sqlite, bench.clock, timedelta(seconds=30), HOUR)    # another process's
+    bench.failures = bench.new_failures()      # another process's
     retried(bench, 1)
     assert len(lines()) == 1                           # one still suffers
     wrong.clear()

@@ -9,10 +9,10 @@ from time import monotonic
 import pytest
 from sqlalchemy import text
 
-from cloudkitty_like.db.scopes import RATING
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.metric import Metric
+from cloudkitty_like.domain.scope_state import RATING
 from cloudkitty_like.domain.script import Script
 from cloudkitty_like.rating.pyscripts.sandbox import Confinement, Sandbox
 from cloudkitty_like.rating.pyscripts.tariff import PyscriptsTariff

@@ -9,12 +9,12 @@ from typing import Any
 
 from cloudkitty_like.db import scopes as rows
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.scopes import ScopeState
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import Query
+from cloudkitty_like.domain.scope_state import ScopeState
 from cloudkitty_like.orchestrator.collection import Gatherer
-from cloudkitty_like.orchestrator.corrections import Past, Reprocessor
+from cloudkitty_like.orchestrator.corrections import Reprocessor
 from cloudkitty_like.orchestrator.daemon import Worker
 from cloudkitty_like.orchestrator.discovery import Newcomers, Source
 from cloudkitty_like.orchestrator.failures import Failures
@@ -24,9 +24,13 @@ from cloudkitty_like.orchestrator.parts import Parts, Tempo
 from cloudkitty_like.orchestrator.rating import Processor
 from cloudkitty_like.orchestrator.timings import Stages
 from cloudkitty_like.ports import Collected
+from cloudkitty_like.service.corrections.queue import TaskQueue
+from cloudkitty_like.service.corrections.revision_store import RevisionStore
 from cloudkitty_like.service.ledger.holes import Holes
 from cloudkitty_like.service.ledger.writer import Ledger, establish
+from cloudkitty_like.service.operation.scope_progress import ScopeProgress
 from cloudkitty_like.service.operation.scopes import Scopes
+from cloudkitty_like.service.operation.workers import Workers
 from cloudkitty_like.service.reports.summary import Summary
 from cloudkitty_like.testing.collector import Sample
 from cloudkitty_like.testing.memory import MemoryCollector, MemoryFetcher, MemoryLease, MemoryStorage
@@ -69,39 +73,46 @@ class Bench:
         self.rate: Callable[..., Any] = lambda scope, period, frames: [
             frame.with_price([Decimal(2)] * len(frame)) for frame in frames]
         self.ends: Callable[[], datetime | None] = lambda: None
-        self.progress: list[tuple[datetime, int]] = []
+        self.progressed: list[tuple[datetime, int]] = []
         self.ledger = Ledger(database, self.storage, self.clock, "tester")
         self.scopes, self.holes = Scopes(database, self.clock, HOUR), Holes(database, self.clock, "tester")
         self.policy = GapPolicy()
-        self.failures = Failures(database, self.clock, timedelta(seconds=30), timedelta(hours=1))
-        self.pulse = Pulse(database, self.clock, self.stages, lambda: len(self.collector.asked))
+        self.workers = Workers(database, self.clock)
+        self.progress = ScopeProgress(database, self.clock, HOUR, 0)
+        self.tasks = TaskQueue(database, self.clock)
+        self.failures = self.new_failures()
+        self.pulse = Pulse(self.workers, self.clock, self.stages, lambda: len(self.collector.asked))
 
     def clock(self) -> datetime:
         return self.now
 
+    def new_failures(self) -> Failures:
+        """Those of a worker that has just begun."""
+        return Failures(self.progress, self.tasks, self.clock, (timedelta(seconds=30), HOUR))
+
     @property
     def newcomers(self) -> Newcomers:
         source = Source(self.fetcher, self.collector, self.metrics, "project_id", "memory", "memory")
-        return Newcomers(self.database, self.scopes, source, self.failures, self.clock)
+        return Newcomers(self.scopes, self.progress, source, self.failures, self.clock)
 
     def worker(self, **tempo: Any) -> Worker:
         gatherer = Gatherer(self.collector, self.metrics, threads=4, deadline_seconds=60, stages=self.stages,
                             stop=self.stop)
         gaps = Gaps(self.holes, gatherer, lambda window: self.collector.begins(METRICS, window), self.policy,
                     self.scopes.complete_to)
-        reprocessor = Reprocessor(Past(self.database, self.storage, self.clock), gatherer, {}, self.stages,
-                                  self.failures, gaps, self.pulse.doing, self.stop, HOUR,
+        reprocessor = Reprocessor(self.tasks, RevisionStore(self.database, self.storage, self.clock), self.holes,
+                                  gatherer, {}, self.stages, self.failures, gaps, self.pulse.doing, self.stop, HOUR,
                                   tempo.get("scopes_per_batch", 5000))
         parts = Parts(
-            database=self.database, ledger=self.ledger, newcomers=self.newcomers,
-            gatherer=gatherer,
+            ledger=self.ledger, holes=self.holes, progress=self.progress, workers=self.workers,
+            newcomers=self.newcomers, gatherer=gatherer,
             processor=Processor(self.ledger, {}, self.stages, self.stop), reprocessor=reprocessor,
             gaps=gaps, failures=self.failures,
             rating=lambda: (self.ruleset, self.rate), lease=self.lease, pulse=self.pulse, clock=self.clock,
             stop=self.stop, outages=self.failures.outages, ends=self.ends)
         settings = {"period": HOUR, "wait_periods": 0, "shards": 8, "poll_seconds": 0.01, "discovery": timedelta(0)}
         return Worker(parts, Tempo(**{**settings, **tempo}),
-                      lambda period, scopes: self.progress.append((period.begin, scopes)))
+                      lambda period, scopes: self.progressed.append((period.begin, scopes)))
 
     def states(self) -> dict[str, ScopeState]:
         with self.database.read() as tx:

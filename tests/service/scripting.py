@@ -7,9 +7,8 @@ from typing import Any
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.rules import rules
 from cloudkitty_like.db.rules import scripts as rows
-from cloudkitty_like.db.rules.rules import Change
-from cloudkitty_like.db.rules.scripts import Version
-from cloudkitty_like.domain.script import in_force
+from cloudkitty_like.domain.change import Change
+from cloudkitty_like.domain.script import ScriptVersion, in_force
 from cloudkitty_like.domain.script_diff import Succession
 from cloudkitty_like.service.pyscripts.request import Draft, Release
 from cloudkitty_like.service.pyscripts.scripts import Scripts, StoredScript
@@ -63,7 +62,7 @@ class Workshop:
         with self.database.read() as tx:
             return [one.text for one in in_force(rows.stored(tx, change).values(), when)]
 
-    def provenance(self, when: datetime, change: int | None = None) -> list[Version]:
+    def provenance(self, when: datetime, change: int | None = None) -> list[ScriptVersion]:
         """Whose those are."""
         with self.database.read() as tx:
             stored, whose = rows.stored(tx, change), rows.provenance(tx, change)

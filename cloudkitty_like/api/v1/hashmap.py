@@ -9,8 +9,8 @@ from cloudkitty_like.api.fields import Boolean, Text
 from cloudkitty_like.api.params import TEXT, Param, gives, list_of, object_of, takes
 from cloudkitty_like.api.v1.hashmap_types import Field, Group, Service, name_written
 from cloudkitty_like.api.v1.types import params_of, schema_of
-from cloudkitty_like.db.rules.names import Name
 from cloudkitty_like.domain.rule import TYPES
+from cloudkitty_like.domain.rule_names import RuleName
 from cloudkitty_like.service.hashmap.rules import Hashmap
 
 URL = "/v1/rating/module_config/hashmap"
@@ -98,5 +98,5 @@ class HashmapNames:
         return Answer(status=204)
 
 
-def _made(context: Context, kind: str, one: Name) -> Answer:
+def _made(context: Context, kind: str, one: RuleName) -> Answer:
     return Answer(name_written(one), 201, {"Location": f"{context.url}{URL}/{kind}/{one.id}"})

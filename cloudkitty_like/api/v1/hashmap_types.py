@@ -9,9 +9,9 @@ from wsme import wsattr
 from cloudkitty_like.api.fields import Text, shown
 from cloudkitty_like.api.v1.types import Amount, Choice, Uuid, text, written
 from cloudkitty_like.api.v1.validity import RuleEnd, RuleInstant
-from cloudkitty_like.db.rules.names import FIELD, SERVICE, Name
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.rule import TYPES
+from cloudkitty_like.domain.rule_names import FIELD, SERVICE, RuleName
 from cloudkitty_like.service.hashmap.rules import StoredRule
 
 
@@ -90,7 +90,7 @@ class Threshold(wtypes.Base):  # type: ignore[misc]
     tenant_id = text
 
 
-def name_written(one: Name) -> dict[str, Any]:
+def name_written(one: RuleName) -> dict[str, Any]:
     """A service, field or group."""
     if one.kind == SERVICE:
         return written(Service, service_id=one.id, name=one.name)

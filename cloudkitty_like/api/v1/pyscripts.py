@@ -14,7 +14,7 @@ from cloudkitty_like.api.params import Param, gives, list_of, object_of, takes
 from cloudkitty_like.api.routes import Route
 from cloudkitty_like.api.v1.types import Kept, Uuid, params_of, schema_of, text, written
 from cloudkitty_like.api.v1.validity import WHICH, RuleEnd, RuleInstant, said
-from cloudkitty_like.db.rules.rules import Change
+from cloudkitty_like.domain.change import Change
 from cloudkitty_like.domain.script import MAX_TEXT
 from cloudkitty_like.service.pyscripts.request import Draft
 from cloudkitty_like.service.pyscripts.scripts import Scripts, StoredScript

@@ -13,7 +13,7 @@ from cloudkitty_like.api.explanation_json import POINT, explained
 from cloudkitty_like.api.fields import Boolean, Label, Moment, Number, Text, named, shown
 from cloudkitty_like.api.params import FLAG, NUMBER, TEXT, Param, gives, list_of, object_of, takes
 from cloudkitty_like.api.v1.types import Module, params_of, schema_of, written
-from cloudkitty_like.db.rules.rules import Change
+from cloudkitty_like.domain.change import Change
 from cloudkitty_like.domain.errors import Conflict, Invalid, NotFound
 from cloudkitty_like.domain.money import arithmetic, plain
 from cloudkitty_like.service.pricing import modules

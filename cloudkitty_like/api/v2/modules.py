@@ -7,7 +7,7 @@ from typing import Any
 from cloudkitty_like.api.context import Answer, Context
 from cloudkitty_like.api.fields import Boolean, Integer, Text
 from cloudkitty_like.api.params import FLAG, TEXT, WHOLE, Param, gives, list_of, object_of, takes
-from cloudkitty_like.db.rules.rules import Change
+from cloudkitty_like.domain.change import Change
 from cloudkitty_like.service.pricing import modules
 from cloudkitty_like.service.pricing.modules import Module
 

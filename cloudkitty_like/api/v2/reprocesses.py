@@ -11,9 +11,9 @@ from cloudkitty_like.api.fields import Integer, Moment, Text, Texts
 from cloudkitty_like.api.params import NULLABLE, NUMBER, TEXT, WHOLE, Param, gives, list_of, object_of, takes
 from cloudkitty_like.api.render import naive
 from cloudkitty_like.api.v2.report_query import LIMIT, OFFSET
-from cloudkitty_like.db.ledger.rollup import Amounts
-from cloudkitty_like.db.ledger.tasks import FROM_SOURCE, Task, Totals
+from cloudkitty_like.domain.amounts import Amounts
 from cloudkitty_like.domain.money import decimal
+from cloudkitty_like.domain.task import FROM_SOURCE, Task, TaskTotals
 from cloudkitty_like.service.corrections.tasks import QUANTITIES, Reprocessing
 
 SUM = object_of(qty=NUMBER, price=NUMBER, points=WHOLE, unpriced=WHOLE)
@@ -71,7 +71,7 @@ class Reprocesses:
         (number,) = self.reprocessing.undo([which], author=context.author, reason=reason)
         return Answer({"id": number}, 202)
 
-    def _written(self, task: Task, totals: Totals, context: Context) -> dict[str, Any]:
+    def _written(self, task: Task, totals: TaskTotals, context: Context) -> dict[str, Any]:
         done = "" if task.due is None or task.due == task.period.begin else naive(task.due - self.length)
         return {"scope_id": task.scope, "reason": task.reason, "start_reprocess_time": naive(task.period.begin),
                 "end_reprocess_time": naive(task.period.end - self.length), "current_reprocess_time": done,

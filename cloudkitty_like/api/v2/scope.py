@@ -11,10 +11,10 @@ from cloudkitty_like.api.fields import Boolean, Moment, Text, Texts
 from cloudkitty_like.api.params import FLAG, NULLABLE, TEXT, Param, gives, list_of, object_of, takes
 from cloudkitty_like.api.render import with_offset
 from cloudkitty_like.api.v2.report_query import LIMIT, OFFSET
-from cloudkitty_like.db.scopes import ScopeState
 from cloudkitty_like.domain.errors import Invalid, NotFound
 from cloudkitty_like.domain.hole import sentences
 from cloudkitty_like.domain.scope import LONGEST, Scope
+from cloudkitty_like.domain.scope_state import ScopeState
 from cloudkitty_like.service.operation.scopes import Scopes, Which
 
 NAME = Text(longest=64)

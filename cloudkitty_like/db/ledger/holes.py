@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -29,24 +29,21 @@ from sqlalchemy import (
 )
 
 from cloudkitty_like.db.chunks import chunks
-from cloudkitty_like.db.ledger.tasks import UNDO
 from cloudkitty_like.db.ledger.writes import COLLECTED
 from cloudkitty_like.db.tables import frame, hole, ledger_tx, reprocess_task, scope
-from cloudkitty_like.domain.hole import ACCEPTED, MISSING, NAMED, UNKNOWN, Hole, Stretch, joined
+from cloudkitty_like.domain.hole import (
+    ACCEPTED,
+    MISSING,
+    NAMED,
+    UNKNOWN,
+    Hole,
+    HoleExtent,
+    Stretch,
+    UnknownHole,
+    joined,
+)
 from cloudkitty_like.domain.period import Period
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """An unknown hole of an active scope, whose source is to be asked again."""
-
-    id: int
-    scope_id: int
-    scope: str
-    shard_hash: int
-    period: Period
-    tries: int
-
+from cloudkitty_like.domain.task import UNDO
 
 # --- accepted -------------------------------------------------------------------------------------
 
@@ -166,19 +163,14 @@ def known(tx: Connection, kinds: Collection[str] = MISSING) -> list[Hole]:
             for row in tx.execute(query)]
 
 
-class Extent(NamedTuple):
-    """How much is missing: seconds, added up over scopes, and how many scopes they are of."""
-
-    seconds: int
-    scopes: int
 
 
-def extents(tx: Connection) -> dict[str, Extent]:
+def extents(tx: Connection) -> dict[str, HoleExtent]:
     """What is missing now, by kind."""
     length = type_coerce(hole.c.end, BigInteger) - type_coerce(hole.c.begin, BigInteger)
     query = select(hole.c.kind, func.sum(length).label("seconds"),
                    func.count(distinct(hole.c.scope_id)).label("scopes"))
-    return {row.kind: Extent(int(row.seconds), row.scopes) for row in tx.execute(
+    return {row.kind: HoleExtent(int(row.seconds), row.scopes) for row in tx.execute(
         query.where(hole.c.kind.in_(MISSING), _there(None)).group_by(hole.c.kind))}
 
 
@@ -258,7 +250,7 @@ def left(tx: Connection, changes: Sequence[int],
 # --- asking the source again ----------------------------------------------------------------------
 
 
-def unknown(tx: Connection, now: datetime) -> list[Unknown]:
+def unknown(tx: Connection, now: datetime) -> list[UnknownHole]:
     """The unknown holes whose source may be asked now, oldest first; none that a task is about."""
     task = select(reprocess_task.c.id).where(
         reprocess_task.c.scope_id == hole.c.scope_id, reprocess_task.c.ended_at.is_(None),
@@ -268,7 +260,7 @@ def unknown(tx: Connection, now: datetime) -> list[Unknown]:
              .where(hole.c.recorded_to.is_(None), hole.c.kind == UNKNOWN, scope.c.active == 1,
                     or_(hole.c.retry_at.is_(None), hole.c.retry_at <= now), ~task.exists())
              .order_by(hole.c.begin, hole.c.scope_id))
-    return [Unknown(row.id, row.scope_id, row.identifier, row.shard_hash, _period(row), row.tries)
+    return [UnknownHole(row.id, row.scope_id, row.identifier, row.shard_hash, _period(row), row.tries)
             for row in tx.execute(query)]
 
 

@@ -6,7 +6,6 @@ nobody counts on them.  Then the storage forgets them, and the mark says so.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, and_, distinct, func, insert, or_, select, update
@@ -16,29 +15,14 @@ from cloudkitty_like.db.ledger.visibility import POINTS_AS_OF, POINTS_FROM
 from cloudkitty_like.db.tables import frame, ledger_setting, ledger_tx
 from cloudkitty_like.db.types import seconds
 from cloudkitty_like.domain.period import Period
+from cloudkitty_like.domain.retention import RetentionBounds, RetentionExtent
 
 GOING, GONE = 1, 2
 CHUNK = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """Whose points are to go: what was superseded before an instant, and what ended before one; None: nothing."""
-
-    superseded_before: datetime | None
-    rated_before: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """How much that is."""
-
-    revisions: int
-    current: int                       # of them, current ones
-    points: int
-    scopes: int
-    first: datetime | None             # begin of the first period
-    last: datetime | None              # end of the last
 
 
 def without_points(tx: Connection, period: Period) -> dict[int, datetime]:
@@ -48,16 +32,16 @@ def without_points(tx: Connection, period: Period) -> dict[int, datetime]:
     return {row[0]: row[1] for row in tx.execute(query.group_by(frame.c.scope_id))}
 
 
-def extent(tx: Connection, bounds: Bounds) -> Extent:
+def extent(tx: Connection, bounds: RetentionBounds) -> RetentionExtent:
     """What these bounds would forget that is not forgotten yet."""
     row = tx.execute(select(
         func.count(), func.count(frame.c.current), func.coalesce(func.sum(frame.c.points), 0),
         func.count(distinct(frame.c.scope_id)), func.min(frame.c.begin), func.max(frame.c.end),
     ).where(_chosen(bounds))).one()
-    return Extent(int(row[0]), int(row[1]), int(row[2]), int(row[3]), row[4], row[5])
+    return RetentionExtent(int(row[0]), int(row[1]), int(row[2]), int(row[3]), row[4], row[5])
 
 
-def mark(tx: Connection, bounds: Bounds, most: int) -> list[int]:
+def mark(tx: Connection, bounds: RetentionBounds, most: int) -> list[int]:
     """Mark up to so many revisions as going; which they are.  To be called where nobody else changes the index."""
     query = select(frame.c.revision, frame.c.superseded, frame.c.end).where(_chosen(bounds))
     found = tx.execute(query.order_by(frame.c.revision).limit(most)).all()
@@ -78,7 +62,7 @@ def gone(tx: Connection, revisions: Sequence[int]) -> None:
     _set(tx, revisions, GONE)
 
 
-def _chosen(bounds: Bounds) -> ColumnElement[bool]:
+def _chosen(bounds: RetentionBounds) -> ColumnElement[bool]:
     either: list[ColumnElement[bool]] = []
     if bounds.superseded_before is not None:
         before = select(ledger_tx.c.id).where(ledger_tx.c.at < bounds.superseded_before)

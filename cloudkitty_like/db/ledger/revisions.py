@@ -7,11 +7,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from cloudkitty_like.db.ledger.tasks import Task
 from cloudkitty_like.db.ledger.visibility import unpublished
 from cloudkitty_like.db.ledger.writes import COLLECTED, Published
 from cloudkitty_like.db.tables import frame, ledger_tx
 from cloudkitty_like.domain.period import Period
+from cloudkitty_like.domain.task import Task
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from functools import partial
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Table, case, literal_column, select
 from sqlalchemy.dialects import mysql, postgresql, sqlite
@@ -18,8 +18,7 @@ from cloudkitty_like.db.bulk_statement import Many
 from cloudkitty_like.db.tables import day_total, month_total, reprocess_total, total
 from cloudkitty_like.db.types import seconds
 from cloudkitty_like.domain import money
-from cloudkitty_like.domain.errors import Invalid
-from cloudkitty_like.domain.frame import Frame
+from cloudkitty_like.domain.amounts import Amounts
 from cloudkitty_like.domain.period import Period
 
 INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert, "mysql": mysql.insert}
@@ -29,36 +28,6 @@ CHUNK = 500
 _SCALE, _ONE, _ZERO = (literal_column(str(number), BigInteger) for number in (money.SCALE, 1, 0))
 
 
-class Amounts(NamedTuple):
-    """A total in its stored form; the fields are columns."""
-
-    qty_whole: int = 0
-    qty_part: int = 0
-    price_whole: int = 0
-    price_part: int = 0
-    points: int = 0
-    unpriced: int = 0
-
-    @classmethod
-    def of(cls, frame: Frame) -> Amounts:
-        """The total of a frame; Invalid where it is beyond what can be kept."""
-        qty = money.exact_sum(*map(sum, frame.fixed_qty))
-        price = money.exact_sum(*map(sum, frame.fixed_price))
-        for name, (whole, _) in (("quantity", qty), ("price", price)):
-            if abs(whole) >= money.TOTAL_LIMIT:
-                raise Invalid(f"{frame.metric}: the total {name} {whole} is out of range")
-        return cls(*qty, *price, len(frame), frame.unpriced)
-
-    def plus(self, other: Amounts) -> Amounts:
-        return self._with(other, 1)
-
-    def minus(self, other: Amounts) -> Amounts:
-        return self._with(other, -1)
-
-    def _with(self, other: Amounts, sign: int) -> Amounts:
-        qty = money.exact_sum(self.qty_whole + sign * other.qty_whole, self.qty_part + sign * other.qty_part)
-        price = money.exact_sum(self.price_whole + sign * other.price_whole, self.price_part + sign * other.price_part)
-        return Amounts(*qty, *price, self.points + sign * other.points, self.unpriced + sign * other.unpriced)
 
 
 def read_totals(tx: Connection, revisions: Collection[int]) -> dict[int, dict[tuple[str, str], Amounts]]:

@@ -2,89 +2,30 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, Select, bindparam, func, insert, or_, select, update
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.sql import ColumnElement
 
-from cloudkitty_like.db.ledger.rollup import UPSERTS, Amounts
-from cloudkitty_like.db.scopes import WELL, Failure, ScopeState, of_row
+from cloudkitty_like.db.ledger.rollup import UPSERTS
+from cloudkitty_like.db.scopes import WELL, of_row
 from cloudkitty_like.db.tables import reprocess_task, reprocess_total, scope
 from cloudkitty_like.db.types import seconds
+from cloudkitty_like.domain.amounts import Amounts
 from cloudkitty_like.domain.errors import Conflict, Invalid
 from cloudkitty_like.domain.period import Period
+from cloudkitty_like.domain.scope_state import ScopeState
+from cloudkitty_like.domain.task import NewTask, Task, TaskFailure, TaskTotals
 
-FROM_SOURCE, FROM_LEDGER, UNDO = "source", "stored", "undo"
-OPEN = ("waiting", "running", "failing", "parked")
-"""The states of a task that has not ended."""
 CHUNK = 500
-Kind = tuple[str, str]
-"""A metric and its unit."""
 
 
-@dataclass(frozen=True, slots=True)
-class New:
-    """A task to be made."""
-
-    scope_id: int
-    period: Period                     # half-open
-    reason: str
-    author: str
-    kind: str = FROM_SOURCE            # where quantities are taken from: FROM_SOURCE, FROM_LEDGER; or UNDO
-    undoes: int | None = None          # the task whose revisions an UNDO replaces
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A row of ``reprocess_task``."""
-
-    id: int
-    scope_id: int
-    scope: str
-    period: Period                     # half-open
-    reason: str
-    author: str
-    created_at: datetime
-    due: datetime | None               # begin of the next period to rate again; None: not begun
-    ended_at: datetime | None
-    kind: str
-    undoes: int | None
-    cancelled_by: str | None           # None: it was not
-    changed: int                       # periods that got a new revision
-    left_alone: int                    # periods that an undo did not touch, as somebody else had changed them since
-    failures: int
-    error: str | None
-    error_at: datetime | None
-    retry_at: datetime | None
-    parked_ruleset: int | None
-
-    @property
-    def next(self) -> datetime:
-        """Begin of the next period."""
-        return self.due or self.period.begin
-
-    def done(self, length: timedelta) -> int:
-        """How many of its periods it has been through."""
-        return (self.next - self.period.begin) // length
-
-    @property
-    def state(self) -> str:
-        """One of OPEN, ``done`` or ``cancelled``."""
-        if self.ended_at is not None:
-            return "cancelled" if self.cancelled_by is not None else "done"
-        if self.error is not None:
-            return "failing" if self.parked_ruleset is None else "parked"
-        return "waiting" if self.due is None else "running"
 
 
-class Totals(NamedTuple):
-    """What the periods that a task has been through added up to, by metric and unit."""
-
-    before: dict[Kind, Amounts]
-    after: dict[Kind, Amounts]
 
 
 class Step(NamedTuple):
@@ -96,7 +37,7 @@ class Step(NamedTuple):
     left_alone: bool = False
 
 
-def add(tx: Connection, tasks: Sequence[New], at: datetime) -> list[int]:
+def add(tx: Connection, tasks: Sequence[NewTask], at: datetime) -> list[int]:
     """Make these tasks; their ids, which follow each other.  Nobody else may add any at the same time."""
     last = tx.execute(select(func.max(reprocess_task.c.id))).scalar() or 0
     tx.execute(insert(reprocess_task), [
@@ -167,10 +108,10 @@ def _task(row: Row[Any]) -> Task:
         row.error, row.error_at, row.retry_at, row.parked_ruleset)
 
 
-def totals(tx: Connection, ids: Collection[int]) -> dict[int, Totals]:
+def totals(tx: Connection, ids: Collection[int]) -> dict[int, TaskTotals]:
     """The totals of these tasks, by id."""
     wanted = sorted(ids)
-    found = {number: Totals({}, {}) for number in wanted}
+    found = {number: TaskTotals({}, {}) for number in wanted}
     for at in range(0, len(wanted), CHUNK):
         for row in tx.execute(select(reprocess_total).where(reprocess_total.c.task.in_(wanted[at:at + CHUNK]))):
             amounts = Amounts(row.qty_whole, row.qty_part, row.price_whole, row.price_part, row.points, row.unpriced)
@@ -197,7 +138,7 @@ def advance(tx: Connection, begin: datetime, steps: Sequence[Step], at: datetime
         raise Conflict("a task was moved on, or cancelled, by somebody else meanwhile")
 
 
-def add_totals(tx: Connection, sums: Mapping[int, Totals]) -> None:
+def add_totals(tx: Connection, sums: Mapping[int, TaskTotals]) -> None:
     """Add to the totals of these tasks; Invalid where one is out of range."""
     rows = [(number, after, *kind, *amounts) for number, found in sorted(sums.items())
             for after, by_kind in enumerate(found) for kind, amounts in sorted(by_kind.items())]
@@ -211,8 +152,8 @@ def add_totals(tx: Connection, sums: Mapping[int, Totals]) -> None:
         raise
 
 
-def fail(tx: Connection, failures: Sequence[Failure], at: datetime) -> None:
-    """Keep what went wrong with tasks, whose ids stand for the scopes'; progress stays where it is.
+def fail(tx: Connection, failures: Sequence[TaskFailure], at: datetime) -> None:
+    """Record what went wrong with tasks; their progress stays where it is.
 
     A task that somebody else has moved on meanwhile is left alone.
     """
@@ -223,8 +164,9 @@ def fail(tx: Connection, failures: Sequence[Failure], at: datetime) -> None:
     tx.execute(
         statement.values(failures=task.failures + 1, error=bindparam("message"), error_kind=bindparam("kind_of"),
                          error_at=at, retry_at=bindparam("not_before"), parked_ruleset=bindparam("parked")),
-        [{"task_id": one.scope_id, "was_due": None if one.due is None else seconds(one.due), "message": one.message,
-          "kind_of": one.kind, "not_before": one.retry_at, "parked": one.parked_ruleset} for one in failures])
+        [{"task_id": failure.task_id, "was_due": seconds(failure.due), "message": failure.message,
+          "kind_of": failure.kind, "not_before": failure.retry_at, "parked": failure.parked_ruleset}
+         for failure in failures])
 
 
 def cancel(tx: Connection, ids: Collection[int], author: str, at: datetime) -> None:

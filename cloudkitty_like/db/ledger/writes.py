@@ -16,13 +16,14 @@ from sqlalchemy.sql import ColumnElement
 
 from cloudkitty_like.db.bulk_statement import Many
 from cloudkitty_like.db.engine import conflict
-from cloudkitty_like.db.ledger.rollup import Amounts, add_to_rollups, read_totals
+from cloudkitty_like.db.ledger.rollup import add_to_rollups, read_totals
 from cloudkitty_like.db.ledger.visibility import LAST_REVISION as LAST_REVISION
 from cloudkitty_like.db.ledger.visibility import hidden as hidden
 from cloudkitty_like.db.ledger.visibility import visible as visible
 from cloudkitty_like.db.scopes import WELL
 from cloudkitty_like.db.tables import frame, ledger_setting, ledger_tx, revision_block, scope, total
 from cloudkitty_like.db.types import seconds
+from cloudkitty_like.domain.amounts import Amounts
 from cloudkitty_like.domain.errors import Conflict, Invalid
 from cloudkitty_like.domain.period import Period
 

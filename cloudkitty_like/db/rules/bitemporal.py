@@ -2,14 +2,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, FromClause, Row, Table, and_, or_, select
 from sqlalchemy.sql import ColumnElement
 
 from cloudkitty_like.db.tables import rule_change
+from cloudkitty_like.domain.change import AuditInfo
 
 
 def recorded_at(table: FromClause, change: int | None) -> ColumnElement[bool]:
@@ -19,15 +18,6 @@ def recorded_at(table: FromClause, change: int | None) -> ColumnElement[bool]:
     return and_(table.c.recorded_from <= change, or_(table.c.recorded_to.is_(None), table.c.recorded_to > change))
 
 
-@dataclass(frozen=True, slots=True)
-class Fate:
-    """What was done to a rule or a script, by whom and when."""
-
-    created_at: datetime
-    created_by: str
-    updated_by: str | None = None      # None: nobody has changed it
-    deleted_at: datetime | None = None
-    deleted_by: str | None = None
 
 
 def lives(tx: Connection, table: Table, identity: ColumnElement[str],
@@ -52,7 +42,7 @@ def lives(tx: Connection, table: Table, identity: ColumnElement[str],
     return found
 
 
-def fate(states: Sequence[Row[Any]]) -> Fate:
+def fate(states: Sequence[Row[Any]]) -> AuditInfo:
     """Of one life.  Where nothing is known any more it was withdrawn: deleted before it held."""
     first, last = states[0], states[-1]
     deleted_at, deleted_by = last.deleted_at, None
@@ -61,4 +51,4 @@ def fate(states: Sequence[Row[Any]]) -> Fate:
     elif all(row.recorded_to is not None for row in states):
         deleted_at, deleted_by = last.gone_at, last.gone_by
     updates = [row.made_by for row in states if row.deleted_at is None and row.recorded_from != first.recorded_from]
-    return Fate(first.made_at, first.made_by, updates[-1] if updates else None, deleted_at, deleted_by)
+    return AuditInfo(first.made_at, first.made_by, updates[-1] if updates else None, deleted_at, deleted_by)

@@ -8,9 +8,10 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select
 from sqlalchemy.sql import ColumnElement
 
-from cloudkitty_like.db.rules.bitemporal import Fate, fate, lives, recorded_at
+from cloudkitty_like.db.rules.bitemporal import fate, lives, recorded_at
 from cloudkitty_like.db.rules.rules import state
 from cloudkitty_like.db.tables import hashmap_rule, rule_change
+from cloudkitty_like.domain.change import AuditInfo
 from cloudkitty_like.domain.rule import Rule
 
 CHUNK = 500
@@ -22,7 +23,7 @@ class History:
 
     id: str
     rule: Rule
-    fate: Fate
+    fate: AuditInfo
     since: int                         # the change that made the newest state
 
 

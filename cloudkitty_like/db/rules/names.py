@@ -7,8 +7,6 @@ calls :func:`ensure`.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
-from typing import Literal
 from uuid import uuid4
 
 from sqlalchemy import Connection, insert, select, true, update
@@ -17,42 +15,27 @@ from sqlalchemy.sql import ColumnElement
 from cloudkitty_like.db.rules.bitemporal import recorded_at
 from cloudkitty_like.db.tables import hashmap_name
 from cloudkitty_like.domain.rule import Rule
-
-Kind = Literal["service", "field", "group"]
-SERVICE: Kind = "service"
-FIELD: Kind = "field"
-GROUP: Kind = "group"
+from cloudkitty_like.domain.rule_names import FIELD, GROUP, SERVICE, NameKind, RuleName
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
-    """A service, a field of one (``service_id``), or a group."""
-
-    id: str
-    kind: Kind
-    name: str
-    service_id: str | None = None
-    removed: int | None = None         # the change that removed it
-
-
-def stored(tx: Connection, change: int | None = None) -> list[Name]:
+def stored(tx: Connection, change: int | None = None) -> list[RuleName]:
     """Those known at ``change`` (None: now), in the order in which they were made."""
     return _read(tx, recorded_at(hashmap_name, change))
 
 
-def ever(tx: Connection) -> list[Name]:
+def ever(tx: Connection) -> list[RuleName]:
     """Also those that have been removed, in the order in which they were made."""
     return _read(tx, true())
 
 
-def _read(tx: Connection, which: ColumnElement[bool]) -> list[Name]:
+def _read(tx: Connection, which: ColumnElement[bool]) -> list[RuleName]:
     rows = tx.execute(select(hashmap_name).where(which).order_by(hashmap_name.c.id))
-    return [Name(row.name_id, row.kind, row.name, row.service_id, row.recorded_to) for row in rows]
+    return [RuleName(row.name_id, row.kind, row.name, row.service_id, row.recorded_to) for row in rows]
 
 
-def add(tx: Connection, change: int, kind: Kind, name: str, service_id: str | None = None) -> Name:
+def add(tx: Connection, change: int, kind: NameKind, name: str, service_id: str | None = None) -> RuleName:
     """A new one; the caller has looked that there is none like it."""
-    made = Name(str(uuid4()), kind, name, service_id)
+    made = RuleName(str(uuid4()), kind, name, service_id)
     tx.execute(insert(hashmap_name).values(name_id=made.id, kind=kind, name=name, service_id=service_id,
                                            recorded_from=change))
     return made
@@ -69,7 +52,7 @@ def ensure(tx: Connection, change: int, rules: Iterable[Rule]) -> None:
     rules = list(rules)
     known = {(one.kind, one.name, one.service_id): one for one in stored(tx)} if rules else {}
 
-    def made(kind: Kind, name: str, service_id: str | None = None) -> str:
+    def made(kind: NameKind, name: str, service_id: str | None = None) -> str:
         key = (kind, name, service_id)
         if key not in known:
             known[key] = add(tx, change, *key)

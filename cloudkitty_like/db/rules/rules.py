@@ -26,19 +26,10 @@ from cloudkitty_like.db.rules import names
 from cloudkitty_like.db.rules.bitemporal import recorded_at
 from cloudkitty_like.db.tables import hashmap_rule, rule_change
 from cloudkitty_like.domain import money
+from cloudkitty_like.domain.change import Change
 from cloudkitty_like.domain.errors import Conflict
 from cloudkitty_like.domain.rule import Rule, Validity
 from cloudkitty_like.domain.rule_diff import Amendment
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Who changed rules or modules, when and why."""
-
-    at: datetime
-    author: str
-    cause: str                         # apply, modules, api ...
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,22 +6,12 @@ its number; everybody else finds the same one.
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, insert, select
 
 from cloudkitty_like.db.tables import metrics_document, ruleset
-
-
-@dataclass(frozen=True, slots=True)
-class Ruleset:
-    """A rule-set version and what it stands for."""
-
-    version: int
-    change: int                        # rule_change.id; 0: before the first
-    metrics: str                       # digest of the metrics.yml
-    software: str
+from cloudkitty_like.domain.change import Ruleset
 
 
 def find(tx: Connection, change: int, metrics: str, software: str) -> Ruleset | None:

@@ -14,11 +14,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from cloudkitty_like.db.rules.bitemporal import Fate, fate, lives, recorded_at
+from cloudkitty_like.db.rules.bitemporal import fate, lives, recorded_at
 from cloudkitty_like.db.tables import script as table
 from cloudkitty_like.db.tables import script_text
+from cloudkitty_like.domain.change import AuditInfo
 from cloudkitty_like.domain.rule import Validity
-from cloudkitty_like.domain.script import Script
+from cloudkitty_like.domain.script import Script, ScriptVersion, version_key
 
 MANY = 500                             # values in one question
 
@@ -35,31 +36,9 @@ class State:
     @property
     def key(self) -> str:
         """Names this version of this script among all: ``<id>/<version>``."""
-        return key_of(self.id, self.version)
+        return version_key(self.id, self.version)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Version:
-    """A version of a script without its text, and who made it."""
-
-    id: str                            # of the script
-    version: int
-    name: str
-    checksum: str                      # of its text, see Script.checksum
-    order: int
-    description: str
-    valid: Validity
-    author: str
-    recorded_at: datetime
-    change: int                        # that made it, and why
-    reason: str
-    known: bool                        # else it was withdrawn: it holds no more and never will have
-    deleted: bool                      # with its script
-
-    @property
-    def key(self) -> str:
-        """See :attr:`State.key`."""
-        return key_of(self.id, self.version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +46,10 @@ class History:
     """A script: its versions in their newest states, oldest first, and what was done to it."""
 
     id: str
-    versions: Sequence[Version]
-    fate: Fate
+    versions: Sequence[ScriptVersion]
+    fate: AuditInfo
 
 
-def key_of(identity: str, version: int) -> str:
-    """See :attr:`State.key`."""
-    return f"{identity}/{version}"
 
 
 def states(tx: Connection, change: int | None = None) -> list[State]:
@@ -92,7 +68,7 @@ def stored(tx: Connection, change: int | None = None) -> dict[str, Script]:
     return {one.key: one.script for one in states(tx, change)}
 
 
-def provenance(tx: Connection, change: int | None = None) -> dict[str, Version]:
+def provenance(tx: Connection, change: int | None = None) -> dict[str, ScriptVersion]:
     """Whose each version is that :func:`stored` answers, by the same keys, as known at that change.  One query."""
     which = () if change is None else (table.c.recorded_from <= change,)
     found = [version for rows in lives(tx, table, table.c.script_id, *which).values()
@@ -148,14 +124,14 @@ def _script(row: Row[Any]) -> Script:
                   valid=Validity(row.valid_from, row.valid_to))
 
 
-def _versions(rows: Sequence[Row[Any]], change: int | None) -> list[Version]:
+def _versions(rows: Sequence[Row[Any]], change: int | None) -> list[ScriptVersion]:
     """Of one script's recorded states, oldest first: each version once, as it was last known at the change."""
     first: dict[int, Row[Any]] = {}
     last: dict[int, Row[Any]] = {}
     for row in rows:
         first.setdefault(row.version, row)
         last[row.version] = row
-    return [Version(
+    return [ScriptVersion(
         id=row.script_id, version=number, name=row.name, checksum=row.checksum, order=row.position,
         description=row.description, valid=Validity(row.valid_from, row.valid_to), author=first[number].made_by,
         recorded_at=first[number].made_at, change=first[number].recorded_from,

@@ -17,20 +17,22 @@ from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.ledger import holes
 from cloudkitty_like.db.ledger import tasks as rows
 from cloudkitty_like.db.ledger import writes as index
-from cloudkitty_like.db.ledger.rollup import Amounts, read_totals
-from cloudkitty_like.db.ledger.tasks import UNDO, Step, Task, Totals
+from cloudkitty_like.db.ledger.rollup import read_totals
+from cloudkitty_like.db.ledger.tasks import Step
 from cloudkitty_like.db.ledger.writes import Published
+from cloudkitty_like.domain.amounts import Amounts
 from cloudkitty_like.domain.errors import Conflict
 from cloudkitty_like.domain.frame import Frame, digest
 from cloudkitty_like.domain.hole import SKIPPED
 from cloudkitty_like.domain.period import Period
+from cloudkitty_like.domain.task import UNDO, MetricUnit, Task, TaskTotals
 from cloudkitty_like.ports import Addition, Storage
 from cloudkitty_like.service.ledger.publication import Revisions
 from cloudkitty_like.service.ledger.writer import Rated, totals_of
 
 CAUSES = {UNDO: "undo"}
 REPROCESS = "reprocess"
-Sums = Mapping[rows.Kind, Amounts]
+Sums = Mapping[MetricUnit, Amounts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Content:
     collected: Sequence[Frame] | None  # where the rated rows are not those that were collected
     ruleset: int
     digest: bytes
-    totals: dict[rows.Kind, Amounts]
+    totals: dict[MetricUnit, Amounts]
 
     @property
     def points(self) -> int:
@@ -117,7 +119,7 @@ class Corrections:
             self._clock())
         before = read_totals(tx, [found.revision for found in current.values()])
         rows.add_totals(tx, {
-            result.task.id: Totals(was, was if result.content is None else result.content.totals)
+            result.task.id: TaskTotals(was, was if result.content is None else result.content.totals)
             for result in results for was in [before.get(result.current.revision, {}) if result.current else {}]})
 
 

@@ -16,10 +16,10 @@ from cloudkitty_like.db.ledger import retention
 from cloudkitty_like.db.ledger import tasks as rows
 from cloudkitty_like.db.ledger import writes as index
 from cloudkitty_like.db.ledger.revisions import LeftAlone, left_alone
-from cloudkitty_like.db.ledger.tasks import FROM_LEDGER, FROM_SOURCE, UNDO, New, Task, Totals
-from cloudkitty_like.db.scopes import ScopeState
 from cloudkitty_like.domain.errors import Conflict, Invalid, NotFound
 from cloudkitty_like.domain.period import Period, instant
+from cloudkitty_like.domain.scope_state import ScopeState
+from cloudkitty_like.domain.task import FROM_LEDGER, FROM_SOURCE, UNDO, NewTask, Task, TaskTotals
 
 ALL = "ALL"
 QUANTITIES = (FROM_SOURCE, FROM_LEDGER)
@@ -46,7 +46,7 @@ class Reprocessing:
         with self.database.read() as tx:
             return list(_known(tx, ids).values())
 
-    def totals(self, tasks: Sequence[Task]) -> dict[int, Totals]:
+    def totals(self, tasks: Sequence[Task]) -> dict[int, TaskTotals]:
         """By id, what the periods that these tasks have been through added up to, before and after."""
         with self.database.read() as tx:
             return rows.totals(tx, [task.id for task in tasks])
@@ -87,7 +87,8 @@ class Reprocessing:
                     "longer kept" for state in states if state.id in forgotten]
             if waiting or late or gone:
                 raise Invalid(*waiting, *late, *gone)
-            return rows.add(tx, [New(state.id, period, reason, author, quantities) for state in states], self.clock())
+            new = [NewTask(state.id, period, reason, author, quantities) for state in states]
+            return rows.add(tx, new, self.clock())
 
         return self.database.transact(work)
 
@@ -129,7 +130,7 @@ class Reprocessing:
                 problems = ["nothing was changed that could be undone"]
             if problems:
                 raise Invalid(*problems)
-            return rows.add(tx, [New(task.scope_id, windows[task.scope], reason, author, UNDO, task.id)
+            return rows.add(tx, [NewTask(task.scope_id, windows[task.scope], reason, author, UNDO, task.id)
                                  for task in found], self.clock())
 
         return self.database.transact(work)

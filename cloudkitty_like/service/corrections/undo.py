@@ -7,12 +7,13 @@ from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.ledger import holes, revisions
 from cloudkitty_like.db.ledger import writes as index
 from cloudkitty_like.db.ledger.revisions import Made
-from cloudkitty_like.db.ledger.rollup import Amounts, read_totals
-from cloudkitty_like.db.ledger.tasks import Task
+from cloudkitty_like.db.ledger.rollup import read_totals
 from cloudkitty_like.db.ledger.writes import Published
+from cloudkitty_like.domain.amounts import Amounts
 from cloudkitty_like.domain.errors import Conflict, Error, Invalid
 from cloudkitty_like.domain.frame import digest
 from cloudkitty_like.domain.period import Period
+from cloudkitty_like.domain.task import Task
 from cloudkitty_like.service.corrections.publisher import Content, Corrections, Result
 from cloudkitty_like.service.ledger.revision_reader import Kept
 from cloudkitty_like.service.ledger.writer import totals_of

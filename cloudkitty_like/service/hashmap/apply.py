@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.rules import rules
-from cloudkitty_like.db.rules.rules import Change
+from cloudkitty_like.domain.change import Change
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.rule import Rule
 from cloudkitty_like.domain.rule_diff import Amendment, amended

@@ -13,10 +13,10 @@ from uuid import uuid4
 from sqlalchemy import Connection
 
 from cloudkitty_like.db.rules import names, rules
-from cloudkitty_like.db.rules.names import FIELD, GROUP, SERVICE, Kind, Name
 from cloudkitty_like.db.rules.rules import State
 from cloudkitty_like.domain.errors import Conflict, Invalid, NotFound
 from cloudkitty_like.domain.rule import Key, Rule
+from cloudkitty_like.domain.rule_names import FIELD, GROUP, SERVICE, NameKind, RuleName
 from cloudkitty_like.service.hashmap.names import Directory
 from cloudkitty_like.service.hashmap.request import RuleKind, kind_of
 from cloudkitty_like.service.rule_changes.change_log import Unneeded
@@ -44,7 +44,7 @@ class Book:
 
     # --- names -------------------------------------------------------------------------------------
 
-    def add_name(self, kind: Kind, name: str, service_id: str | None = None) -> Name:
+    def add_name(self, kind: NameKind, name: str, service_id: str | None = None) -> RuleName:
         if service_id is not None:
             try:
                 self.directory.get(SERVICE, service_id)

@@ -4,9 +4,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from cloudkitty_like.db.rules.names import FIELD, GROUP, SERVICE, Kind, Name
 from cloudkitty_like.domain.errors import Conflict, Invalid, NotFound
 from cloudkitty_like.domain.rule import Rule, text_problems
+from cloudkitty_like.domain.rule_names import FIELD, GROUP, SERVICE, NameKind, RuleName
 
 MISSING = {SERVICE: "No such service: None (UUID: %s)", FIELD: "No such field: %s",
            GROUP: "No such group: None (UUID: %s)"}
@@ -23,15 +23,15 @@ class Ids(NamedTuple):
 class Directory:
     """The names at one time; those removed before serve to name what has been deleted."""
 
-    def __init__(self, names: Iterable[Name]) -> None:
-        self._known: dict[str, Name] = {}
-        self._called: dict[tuple[Kind, str, str | None], list[Name]] = {}
+    def __init__(self, names: Iterable[RuleName]) -> None:
+        self._known: dict[str, RuleName] = {}
+        self._called: dict[tuple[NameKind, str, str | None], list[RuleName]] = {}
         for one in names:
             if one.removed is None:
                 self._known[one.id] = one
             self._called.setdefault((one.kind, one.name, one.service_id), []).append(one)
 
-    def get(self, kind: Kind, identity: str) -> Name:
+    def get(self, kind: NameKind, identity: str) -> RuleName:
         """NotFound, in CloudKitty's words, where there is none of this id."""
         found = self._known.get(identity)
         if found is None or found.kind != kind:
@@ -42,7 +42,7 @@ class Directory:
         """Whether there is one of this id that has not been removed."""
         return identity in self._known
 
-    def all(self, kind: Kind, service_id: str | None = None) -> list[Name]:
+    def all(self, kind: NameKind, service_id: str | None = None) -> list[RuleName]:
         """In the order in which they were made; of fields those of one service."""
         return [one for one in self._known.values() if one.kind == kind and one.service_id == service_id]
 
@@ -57,7 +57,7 @@ class Directory:
                 found[one.id] = every[one.service_id].name, one.name
         return found
 
-    def check_new(self, kind: Kind, name: str, service_id: str | None = None) -> None:
+    def check_new(self, kind: NameKind, name: str, service_id: str | None = None) -> None:
         """Invalid where this cannot be a name, Conflict where it is one already."""
         problems = ["name: is empty"] if not name else [*text_problems("name", name)]
         if problems:
@@ -74,7 +74,7 @@ class Directory:
             return Ids(service, None, group)
         return Ids(None, self._id(FIELD, rule.field, service, deleted_since), group)
 
-    def _id(self, kind: Kind, name: str, service_id: str | None, since: int | None) -> str | None:
-        called: Sequence[Name] = self._called.get((kind, name, service_id), ())
+    def _id(self, kind: NameKind, name: str, service_id: str | None, since: int | None) -> str | None:
+        called: Sequence[RuleName] = self._called.get((kind, name, service_id), ())
         return next((one.id for one in called
                      if one.removed is None or (since is not None and one.removed >= since)), None)

@@ -10,9 +10,9 @@ from decimal import Decimal
 from typing import Literal
 from uuid import uuid4
 
-from cloudkitty_like.db.rules.names import FIELD, GROUP, SERVICE
 from cloudkitty_like.domain.errors import Invalid, NotFound
 from cloudkitty_like.domain.rule import Rule, Type
+from cloudkitty_like.domain.rule_names import FIELD, GROUP, SERVICE
 from cloudkitty_like.service.hashmap.names import Directory, Ids
 from cloudkitty_like.service.rule_changes.validity import (
     ENDED,

@@ -16,12 +16,11 @@ from sqlalchemy import Connection
 
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.rules import history, names
-from cloudkitty_like.db.rules.bitemporal import Fate
 from cloudkitty_like.db.rules.history import History, Wanted
-from cloudkitty_like.db.rules.names import FIELD, GROUP, SERVICE, Name
-from cloudkitty_like.db.rules.rules import Change
+from cloudkitty_like.domain.change import AuditInfo, Change
 from cloudkitty_like.domain.errors import NotFound
 from cloudkitty_like.domain.rule import Rule
+from cloudkitty_like.domain.rule_names import FIELD, GROUP, SERVICE, RuleName
 from cloudkitty_like.service.hashmap.editor import Book
 from cloudkitty_like.service.hashmap.names import Directory
 from cloudkitty_like.service.hashmap.request import (
@@ -79,13 +78,13 @@ class Hashmap:
 
     # --- names -------------------------------------------------------------------------------------
 
-    def services(self) -> list[Name]:
+    def services(self) -> list[RuleName]:
         return self._directory().all(SERVICE)
 
-    def service(self, identity: str) -> Name:
+    def service(self, identity: str) -> RuleName:
         return self._directory().get(SERVICE, identity)
 
-    def add_service(self, name: str, author: str) -> Name:
+    def add_service(self, name: str, author: str) -> RuleName:
         """Conflict, with the id of the other, where there is one of this name."""
         return self._change(author, lambda book: book.add_name(SERVICE, name))
 
@@ -93,14 +92,14 @@ class Hashmap:
         """With its fields; its rules and theirs are deleted, as by :meth:`remove_rule`."""
         self._change(author, lambda book: book.remove_service(identity))
 
-    def fields(self, service_id: str) -> list[Name]:
+    def fields(self, service_id: str) -> list[RuleName]:
         """None where there is no such service."""
         return self._directory().all(FIELD, service_id)
 
-    def field(self, identity: str) -> Name:
+    def field(self, identity: str) -> RuleName:
         return self._directory().get(FIELD, identity)
 
-    def add_field(self, service_id: str, name: str, author: str) -> Name:
+    def add_field(self, service_id: str, name: str, author: str) -> RuleName:
         """Invalid without such a service; Conflict, with the id of the other, where it has a field of this name."""
         return self._change(author, lambda book: book.add_name(FIELD, name, service_id))
 
@@ -108,13 +107,13 @@ class Hashmap:
         """Its rules are deleted, as by :meth:`remove_rule`."""
         self._change(author, lambda book: book.remove_field(identity))
 
-    def groups(self) -> list[Name]:
+    def groups(self) -> list[RuleName]:
         return self._directory().all(GROUP)
 
-    def group(self, identity: str) -> Name:
+    def group(self, identity: str) -> RuleName:
         return self._directory().get(GROUP, identity)
 
-    def add_group(self, name: str, author: str) -> Name:
+    def add_group(self, name: str, author: str) -> RuleName:
         """Conflict, with the id of the other, where there is one of this name."""
         return self._change(author, lambda book: book.add_name(GROUP, name))
 
@@ -144,7 +143,7 @@ class Hashmap:
         with self._database.read() as tx:
             return self._rule(tx, kind, identity, Directory(names.ever(tx)))
 
-    def group_of(self, kind: RuleKind, identity: str) -> Name:
+    def group_of(self, kind: RuleKind, identity: str) -> RuleName:
         """NotFound where the rule has no group, too."""
         with self._database.read() as tx:
             directory = Directory(names.ever(tx))
@@ -222,7 +221,7 @@ def _stored(one: History, directory: Directory) -> StoredRule:
                       fate.deleted_at, fate.deleted_by)
 
 
-def _matches(one: StoredRule, fate: Fate, wanted: Filter, now: datetime) -> bool:
+def _matches(one: StoredRule, fate: AuditInfo, wanted: Filter, now: datetime) -> bool:
     if wanted.service_id is not None:
         parent = one.service_id == wanted.service_id
     else:

@@ -12,12 +12,11 @@ from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.ledger import holes as rows
 from cloudkitty_like.db.ledger import tasks
 from cloudkitty_like.db.ledger import writes as index
-from cloudkitty_like.db.ledger.holes import Extent, Unknown
-from cloudkitty_like.db.ledger.tasks import New
-from cloudkitty_like.db.scopes import ScopeState
-from cloudkitty_like.domain.hole import MISSING, UNKNOWN, Hole, Stretch, merged
+from cloudkitty_like.domain.hole import MISSING, UNKNOWN, Hole, HoleExtent, Stretch, UnknownHole, merged
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import Query
+from cloudkitty_like.domain.scope_state import ScopeState
+from cloudkitty_like.domain.task import NewTask
 
 GAP = "gap"
 """The cause of a change that leaves a period unknown."""
@@ -38,7 +37,7 @@ class Holes:
         with self.database.read() as tx:
             return merged(rows.known(tx, kinds))
 
-    def extents(self) -> dict[str, Extent]:
+    def extents(self) -> dict[str, HoleExtent]:
         """How much is missing now, by kind; a kind of which there is nothing is absent."""
         with self.database.read() as tx:
             return rows.extents(tx)
@@ -52,6 +51,11 @@ class Holes:
         """The ids of the scopes for which an empty answer is believed; None among them: all."""
         with self.database.read() as tx:
             return rows.accepted(tx, period)
+
+    def missing(self, scope_ids: Collection[int], period: Period) -> set[int]:
+        """The ids of those of these scopes that have a hole in the period."""
+        with self.database.read() as tx:
+            return rows.missing(tx, scope_ids, period)
 
     # --- gaps ------------------------------------------------------------------------------------
 
@@ -78,7 +82,7 @@ class Holes:
 
         return self.database.transact(work)
 
-    def waiting(self) -> list[Unknown]:
+    def waiting(self) -> list[UnknownHole]:
         """The unknown holes whose source may be asked again now, oldest first."""
         with self.database.read() as tx:
             return rows.unknown(tx, self.clock())
@@ -97,7 +101,7 @@ class Holes:
         def work(tx: Connection) -> int:
             index.serialise(tx)
             still = {(hole.scope_id, hole.period) for hole in rows.unknown(tx, self.clock())}
-            new = [New(scope_id, stretch, f"the source knows {stretch} after all", self.author)
+            new = [NewTask(scope_id, stretch, f"the source knows {stretch} after all", self.author)
                    for scope_id, stretch in _joined(one for one in wanted if one in still)]
             return len(tasks.add(tx, new, self.clock())) if new else 0
 

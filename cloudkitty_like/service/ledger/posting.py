@@ -18,6 +18,7 @@ from cloudkitty_like.domain.period import Period, instant
 from cloudkitty_like.domain.posted_point import SHOWN, Place, Points, PostedPoint, by_place
 from cloudkitty_like.domain.query import Query
 from cloudkitty_like.domain.scope import Scope
+from cloudkitty_like.domain.scope_state import POSTED_ONLY
 from cloudkitty_like.ports import Addition, Storage
 from cloudkitty_like.service.ledger.publication import Clock, Revisions
 from cloudkitty_like.service.ledger.writer import establish, totals_of
@@ -130,5 +131,5 @@ class Posting:
 
     def _registered(self, tx: Connection, scopes: Collection[str]) -> dict[str, int]:
         """The rows of these scopes, made where there are none: nobody rates them until a fetcher finds them."""
-        rows.register(tx, [Scope(scope, self._scope_key, rows.POSTED_ONLY) for scope in sorted(scopes)], self._clock())
+        rows.register(tx, [Scope(scope, self._scope_key, POSTED_ONLY) for scope in sorted(scopes)], self._clock())
         return rows.ids(tx, scopes)

@@ -11,9 +11,9 @@ from cloudkitty_like.db.compaction import Sizes, compact
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.ledger import retention as rows
 from cloudkitty_like.db.ledger import writes as index
-from cloudkitty_like.db.ledger.retention import Bounds, Extent
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.period import instant
+from cloudkitty_like.domain.retention import RetentionBounds, RetentionExtent
 from cloudkitty_like.ports import Storage
 
 PORTION = 2000                         # revisions at a time
@@ -26,13 +26,14 @@ class Retention:
                  portion: int = PORTION) -> None:
         self._database, self._storage, self._clock, self._portion = database, storage, clock, portion
 
-    def extent(self, bounds: Bounds) -> Extent:
+    def extent(self, bounds: RetentionBounds) -> RetentionExtent:
         """What :meth:`purge` would forget; Invalid where the bounds are in the future, or there are none."""
         self._check(bounds)
         with self._database.read() as tx:
             return rows.extent(tx, bounds)
 
-    def purge(self, bounds: Bounds, *, author: str, progressed: Callable[[int], None] = lambda revisions: None) -> int:
+    def purge(self, bounds: RetentionBounds, *, author: str,
+              progressed: Callable[[int], None] = lambda revisions: None) -> int:
         """Forget; how many revisions.  ``progressed`` is told how many are done.  Recorded as a change of the ledger.
 
         First what somebody who was killed has left half done.
@@ -53,7 +54,7 @@ class Retention:
         sizes = [compact(self._database), of_storage() if of_storage is not None else None]
         return [size for size in sizes if size is not None]
 
-    def _check(self, bounds: Bounds) -> None:
+    def _check(self, bounds: RetentionBounds) -> None:
         given = {"superseded-before": bounds.superseded_before, "rated-before": bounds.rated_before}
         if not any(given.values()):
             raise Invalid("say what is to be forgotten: --superseded-before or --rated-before")
@@ -62,7 +63,7 @@ class Retention:
         if late:
             raise Invalid(*late)
 
-    def _mark(self, tx: Connection, bounds: Bounds, author: str) -> list[int]:
+    def _mark(self, tx: Connection, bounds: RetentionBounds, author: str) -> list[int]:
         index.serialise(tx)
         found = rows.mark(tx, bounds, self._portion)
         if found and author:

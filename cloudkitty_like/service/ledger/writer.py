@@ -15,11 +15,11 @@ from sqlalchemy import Connection
 from cloudkitty_like.db import acceptances
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.ledger import writes as index
-from cloudkitty_like.db.ledger.rollup import Amounts
-from cloudkitty_like.db.scopes import ScopeState
+from cloudkitty_like.domain.amounts import Amounts
 from cloudkitty_like.domain.errors import Conflict, Invalid
 from cloudkitty_like.domain.frame import Frame, digest
 from cloudkitty_like.domain.period import Period
+from cloudkitty_like.domain.scope_state import ScopeState
 from cloudkitty_like.ports import Addition, Storage
 from cloudkitty_like.service.ledger.publication import Clock, Revisions
 

@@ -16,11 +16,11 @@ from sqlalchemy import Connection
 
 from cloudkitty_like.db import acceptances as rows
 from cloudkitty_like.db import workers
-from cloudkitty_like.db.acceptances import Acceptance
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.ledger import writes as index
-from cloudkitty_like.db.workers import Heartbeat
+from cloudkitty_like.domain.acceptance import Acceptance
 from cloudkitty_like.domain.errors import Conflict, Invalid
+from cloudkitty_like.domain.worker_state import WorkerState
 from cloudkitty_like.service import strict_yaml
 from cloudkitty_like.service.metrics.definitions import MetricsFile
 from cloudkitty_like.service.pricing import rulesets
@@ -63,8 +63,8 @@ class Standing:
     """Which definitions hold, and the living workers that measure by them and by others."""
 
     accepted: Acceptance
-    agreeing: Sequence[Heartbeat]
-    differing: Sequence[Heartbeat]
+    agreeing: Sequence[WorkerState]
+    differing: Sequence[WorkerState]
 
     def __str__(self) -> str:
         """One line that names the workers that differ and those that they differ from."""
@@ -207,5 +207,5 @@ def _place(worker: str) -> str:
     return worker.rpartition(":")[0] or worker
 
 
-def _places(beats: Sequence[Heartbeat], digests: bool = False) -> str:
+def _places(beats: Sequence[WorkerState], digests: bool = False) -> str:
     return ", ".join(beat.place + (f" ({(beat.metrics or '')[:SHOWN]})" if digests else "") for beat in beats)

@@ -8,8 +8,8 @@ from sqlalchemy import Connection
 from cloudkitty_like.db import scopes as rows
 from cloudkitty_like.db import settings
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.scopes import ScopeState
 from cloudkitty_like.domain.period import instant
+from cloudkitty_like.domain.scope_state import ScopeState
 from cloudkitty_like.service.operation.scopes import Scopes
 
 ASKED = "rating of the past was asked for"

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from cloudkitty_like.db import migrations, schema, schema_loss
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.domain.errors import Conflict, Invalid, Unavailable
+from cloudkitty_like.domain.schema_version import KNOWN, NEEDED
 
 HISTORY = str(Path(migrations.__file__).parent)
 PATIENCE = 600          # seconds that one upgrade waits for another
@@ -50,9 +51,9 @@ def losses(database: Database, revision: str) -> list[tuple[str, int]]:
     schema.refuse_newer(database, held)
     if held is None:
         raise Conflict(f"the database {database} has no schema yet")
-    if revision not in schema.KNOWN:
-        raise Invalid(f"there is no schema {revision}", hint=f"there are {', '.join(schema.KNOWN)}")
-    if schema.KNOWN.index(revision) >= schema.KNOWN.index(held):
+    if revision not in KNOWN:
+        raise Invalid(f"there is no schema {revision}", hint=f"there are {', '.join(KNOWN)}")
+    if KNOWN.index(revision) >= KNOWN.index(held):
         raise Invalid(f"the database {database} has the schema {held}, which is not later than {revision}")
     kept = _shape_of(revision)
     with database.read() as tx:
@@ -81,7 +82,7 @@ def _run(database: Database, action: Callable[[Config], None]) -> None:
             action(config)
         except CommandError as error:
             raise Invalid(f"the schema cannot be changed: {error}",
-                          hint=f"this release knows up to {schema.NEEDED}") from error
+                          hint=f"this release knows up to {NEEDED}") from error
         except DBAPIError as error:
             raise Unavailable(f"the schema of {database} could not be changed: {error.orig}") from error
 

@@ -15,10 +15,10 @@ from cloudkitty_like.db import scopes
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.ledger import used_names
 from cloudkitty_like.db.rules import names, rules, scripts
-from cloudkitty_like.db.rules.names import SERVICE
 from cloudkitty_like.domain.idle_rules import idle
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.domain.rule import Rule
+from cloudkitty_like.domain.rule_names import SERVICE
 from cloudkitty_like.domain.text import nearest
 from cloudkitty_like.ports import LabelUse, SourceNames, Storage
 

@@ -12,11 +12,11 @@ from cloudkitty_like.db import scopes as rows
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.ledger import holes
 from cloudkitty_like.db.ledger import writes as index
-from cloudkitty_like.db.scopes import ScopeState
 from cloudkitty_like.domain.errors import Conflict, Invalid
 from cloudkitty_like.domain.hole import SKIPPED, Stretch, together
 from cloudkitty_like.domain.period import Period, instant
 from cloudkitty_like.domain.scope import Scope, check_identifier
+from cloudkitty_like.domain.scope_state import POSTED_ONLY, SOURCE, ScopeState
 
 SHOWN = 20
 SKIP = "skip"
@@ -83,7 +83,7 @@ class Scopes:
                 problems.extend(error.problems)
         with self._database.read() as tx:
             known = rows.fetchers(tx)
-        new = [one for one in found if known.get(one.identifier) in (None, rows.POSTED_ONLY)]
+        new = [one for one in found if known.get(one.identifier) in (None, POSTED_ONLY)]
         added: list[str] = []
         if new:
             with suppress(Conflict):       # where another worker adds them at this moment
@@ -243,7 +243,7 @@ class Scopes:
             change = index.open_tx(tx, at=self._clock(), author=author, cause="accept-empty",
                                    reason=f"{period}: {reason}")
             holes.accept(tx, change, period, None if identifiers is None else [state.id for state in states])
-            rows.clear(tx, [state.id for state in states if state.error_kind == rows.SOURCE])
+            rows.clear(tx, [state.id for state in states if state.error_kind == SOURCE])
             # What was left behind is rated as empty now.
             holes.hasten(tx, [state.id for state in states])
 

@@ -12,10 +12,12 @@ from cloudkitty_like.db import scopes, settings, workers
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.ledger import holes, tasks
 from cloudkitty_like.db.ledger import writes as index
-from cloudkitty_like.db.scopes import ScopeState
 from cloudkitty_like.domain.hole import MISSING
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import METRIC, Query
+from cloudkitty_like.domain.scope_state import RATING, SOURCE, ScopeState
+from cloudkitty_like.domain.task import OPEN
+from cloudkitty_like.domain.worker_state import ALIVE_WITHIN, CAUSES
 from cloudkitty_like.service.operation.workers import workforce
 from cloudkitty_like.service.reports.summary import Summary
 
@@ -54,7 +56,7 @@ class Figures:
 
     def _workers(self, tx: Connection) -> Iterator[Figure]:
         beats = workers.everyone(tx)
-        alive = sum(self.clock() - beat.seen_at <= workers.ALIVE_WITHIN for beat in beats)
+        alive = sum(self.clock() - beat.seen_at <= ALIVE_WITHIN for beat in beats)
         yield Figure("workers", "Workers seen lately", "gauge", [({}, float(alive))])
         for name, text in (("periods", "Scopes' periods rated"), ("points", "Data points rated"),
                            ("requests", "Requests made to the source"),
@@ -70,7 +72,7 @@ class Figures:
         found = workforce(tx, self.clock(), self.length, self.wait_periods)
         blocked = Counter(beat.blocked for beat in found.alive)
         yield Figure("workers_blocked", "Workers that cannot rate anything, by what keeps them from it", "gauge",
-                     [({"cause": cause}, float(blocked[cause])) for cause in workers.CAUSES])
+                     [({"cause": cause}, float(blocked[cause])) for cause in CAUSES])
         yield Figure("workers_missing", "1 where something is due and the worker that is to rate it is gone", "gauge",
                      [({}, float(found.missing))])
         yield Figure("scopes_due", "Scopes with a period that could be rated now", "gauge", [({}, float(found.due))])
@@ -85,7 +87,7 @@ class Figures:
                      [({}, float(sum(self._lags(state, ends) for state in active)))])
         failing = Counter(state.error_kind or "other" for state in active if state.error is not None)
         yield Figure("scopes_failing", "Scopes that could not be rated when last tried", "gauge",
-                     [({"kind": kind}, float(failing[kind])) for kind in (scopes.SOURCE, scopes.RATING)])
+                     [({"kind": kind}, float(failing[kind])) for kind in (SOURCE, RATING)])
         yield Figure("scopes_parked", "Scopes that wait for other rules", "gauge",
                      [({}, float(sum(state.parked_ruleset is not None for state in active)))])
         latest = max((state.due for state in active if state.rated and state.due is not None), default=None)
@@ -104,7 +106,7 @@ class Figures:
     def _tasks(self, tx: Connection) -> Figure:
         states = Counter(task.state for task in tasks.everything(tx, waiting=True))
         return Figure("reprocess_tasks", "Tasks that correct the past and have not ended", "gauge",
-                      [({"state": state}, float(states[state])) for state in tasks.OPEN])
+                      [({"state": state}, float(states[state])) for state in OPEN])
 
     def _lags(self, state: ScopeState, ends: datetime | None) -> bool:
         if ends is not None and state.due is not None and state.due > ends:

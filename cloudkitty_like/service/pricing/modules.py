@@ -11,7 +11,7 @@ from cloudkitty_like import plugin
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.rules import modules
 from cloudkitty_like.db.rules.modules import ModuleState
-from cloudkitty_like.db.rules.rules import Change
+from cloudkitty_like.domain.change import Change
 from cloudkitty_like.domain.errors import Invalid, NotFound, Unloadable
 from cloudkitty_like.ports import RatingModule
 from cloudkitty_like.service.rule_changes.change_log import Unneeded, recorded

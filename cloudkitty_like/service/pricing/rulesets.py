@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.rules import rules, rulesets
-from cloudkitty_like.db.rules.rulesets import Ruleset
+from cloudkitty_like.domain.change import Ruleset
 from cloudkitty_like.domain.errors import NotFound
 
 

@@ -15,12 +15,11 @@ from sqlalchemy import Connection
 
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.rules import scripts as rows
-from cloudkitty_like.db.rules.bitemporal import Fate
-from cloudkitty_like.db.rules.rules import Change
-from cloudkitty_like.db.rules.scripts import History, Version
+from cloudkitty_like.db.rules.scripts import History
+from cloudkitty_like.domain.change import AuditInfo, Change
 from cloudkitty_like.domain.errors import NotFound
 from cloudkitty_like.domain.rule import Validity
-from cloudkitty_like.domain.script import Script
+from cloudkitty_like.domain.script import Script, ScriptVersion
 from cloudkitty_like.domain.script_diff import Succession, Versions, ended, succeeded
 from cloudkitty_like.service.pyscripts.editor import NO_SUCH, ScriptBook
 from cloudkitty_like.service.pyscripts.request import (
@@ -48,8 +47,8 @@ class StoredScript:
     that did.
     """
 
-    version: Version
-    fate: Fate
+    version: ScriptVersion
+    fate: AuditInfo
     text: str | None = None            # None: not asked for
 
     @property
@@ -88,7 +87,7 @@ class Scripts:
         with self.database.read() as tx:
             return _with_text(tx, _seen(_named(rows.histories(tx), name), now))
 
-    def versions(self, name: str) -> Sequence[Version]:
+    def versions(self, name: str) -> Sequence[ScriptVersion]:
         """Of the script that :meth:`named` answers, oldest first, those that were withdrawn too."""
         with self.database.read() as tx:
             return _named(rows.histories(tx), name).versions
@@ -222,7 +221,7 @@ def _shown(versions: Mapping[int, Validity], now: datetime) -> int:
     return min(versions, key=rank)
 
 
-def _known(one: History) -> Sequence[Version]:
+def _known(one: History) -> Sequence[ScriptVersion]:
     """Its versions but for withdrawn ones; these where there are no others."""
     return [version for version in one.versions if version.known] or one.versions
 

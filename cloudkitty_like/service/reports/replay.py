@@ -10,8 +10,8 @@ from functools import cached_property
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.ledger import writes as index
 from cloudkitty_like.db.ledger.frames import Revision
-from cloudkitty_like.db.rules.rulesets import Ruleset
 from cloudkitty_like.domain import money
+from cloudkitty_like.domain.change import Ruleset
 from cloudkitty_like.domain.errors import Error, Unavailable
 from cloudkitty_like.domain.explanation import EXACT, OnDemand, Part, Point, Provenance, rounding
 from cloudkitty_like.domain.frame import Frame

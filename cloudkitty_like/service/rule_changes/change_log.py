@@ -8,7 +8,8 @@ from sqlalchemy import Connection
 
 from cloudkitty_like.db.engine import Database, Undone
 from cloudkitty_like.db.rules import rules
-from cloudkitty_like.db.rules.rules import Change, Overtaken
+from cloudkitty_like.db.rules.rules import Overtaken
+from cloudkitty_like.domain.change import Change
 
 T = TypeVar("T")
 ATTEMPTS = 20

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import Enum
 from typing import TypeVar
 
-from cloudkitty_like.db.rules.bitemporal import Fate
+from cloudkitty_like.domain.change import AuditInfo
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.period import instant
 from cloudkitty_like.domain.rule import Validity
@@ -90,7 +90,7 @@ class Which:
     description: str | None = None     # is part of it, whatever the case
     is_active: bool = False            # holds now
 
-    def has(self, valid: Validity, description: str, fate: Fate, now: datetime) -> bool:
+    def has(self, valid: Validity, description: str, fate: AuditInfo, now: datetime) -> bool:
         """Whether one of this validity, description and fate is asked for; ``deleted`` is not looked at."""
         people = ((self.created_by, fate.created_by), (self.updated_by, fate.updated_by),
                   (self.deleted_by, fate.deleted_by))

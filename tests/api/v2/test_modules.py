@@ -7,8 +7,8 @@ from sqlalchemy import select
 from cloudkitty_like import plugin
 from cloudkitty_like.db.rules import modules
 from cloudkitty_like.db.rules.modules import ModuleState
-from cloudkitty_like.db.rules.rules import Change
 from cloudkitty_like.db.tables import rule_change
+from cloudkitty_like.domain.change import Change
 from cloudkitty_like.service.pricing.tariffs import Tariffs
 from cloudkitty_like.service.rule_changes.change_log import recorded
 from tests.api.site import Site

@@ -4,11 +4,12 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import update
 
-from cloudkitty_like.db.ledger.rollup import Amounts
-from cloudkitty_like.db.ledger.tasks import Totals, add_totals
+from cloudkitty_like.db.ledger.tasks import add_totals
 from cloudkitty_like.db.tables import reprocess_task
 from cloudkitty_like.db.types import seconds
+from cloudkitty_like.domain.amounts import Amounts
 from cloudkitty_like.domain.period import parse_instant
+from cloudkitty_like.domain.task import TaskTotals
 from tests.api.site import Site
 
 URL = "/v2/task/reprocesses"
@@ -116,7 +117,7 @@ def done(site: Site, number=1):
         tx.execute(update(reprocess_task).where(reprocess_task.c.id == number).values(
             due=reprocess_task.c.end, ended_at=site.now, changed=1))
         before, after = Amounts(1, 0, 2, 0, 3, 1), Amounts(1, 0, 2, 500_000_000_000, 3, 0)
-        add_totals(tx, {number: Totals({("vcpu", "h"): before}, {("vcpu", "h"): after})})
+        add_totals(tx, {number: TaskTotals({("vcpu", "h"): before}, {("vcpu", "h"): after})})
 
 
 def test_what_a_task_came_to_is_told(site: Site):

@@ -10,7 +10,7 @@ from sqlalchemy import event, func, select
 from cloudkitty_like.db import tables
 from cloudkitty_like.db.rules import modules, rules
 from cloudkitty_like.db.rules.modules import ModuleState
-from cloudkitty_like.db.rules.rules import Change
+from cloudkitty_like.domain.change import Change
 from cloudkitty_like.domain.errors import Conflict
 from cloudkitty_like.domain.rule import Rule, Validity
 from cloudkitty_like.domain.rule_diff import Amendment

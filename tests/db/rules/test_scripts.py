@@ -5,8 +5,8 @@ from sqlalchemy import func, select
 
 from cloudkitty_like.db import tables
 from cloudkitty_like.db.rules import rules, scripts
-from cloudkitty_like.db.rules.rules import Change
 from cloudkitty_like.db.rules.scripts import State
+from cloudkitty_like.domain.change import Change
 from cloudkitty_like.domain.rule import Validity
 from cloudkitty_like.domain.script import MAX_TEXT, Script
 from cloudkitty_like.service.rule_changes.change_log import recorded

@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import event
 
 from cloudkitty_like.db.rules import rules
-from cloudkitty_like.db.rules.rules import Change
+from cloudkitty_like.domain.change import Change
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.rule import Rule

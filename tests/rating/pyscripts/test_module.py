@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from cloudkitty_like.db.rules import rules
-from cloudkitty_like.db.rules.rules import Change
+from cloudkitty_like.domain.change import Change
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period

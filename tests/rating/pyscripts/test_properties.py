@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloudkitty_like.db.rules.rules import Change
+from cloudkitty_like.domain.change import Change
 from cloudkitty_like.domain.query import Query
 from cloudkitty_like.service.pricing.modules import decide
 from cloudkitty_like.service.pyscripts.request import Release

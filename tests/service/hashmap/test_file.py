@@ -7,8 +7,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloudkitty_like.db.rules.rules import Change
 from cloudkitty_like.db.tables import hashmap_rule
+from cloudkitty_like.domain.change import Change
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.rule import Rule, Validity, overlaps
 from cloudkitty_like.service.hashmap.apply import Application, apply, stored

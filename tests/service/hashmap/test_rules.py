@@ -5,10 +5,10 @@ from decimal import Decimal
 
 import pytest
 
-from cloudkitty_like.db.rules.names import Name
-from cloudkitty_like.db.rules.rules import Change
+from cloudkitty_like.domain.change import Change
 from cloudkitty_like.domain.errors import Conflict, Invalid, NotFound
 from cloudkitty_like.domain.rule import Rule, Validity
+from cloudkitty_like.domain.rule_names import RuleName
 from cloudkitty_like.service.hashmap.apply import Application, apply
 from cloudkitty_like.service.hashmap.file import export, parse
 from cloudkitty_like.service.hashmap.request import MAPPING, THRESHOLD
@@ -31,7 +31,7 @@ def test_names_are_listed_in_the_order_in_which_they_were_made(desk):
     assert desk.hashmap.services() == [desk.service, other]
     assert desk.hashmap.fields(other.id) == [field] != desk.hashmap.fields(desk.service.id)
     assert desk.hashmap.fields(NOBODY) == []
-    assert desk.hashmap.groups() == [group] == [Name(group.id, "group", "compute")]
+    assert desk.hashmap.groups() == [group] == [RuleName(group.id, "group", "compute")]
     assert (desk.hashmap.service(other.id), desk.hashmap.field(field.id), desk.hashmap.group(group.id)) == (
         other, field, group)
 

@@ -14,9 +14,10 @@ from cloudkitty_like.db.tables import appended, frame, point
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.posted_point import PostedPoint
 from cloudkitty_like.domain.query import Query
+from cloudkitty_like.domain.retention import RetentionBounds
 from cloudkitty_like.service.corrections.tasks import Reprocessing
 from cloudkitty_like.service.ledger.posting import Posting
-from cloudkitty_like.service.ledger.retention import Bounds, Retention
+from cloudkitty_like.service.ledger.retention import Retention
 from cloudkitty_like.service.ledger.writer import Rated
 from cloudkitty_like.service.operation.verification import differences
 from cloudkitty_like.service.reports.pages import Dataframes
@@ -78,7 +79,7 @@ def verified(books):
 
 
 def test_superseded_points_go_and_their_totals_stay(archive):
-    bounds = Bounds(archive.now + HOUR, None)
+    bounds = RetentionBounds(archive.now + HOUR, None)
     by_time, before = answer(archive, "scope", "time"), answer(archive, "scope", "time", as_of=archive.then)
     extent = archive.retention.extent(bounds)
     assert (extent.revisions, extent.current, extent.points, extent.scopes) == (2, 0, 4, 2)
@@ -92,14 +93,14 @@ def test_superseded_points_go_and_their_totals_stay(archive):
 
 
 def test_what_was_superseded_later_stays(quick):
-    assert quick.retention.purge(Bounds(quick.now, None), author="ann") == 0
+    assert quick.retention.purge(RetentionBounds(quick.now, None), author="ann") == 0
     assert len(quick.stored()) == 10
 
 
 def test_as_of_before_it_points_are_refused_and_not_answered_short(archive):
     labels = Query(scopes=None, groupby=("flavor",), as_of=archive.then)
     whole = archive.summary.rows(labels)
-    archive.retention.purge(Bounds(archive.now + HOUR, None), author="ann")
+    archive.retention.purge(RetentionBounds(archive.now + HOUR, None), author="ann")
     for ask in (lambda: archive.summary.rows(labels), lambda: list(archive.summary.frames(labels)),
                 lambda: Dataframes(archive.database, archive.storage).page(labels)):
         with pytest.raises(Invalid, match="no longer kept"):
@@ -111,7 +112,7 @@ def test_as_of_before_it_points_are_refused_and_not_answered_short(archive):
 
 
 def test_points_of_old_periods_go_the_current_ones_too(archive):
-    bounds = Bounds(None, at(1).end)
+    bounds = RetentionBounds(None, at(1).end)
     totals = answer(archive, "scope", "metric"), answer(archive, "time"), answer(archive, "day")
     assert archive.retention.extent(bounds).current == 4
     assert archive.retention.purge(bounds, author="ann") == 6
@@ -125,7 +126,7 @@ def test_points_of_old_periods_go_the_current_ones_too(archive):
 
 
 def test_a_period_that_is_rated_again_has_its_points_again(quick):
-    quick.retention.purge(Bounds(None, at(4).begin), author="ann")
+    quick.retention.purge(RetentionBounds(None, at(4).begin), author="ann")
     for name in ("alice", "bob"):
         quick.back_to(quick.state(name), BEGIN)
         for number in range(4):
@@ -135,7 +136,7 @@ def test_a_period_that_is_rated_again_has_its_points_again(quick):
 
 
 def test_quantities_that_are_forgotten_cannot_be_rated_again(quick):
-    quick.retention.purge(Bounds(None, at(0).end), author="ann")
+    quick.retention.purge(RetentionBounds(None, at(0).end), author="ann")
     desk = Reprocessing(quick.database, lambda: quick.now, HOUR)
     with pytest.raises(Invalid, match="no longer kept"):
         desk.ask(["alice"], at(0).begin, at(1).begin, author="ann", reason="why", quantities="stored")
@@ -151,14 +152,15 @@ def test_nothing_is_posted_to_a_frame_whose_points_are_forgotten(quick):
         return PostedPoint(at(0), "gift", "h", Decimal(1), Decimal(1), labels, {})
 
     posting.post([posted("a")], "ann")
-    quick.retention.purge(Bounds(None, at(0).end), author="ann")
+    quick.retention.purge(RetentionBounds(None, at(0).end), author="ann")
     with pytest.raises(Invalid, match="no longer kept"):
         posting.post([posted("b")], "ann")
 
 
 def test_bounds_that_make_no_sense_are_refused(quick):
-    for bounds, said in ((Bounds(None, None), "say what"), (Bounds(NOW + 9 * DAY, None), "superseded-before"),
-                         (Bounds(None, NOW + 9 * DAY), "rated-before")):
+    for bounds, said in ((RetentionBounds(None, None), "say what"),
+                         (RetentionBounds(NOW + 9 * DAY, None), "superseded-before"),
+                         (RetentionBounds(None, NOW + 9 * DAY), "rated-before")):
         for ask in (quick.retention.extent, lambda one: quick.retention.purge(one, author="ann")):
             with pytest.raises(Invalid, match=said):
                 ask(bounds)
@@ -186,7 +188,7 @@ class Failing:
 @pytest.mark.parametrize("portions", range(3))
 def test_whenever_it_is_killed_everything_is_right_and_it_goes_on(quick, portions, after):
     small = Retention(quick.database, Failing(quick.storage, portions, after=after), lambda: quick.now + DAY, portion=2)
-    bounds = Bounds(quick.now + HOUR, at(1).end)
+    bounds = RetentionBounds(quick.now + HOUR, at(1).end)
     with pytest.raises(KeyboardInterrupt):
         small.purge(bounds, author="ann")
     verified(quick)
@@ -200,7 +202,7 @@ def test_whenever_it_is_killed_everything_is_right_and_it_goes_on(quick, portion
 def test_a_reader_of_points_that_go_meanwhile_is_told(quick):
     reading = quick.summary.frames(Query(scopes=None))
     next(reading)
-    quick.retention.purge(Bounds(None, at(4).begin), author="ann")
+    quick.retention.purge(RetentionBounds(None, at(4).begin), author="ann")
     with pytest.raises(Invalid, match="no longer kept"):
         list(reading)
 
@@ -213,7 +215,7 @@ def test_whatever_the_bounds_totals_stay_and_points_are_whole_or_refused(ended, 
         totals = answer(books, "scope", "metric", "time")
         points = {number: books.summary.points(Query(scopes=None, period=at(number), groupby=("flavor",)))
                   for number in range(4)}
-        books.retention.purge(Bounds(books.now + superseded * HOUR, at(ended).end), author="ann")
+        books.retention.purge(RetentionBounds(books.now + superseded * HOUR, at(ended).end), author="ann")
         assert answer(books, "scope", "metric", "time") == totals
         verified(books)
         for number in range(4):

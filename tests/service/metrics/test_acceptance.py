@@ -8,10 +8,10 @@ from hashlib import sha256
 import pytest
 
 from cloudkitty_like.db import workers
-from cloudkitty_like.db.acceptances import Replaced
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.workers import Heartbeat
+from cloudkitty_like.domain.acceptance import DefinitionsReplaced
 from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.domain.worker_state import ALIVE_WITHIN, WorkerState
 from cloudkitty_like.service.ledger.writer import Rated
 from cloudkitty_like.service.metrics.acceptance import Acceptances, Differing, Held, difference
 from cloudkitty_like.service.metrics.definitions import MetricsFile
@@ -40,7 +40,7 @@ def acceptances(books):
 
 def seen(books, name, definitions, ago=timedelta(0)):
     """A worker on that host left a heartbeat so long ago; its id."""
-    beat = Heartbeat(f"{name}:1:now", name, 1, NOW, NOW - ago, "", NOW, 0, 0, 0, 0, {}, definitions.digest)
+    beat = WorkerState(f"{name}:1:now", name, 1, NOW, NOW - ago, "", NOW, 0, 0, 0, 0, {}, definitions.digest)
     with books.database.write() as tx:
         workers.beat(tx, beat)
     return beat.id
@@ -87,7 +87,7 @@ def test_i8_b8_one_that_only_waits_holds_nobody_up(books, acceptances):
 
 def test_i8_b8_a_worker_that_was_not_seen_for_long_holds_nobody_up(books, acceptances):
     acceptances.settle(OLD, seen(books, "north", OLD), 0)
-    seen(books, "north", OLD, workers.ALIVE_WITHIN + timedelta(seconds=1))
+    seen(books, "north", OLD, ALIVE_WITHIN + timedelta(seconds=1))
     acceptances.settle(NEW, seen(books, "south", NEW), 1)
     assert holding(acceptances) == NEW.digest
 
@@ -178,7 +178,7 @@ def test_i8_b8_what_was_measured_by_replaced_definitions_does_not_count(books, a
         books.back_to(state, at(0).begin)
     acceptances.accept(NEW, "agreed")
     changes = books.changes()
-    with pytest.raises(Replaced, match="tester"):
+    with pytest.raises(DefinitionsReplaced, match="tester"):
         books.ledger.record([Rated(books.state("alice"), at(0), ())], ruleset)
     assert books.state("alice").due == at(0).begin
     assert books.changes() == changes

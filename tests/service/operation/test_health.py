@@ -7,8 +7,8 @@ import pytest
 
 from cloudkitty_like.db import settings, workers
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.workers import Heartbeat
 from cloudkitty_like.domain.errors import Unavailable
+from cloudkitty_like.domain.worker_state import WorkerState
 from cloudkitty_like.service.ledger.writer import Rated
 from cloudkitty_like.service.metrics.acceptance import Acceptances
 from cloudkitty_like.service.metrics.definitions import MetricsFile
@@ -63,7 +63,7 @@ def test_i8_b8_workers_that_differ_are_named_and_the_api_is_well_all_the_same(bo
     assert (work(books).text, work(books).warns) == ("0 at work", False)
     acceptances.settle(MetricsFile((), "metrics: {a: {unit: h}}", "1" * 64), "north:1:now", 0)
     for name, digest, blocked in (("north", "1" * 64, None), ("south", "2" * 64, "metrics")):
-        beat = Heartbeat(f"{name}:1:now", name, 1, NOW, NOW, "waiting", NOW, 0, 0, 0, 0, {}, digest, blocked)
+        beat = WorkerState(f"{name}:1:now", name, 1, NOW, NOW, "waiting", NOW, 0, 0, 0, 0, {}, digest, blocked)
         with books.database.write() as tx:
             workers.beat(tx, beat)
     found = work(books)

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import event
 
-from cloudkitty_like.db.rules.rules import Change
+from cloudkitty_like.domain.change import Change
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.idle_rules import LEVEL, NEGATIVE, RATE
 from cloudkitty_like.domain.metric import Metric

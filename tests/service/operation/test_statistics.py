@@ -7,8 +7,8 @@ import pytest
 
 from cloudkitty_like.db import scopes as rows
 from cloudkitty_like.db import settings, workers
-from cloudkitty_like.db.scopes import Failure
-from cloudkitty_like.db.workers import Heartbeat
+from cloudkitty_like.domain.scope_state import RATING, SOURCE, ScopeFailure
+from cloudkitty_like.domain.worker_state import CAUSES, WorkerState
 from cloudkitty_like.service.ledger.holes import Holes
 from cloudkitty_like.service.ledger.writer import Rated
 from cloudkitty_like.service.operation.statistics import Figures
@@ -34,10 +34,10 @@ def test_of_an_empty_ledger(books):
 
 
 def test_of_workers_those_seen_lately_count_and_all_have_their_sums(books):
-    beat = Heartbeat("w1", "host", 1, NOW, NOW, "", NOW, 3, 40, 5, 1, {"collect": (1.5, 0.5)})
+    beat = WorkerState("w1", "host", 1, NOW, NOW, "", NOW, 3, 40, 5, 1, {"collect": (1.5, 0.5)})
     with books.database.write() as tx:
         workers.beat(tx, beat)
-        workers.beat(tx, Heartbeat("w2", "host", 2, NOW, NOW - timedelta(minutes=5), "", NOW, 0, 0, 0, 0, {}))
+        workers.beat(tx, WorkerState("w2", "host", 2, NOW, NOW - timedelta(minutes=5), "", NOW, 0, 0, 0, 0, {}))
     found = figures(books)
     assert found["workers"] == {(): 1}
     assert found["points_rated_total"] == {("w1",): 40, ("w2",): 0}
@@ -46,15 +46,15 @@ def test_of_workers_those_seen_lately_count_and_all_have_their_sums(books):
     assert found["stage_cpu_seconds_total"] == {("w1", "collect"): 0.5}
 
 
-@pytest.mark.parametrize("cause", workers.CAUSES)
+@pytest.mark.parametrize("cause", CAUSES)
 def test_i8_m9_workers_that_cannot_rate_are_counted_by_what_keeps_them(books, cause):
-    assert figures(books)["workers_blocked"] == {(one,): 0 for one in workers.CAUSES}
+    assert figures(books)["workers_blocked"] == {(one,): 0 for one in CAUSES}
     for number, ago in enumerate((timedelta(0), timedelta(0), timedelta(minutes=5))):
         with books.database.write() as tx:
-            workers.beat(tx, Heartbeat(f"w{number}", "host", number, NOW, NOW - ago, "", NOW, 0, 0, 0, 0, {}, None,
+            workers.beat(tx, WorkerState(f"w{number}", "host", number, NOW, NOW - ago, "", NOW, 0, 0, 0, 0, {}, None,
                                        cause if number else None))
     found = figures(books)
-    assert found["workers_blocked"] == {(one,): int(one == cause) for one in workers.CAUSES}   # one of them is lost
+    assert found["workers_blocked"] == {(one,): int(one == cause) for one in CAUSES}   # one of them is lost
     assert found["workers_missing"] == {(): 0}
 
 
@@ -84,8 +84,8 @@ def test_of_scopes_how_many_are_switched_off_failing_and_parked(books):
     with books.database.write() as tx:
         rows.set_active(tx, [states[2].id], False, NOW)
         rows.fail(tx, [
-            Failure(states[0].id, states[0].due, rows.SOURCE, "source is away", NOW + HOUR, None),
-            Failure(states[1].id, states[1].due, rows.RATING, "rule is wrong", None, 7)], NOW)
+            ScopeFailure(states[0].id, states[0].due, SOURCE, "source is away", NOW + HOUR, None),
+            ScopeFailure(states[1].id, states[1].due, RATING, "rule is wrong", None, 7)], NOW)
     found = figures(books)
     assert found["scopes"] == {("true",): 2, ("false",): 1}
     assert found["scopes_failing"] == {("source",): 1, ("rating",): 1}

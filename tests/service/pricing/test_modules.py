@@ -9,7 +9,7 @@ import pytest
 from cloudkitty_like import plugin
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.rules import rules
-from cloudkitty_like.db.rules.rules import Change
+from cloudkitty_like.domain.change import Change
 from cloudkitty_like.domain.errors import Invalid, NotFound
 from cloudkitty_like.service.pricing.modules import active, decide, known
 

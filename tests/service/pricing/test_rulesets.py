@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from cloudkitty_like.db.rules import rulesets as rows
-from cloudkitty_like.db.rules.rules import Change
+from cloudkitty_like.domain.change import Change
 from cloudkitty_like.domain.errors import NotFound
 from cloudkitty_like.domain.rule import Rule
 from cloudkitty_like.service.hashmap.apply import Application, apply

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudkitty_like.db.rules import rules
-from cloudkitty_like.db.rules.rules import Change
 from cloudkitty_like.domain import money
+from cloudkitty_like.domain.change import Change
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period

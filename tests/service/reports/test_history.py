@@ -6,16 +6,17 @@ from decimal import Decimal
 
 import pytest
 
-from cloudkitty_like.db.rules.rules import Change
+from cloudkitty_like.domain.change import Change
 from cloudkitty_like.domain.errors import NotFound
 from cloudkitty_like.domain.money import plain
 from cloudkitty_like.domain.period import Period
+from cloudkitty_like.domain.retention import RetentionBounds
 from cloudkitty_like.domain.rule import Rule
 from cloudkitty_like.service.corrections.publisher import Corrections, Reprocessed
 from cloudkitty_like.service.corrections.tasks import Reprocessing
 from cloudkitty_like.service.hashmap import apply as rules
 from cloudkitty_like.service.ledger.holes import Holes
-from cloudkitty_like.service.ledger.retention import Bounds, Retention
+from cloudkitty_like.service.ledger.retention import Retention
 from cloudkitty_like.service.ledger.writer import Rated
 from cloudkitty_like.service.operation.scopes import Scopes
 from cloudkitty_like.service.pricing.modules import Modules
@@ -111,7 +112,7 @@ def test_rules_of_other_scopes_do_not_concern_a_scope(books):
 def test_what_was_accepted_and_what_was_forgotten_is_told(books):
     Scopes(books.database, lambda: books.now, HOUR).accept_empty(at(7), ["alice"], author="ann", reason="it was off")
     books.now += timedelta(days=1)
-    Retention(books.database, books.storage, lambda: books.now).purge(Bounds(None, at(0).end), author="bea")
+    Retention(books.database, books.storage, lambda: books.now).purge(RetentionBounds(None, at(0).end), author="bea")
     assert [(one[1], one[2]) for one in told(books)] == [("ann", "accept-empty"), ("bea", "purge")]
     assert [one[1] for one in told(books, scopes=["bob"])] == ["bea"]
     assert [one[1] for one in told(books, end=NOW + timedelta(hours=1))] == ["ann"]

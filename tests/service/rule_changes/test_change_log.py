@@ -1,7 +1,7 @@
 import pytest
 
 from cloudkitty_like.db.rules import rules
-from cloudkitty_like.db.rules.rules import Change
+from cloudkitty_like.domain.change import Change
 from cloudkitty_like.domain.errors import Conflict
 from cloudkitty_like.service.rule_changes.change_log import ATTEMPTS, recorded
 from tests.service.hashmaps import NOW

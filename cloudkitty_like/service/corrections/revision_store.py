@@ -1,0 +1,68 @@
+"""How corrections read and write revisions of the past: one object for a worker."""
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.ledger import holes
+from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.ledger.writes import Published
+from cloudkitty_like.domain.errors import Error
+from cloudkitty_like.domain.frame import Frame
+from cloudkitty_like.domain.period import Period
+from cloudkitty_like.domain.task import Task
+from cloudkitty_like.ports import Storage
+from cloudkitty_like.service.corrections.publisher import Corrections, Reprocessed, Result
+from cloudkitty_like.service.corrections.undo import Undoing
+from cloudkitty_like.service.ledger.revision_reader import Kept
+
+
+class RevisionStore:
+    """Reads the current revisions of a period, publishes those of tasks, and undoes tasks."""
+
+    def __init__(self, database: Database, storage: Storage, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._publisher = Corrections(database, storage, clock)
+        self._reader = Kept(database, storage)
+        self._undo = Undoing(database, self._reader, self._publisher)
+
+    def rated(self, scope_ids: Sequence[int], period: Period) -> dict[int, Published]:
+        """The current revisions of a period that say something about usage, by scope id.
+
+        A revision that an undo left as a hole is not among them.
+        """
+        with self._database.read() as tx:
+            current = index.current(tx, scope_ids, period)
+            for scope_id in holes.missing(tx, current, period):
+                del current[scope_id]
+            return current
+
+    def quantities(self, period: Period,
+                   revisions: Mapping[str, int]) -> dict[str, Sequence[Frame]]:
+        """The frames, without prices, that these revisions were rated from; both by scope.
+
+        :raises Conflict: when their points are being forgotten.
+        """
+        return self._reader.quantities(period, revisions)
+
+    def recorder(self, tasks: Mapping[int, Task]) -> Reprocessed:
+        """What publishes rated frames under these tasks, given by scope id."""
+        return Reprocessed(self._database, self._publisher, tasks)
+
+    def advance(self, period: Period, tasks: Sequence[Task]) -> None:
+        """Move tasks on that have nothing to change in the period.
+
+        :raises Conflict: when another worker has moved one of them.
+        """
+        with self._database.read() as tx:
+            current = index.current(tx, [task.scope_id for task in tasks], period)
+        self._publisher.publish(
+            period, [Result(task, current.get(task.scope_id), None) for task in tasks])
+
+    def undo(self, period: Period, tasks: Sequence[Task]) -> dict[int, Error]:
+        """Undo one period for at most one task of each scope; the error of each task that failed, by id.
+
+        :raises Conflict: when somebody else changes one of the periods at this moment.
+        """
+        return self._undo.undo(period, tasks)

@@ -8,10 +8,11 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
@@ -100,10 +101,14 @@ def _quiet() -> Iterator[None]:
 
 # --- for tests ----------------------------------------------------------------------------------------
 
-def runs(*commands: str, versions: tuple[str, ...] = BOTH) -> Callable[[Any], Any]:
-    """A test of these sub-commands; that it runs them is looked at after it."""
+def runs(*commands: str, versions: tuple[str, ...] = BOTH,
+         changes_ledger: bool = False) -> Callable[[Any], Any]:
+    """A test of these sub-commands; that it runs them is looked at after it.
+
+    ``changes_ledger``: the test gets an installation of its own, so that no other test meets its changes.
+    """
     def mark(test: Any) -> Any:
-        test.commands = set(commands)
+        test.commands, test.changes_ledger = set(commands), changes_ledger
         for version in versions:
             CLAIMED[version] |= test.commands
         return pytest.mark.parametrize("version", versions)(test)
@@ -111,18 +116,42 @@ def runs(*commands: str, versions: tuple[str, ...] = BOTH) -> Callable[[Any], An
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Of an API that everybody may ask, over a ledger of the sample's month, for this file alone."""
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state directory with a ledger of the sample's month, which nobody changes."""
     installed()
     directory = tmp_path_factory.mktemp("client")
     rated = spawn("standalone", "--sample", "--state", "state", cwd=directory)
     assert rated.code == 0, rated.err
-    with serving("--state", "state", "api", "--workers", "1", cwd=directory) as found:
-        yield found
+    return directory / "state"
+
+
+@contextmanager
+def _served_copy(sample: Path, directory: Path) -> Iterator[str]:
+    """The URL of an API that everybody may ask, over a copy of the ledger."""
+    copytree(sample, directory / "state")
+    with serving("--state", "state", "api", "--workers", "1", cwd=directory) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def url(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of the API that the tests of this file share."""
+    with _served_copy(sample, tmp_path_factory.mktemp("api")) as shared:
+        yield shared
 
 
 @pytest.fixture
-def cloudkitty(url: str, version: str, request: pytest.FixtureRequest) -> Iterator[Cloudkitty]:
-    client = Cloudkitty(url, version)
+def cloudkitty(version: str, request: pytest.FixtureRequest) -> Iterator[Cloudkitty]:
+    with ExitStack() as stack:
+        if request.function.changes_ledger:
+            url = stack.enter_context(_served_copy(
+                request.getfixturevalue("sample"), request.getfixturevalue("tmp_path")))
+        else:
+            url = request.getfixturevalue("url")
+        yield from _checked(Cloudkitty(url, version), request)
+
+
+def _checked(client: Cloudkitty, request: pytest.FixtureRequest) -> Iterator[Cloudkitty]:
+    """The client; after the test, whether it has run what the test claims."""
     yield client
     assert client.ran == request.function.commands, client.ran ^ request.function.commands

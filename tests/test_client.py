@@ -11,6 +11,7 @@ import pytest
 
 from tests.clients import BOTH, CLAIMED, PROGRAM, Cloudkitty, installed, known, options, runs
 from tests.clients import cloudkitty as cloudkitty  # the fixtures
+from tests.clients import sample as sample
 from tests.clients import url as url
 
 OCTOBER_V1 = ("-b", "2026-10-01T00:00:00", "-e", "2026-11-01T00:00:00")
@@ -277,7 +278,7 @@ def test_the_points_of_v1_are_listed_and_make_a_csv(cloudkitty: Cloudkitty, tmp_
     assert text.splitlines()[1].startswith("2026-10-01T00:00:00,")
 
 
-@runs("dataframes add", "dataframes get", versions=("2",))
+@runs("dataframes add", "dataframes get", versions=("2",), changes_ledger=True)
 def test_points_are_posted_and_listed(cloudkitty: Cloudkitty, tmp_path: Path) -> None:
     hour = {"begin": "2026-10-01T00:00:00Z", "end": "2026-10-01T01:00:00Z"}
     point = {"vol": {"unit": "page", "qty": "12.5"}, "rating": {"price": "0.25"}, "metadata": {"tray": "2"},
@@ -294,7 +295,7 @@ def test_points_are_posted_and_listed(cloudkitty: Cloudkitty, tmp_path: Path) ->
 
 # --- scopes and requests to rate again ----------------------------------------------------------------
 
-@runs("scope state get", "scope patch", "scope state reset", versions=("2",))
+@runs("scope state get", "scope patch", "scope state reset", versions=("2",), changes_ledger=True)
 def test_scopes_are_shown_switched_and_reset(cloudkitty: Cloudkitty) -> None:
     listed = ("scope state get --scope-id shop --scope-key project_id --collector file --fetcher file --offset 0 "
               "--limit 5")
@@ -315,7 +316,8 @@ def test_scopes_are_shown_switched_and_reset(cloudkitty: Cloudkitty) -> None:
     assert states == {"2026-10-31T09:00:00+00:00"}
 
 
-@runs("scope state get", "scope state reset", "summary get", versions=("2",))
+@runs("scope state get", "scope state reset", "summary get", versions=("2",),
+      changes_ledger=True)
 def test_i8_m13_the_client_skips_and_reads_a_summary_in_which_something_is_missing(cloudkitty: Cloudkitty) -> None:
     november = ("-b", "2026-11-01T00:00:00Z", "-e", "2026-12-01T00:00:00Z")
     before = cloudkitty.rows("summary get -g project_id", *OCTOBER)
@@ -327,7 +329,7 @@ def test_i8_m13_the_client_skips_and_reads_a_summary_in_which_something_is_missi
     assert "HTTP 400" in cloudkitty("scope state reset --all-scopes 2999-01-01T00:00:00Z").err
 
 
-@runs("tasks reprocessing create", "tasks reprocessing get", versions=("2",))
+@runs("tasks reprocessing create", "tasks reprocessing get", versions=("2",), changes_ledger=True)
 def test_periods_are_asked_to_be_rated_again(cloudkitty: Cloudkitty) -> None:
     cloudkitty.ok("tasks reprocessing create --scope-id website --scope-id laboratory --reason price "
                   "--start-reprocess-time 2026-10-02T00:00:00Z --end-reprocess-time 2026-10-02T05:00:00Z")

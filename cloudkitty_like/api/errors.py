@@ -1,9 +1,12 @@
 """The only place where errors meet HTTP."""
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
+from wsgiref.types import StartResponse
 
 from cloudkitty_like.domain.errors import Conflict, Error, Forbidden, Invalid, NotFound, Unavailable, Unloadable
 
@@ -59,3 +62,16 @@ def shaped(text: str, code: int, *, fault: bool) -> dict[str, Any]:
     if fault:
         return {"faultcode": "Client" if code < 500 else "Server", "faultstring": text, "debuginfo": None}
     return {"message": text}
+
+
+def refuse(start_response: StartResponse, status: HTTPStatus, message: str,
+           *headers: tuple[str, str]) -> list[bytes]:
+    """Answer a request that is not let in, in the form that OpenStack's services use.
+
+    The body is ``{"error": {"code": ..., "title": ..., "message": ...}}``.
+    """
+    error = {"code": status.value, "title": status.phrase, "message": message}
+    content = json.dumps({"error": error}).encode()
+    start_response(f"{status.value} {status.phrase}", [
+        ("Content-Type", "application/json"), ("Content-Length", str(len(content))), *headers])
+    return [content]

@@ -20,7 +20,7 @@ import bcrypt
 from oslo_config import cfg
 from oslo_middleware import basic_auth
 
-from cloudkitty_like.api.refusal import refuse
+from cloudkitty_like.api.errors import refuse
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.service import strict_yaml
 from cloudkitty_like.service.strict_yaml import Table

@@ -19,7 +19,7 @@ from keystonemiddleware import auth_token
 from oslo_config import cfg
 
 from cloudkitty_like import option_values
-from cloudkitty_like.api.refusal import refuse
+from cloudkitty_like.api.errors import refuse
 
 LOG = logging.getLogger(__name__)
 GROUP = "keystone_authtoken"

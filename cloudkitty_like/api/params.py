@@ -4,16 +4,19 @@
     def get_all(self, context, begin, filters): ...
 
 The same declaration reads the request (:func:`arguments`) and makes the
-OpenAPI document.
+OpenAPI document.  The arguments ``begin`` and ``end`` together are a
+:func:`window`.
 """
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 from cloudkitty_like.api.fields import Kind
 from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.domain.period import LATEST, Period, instant
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -115,3 +118,20 @@ def _value(param: Param, values: list[Any]) -> Any:
     if len(values) > 1:
         raise Invalid("is given more than once")
     return param.kind.read(values[0])
+
+
+def check_order(begin: datetime | None, end: datetime | None) -> None:
+    """Refuse a window that v1 treats as an empty one.
+
+    :raises Invalid: when the begin is after the end
+    """
+    if begin is not None and end is not None and begin > end:
+        raise Invalid(f"begin: {instant(begin)} is after end, {instant(end)}")
+
+
+def window(now: datetime, begin: datetime | None, end: datetime | None) -> Period | None:
+    """Return the period of a report, by default the current month; None when it is empty."""
+    month = Period.month_of(now)
+    begin = month.begin if begin is None else begin
+    end = min(month.end if end is None else end, LATEST)
+    return Period(begin, end) if begin < end else None

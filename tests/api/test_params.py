@@ -1,14 +1,30 @@
 """What a request carries, against what a controller takes."""
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from cloudkitty_like.api.fields import Boolean, Integer, Text, Texts
-from cloudkitty_like.api.params import Param, arguments, gives, object_of, takes
+from cloudkitty_like.api.params import (
+    Param,
+    arguments,
+    check_order,
+    gives,
+    object_of,
+    takes,
+    window,
+)
 from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.domain.period import LATEST, Period
 
 PARAMS = {"name": Param(Text()), "limit": Param(Integer(1), 100), "ids": Param(Texts(), ()),
           "when": Param(Text(), None, alias="state")}
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def at(*date):
+    return datetime(*date, tzinfo=UTC)
 
 
 def test_values_are_read_and_what_is_not_given_has_its_default():
@@ -48,3 +64,29 @@ def test_a_declaration_leaves_the_function_as_it_is():
 
     assert answer() == 7
     assert (answer.takes, answer.csv, answer.shape["required"]) == (PARAMS, True, ["total"])
+
+
+# --- windows ------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize(("begin", "end", "found"), [
+    (None, None, (at(2026, 11, 1), at(2026, 12, 1))),
+    (at(2026, 11, 10), None, (at(2026, 11, 10), at(2026, 12, 1))),
+    (None, at(2026, 11, 10), (at(2026, 11, 1), at(2026, 11, 10))),
+    (at(1, 1, 1), None, (at(1, 1, 1), at(2026, 12, 1))),
+    (at(2026, 11, 1), at(9999, 12, 31), (at(2026, 11, 1), LATEST))])
+def test_a_window_is_the_current_month_where_nothing_is_said(begin, end, found):
+    assert window(NOW, begin, end) == Period(*found)
+
+
+@pytest.mark.parametrize(("begin", "end"), [
+    (at(2026, 11, 1), at(2026, 11, 1)), (at(2026, 12, 1), None), (at(2027, 1, 1), None),
+    (None, at(2026, 11, 1)), (at(9999, 1, 1), None)])
+def test_a_window_in_which_there_is_nothing_is_empty(begin, end):
+    assert window(NOW, begin, end) is None
+
+
+def test_only_a_begin_after_the_end_is_out_of_order():
+    for begin, end in ((None, None), (at(2026, 1, 1), None), (at(2026, 1, 1), at(2026, 1, 1))):
+        check_order(begin, end)
+    with pytest.raises(Invalid, match="begin: 2026-01-02T00:00:00Z is after end, 2026-01-01"):
+        check_order(at(2026, 1, 2), at(2026, 1, 1))

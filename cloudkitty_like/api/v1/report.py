@@ -8,11 +8,10 @@ from typing import Any
 
 from cloudkitty_like.api.context import XML, Answer, Context
 from cloudkitty_like.api.fields import Boolean, Moment, Text
-from cloudkitty_like.api.params import TEXT, Param, gives, list_of, object_of, takes
+from cloudkitty_like.api.params import TEXT, Param, gives, list_of, object_of, takes, window
 from cloudkitty_like.api.render import json_bytes, naive
 from cloudkitty_like.api.routes import Target
 from cloudkitty_like.api.v1.types import DataFrame, Total, schema_of, written
-from cloudkitty_like.api.window import window
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.money import ZERO, plain
 from cloudkitty_like.domain.period import Period

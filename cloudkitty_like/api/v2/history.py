@@ -8,10 +8,20 @@ from typing import Any
 
 from cloudkitty_like.api.context import Context
 from cloudkitty_like.api.fields import Boolean, Moment, Text, Texts
-from cloudkitty_like.api.params import NULLABLE, NUMBER, TEXT, WHOLE, Param, gives, list_of, object_of, takes
+from cloudkitty_like.api.params import (
+    NULLABLE,
+    NUMBER,
+    TEXT,
+    WHOLE,
+    Param,
+    check_order,
+    gives,
+    list_of,
+    object_of,
+    takes,
+)
 from cloudkitty_like.api.render import with_offset
 from cloudkitty_like.api.v2.report_query import LIMIT, OFFSET
-from cloudkitty_like.api.window import check_order
 from cloudkitty_like.service.reports import history
 from cloudkitty_like.service.reports.history import KINDS, Entry, Wanted
 

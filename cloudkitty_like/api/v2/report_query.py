@@ -8,8 +8,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from cloudkitty_like.api.context import Context
 from cloudkitty_like.api.fields import Integer, Moment, Text
-from cloudkitty_like.api.params import Param
-from cloudkitty_like.api.window import check_order, window
+from cloudkitty_like.api.params import Param, check_order, window
 from cloudkitty_like.domain.calendar import UNITS
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.period import parse_instant

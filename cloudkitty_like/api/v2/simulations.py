@@ -8,9 +8,18 @@ from typing import Any, ClassVar
 
 from cloudkitty_like.api.context import Context
 from cloudkitty_like.api.fields import Integer, Kind, Moment, Text, Texts, named, shown
-from cloudkitty_like.api.params import NUMBER, TEXT, WHOLE, Param, gives, list_of, object_of, takes
+from cloudkitty_like.api.params import (
+    NUMBER,
+    TEXT,
+    WHOLE,
+    Param,
+    gives,
+    list_of,
+    object_of,
+    takes,
+    window,
+)
 from cloudkitty_like.api.v2.report_query import BEGIN, END
-from cloudkitty_like.api.window import window
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.query import Sum
 from cloudkitty_like.domain.rule import Validity

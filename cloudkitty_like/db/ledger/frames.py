@@ -1,10 +1,10 @@
-"""What was rated and counts as of a change of the ledger: its totals, and how each period was rated.
+"""Frames of the index: which ones are current, their totals, and the change that published each.
 
-Of a query its scopes, period and ``as_of`` are heeded.
+Of a query the functions use its scopes, period and ``as_of``.
 """
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, func, select
 
 from cloudkitty_like.db.chunks import chunks
 from cloudkitty_like.db.ledger.exact_sums import sum_columns, sum_of
-from cloudkitty_like.db.ledger.writes import COLLECTED, visible
+from cloudkitty_like.db.ledger.writes import COLLECTED, POSTED, visible
 from cloudkitty_like.db.tables import frame, ledger_tx, scope, total
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.posted_point import Place
@@ -33,6 +33,15 @@ class Revision:
     change: int
     at: datetime
     author: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A current posted frame."""
+
+    revision: int
+    period: Period
+    digest: bytes
 
 
 def totals(tx: Connection, query: Query) -> dict[tuple[str, str, str], Sum]:
@@ -78,6 +87,30 @@ def collected(tx: Connection, query: Query, most: int) -> list[Revision]:
         conditions.append(frame.c.begin >= query.after[0])
     found = sorted(_revisions(tx, conditions, most), key=lambda one: (one.place.begin, one.place.scope))
     return [one for one in found if query.after is None or (one.place.begin, one.place.scope) >= query.after]
+
+
+def standing(tx: Connection, places: Collection[Place],
+             scope_ids: Mapping[str, int]) -> dict[Place, Standing]:
+    """Return the current posted frames of these places.
+
+    ``scope_ids``: the ids of those scopes of the places that exist.
+    """
+    scopes = {number: identifier for identifier, number in scope_ids.items()}
+    found: dict[Place, Standing] = {}
+    for begins in chunks(list({place.begin for place in places})):
+        query = select(frame).where(
+            frame.c.begin.in_(begins), frame.c.origin == POSTED, frame.c.current == 1)
+        for row in tx.execute(query):
+            place = Place(scopes.get(row.scope_id, ""), row.begin)
+            if place in places:
+                found[place] = Standing(row.revision, Period(row.begin, row.end), bytes(row.digest))
+    return found
+
+
+def beside(tx: Connection, begin: datetime, revisions: Collection[int]) -> list[int]:
+    """Return the current revisions of any origin that begin then, without these."""
+    query = select(frame.c.revision).where(frame.c.begin == begin, frame.c.current == 1)
+    return [revision for revision in tx.execute(query).scalars() if revision not in revisions]
 
 
 def _revisions(tx: Connection, conditions: Collection[ColumnElement[bool]],

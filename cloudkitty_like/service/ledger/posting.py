@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from cloudkitty_like.db import scopes as rows
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.ledger import writes as index
-from cloudkitty_like.db.ledger.posted import Standing, beside, standing
+from cloudkitty_like.db.ledger.frames import Standing, beside, standing
 from cloudkitty_like.db.ledger.visibility import kept as still_kept
 from cloudkitty_like.domain.errors import Conflict
 from cloudkitty_like.domain.frame import Frame, digest

@@ -7,9 +7,7 @@ import pytest
 
 from cloudkitty_like.api.context import JSON, Context
 from cloudkitty_like.api.v2.report_query import Asking, following
-from cloudkitty_like.api.window import window
 from cloudkitty_like.domain.errors import Invalid, NotFound
-from cloudkitty_like.domain.period import LATEST, Period
 from cloudkitty_like.service.access import Caller
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -40,21 +38,9 @@ def asked(caller=ADMIN, begin=None, end=None, as_of=None, **filters):
                           as_of)
 
 
-# --- windows ------------------------------------------------------------------------------------
-
-@pytest.mark.parametrize(("begin", "end", "found"), [
-    (None, None, (at(2026, 11, 1), at(2026, 12, 1))), (at(2026, 11, 10), None, (at(2026, 11, 10), at(2026, 12, 1))),
-    (None, at(2026, 11, 10), (at(2026, 11, 1), at(2026, 11, 10))), (at(1, 1, 1), None, (at(1, 1, 1), at(2026, 12, 1))),
-    (at(2026, 11, 1), at(9999, 12, 31), (at(2026, 11, 1), LATEST))])
-def test_a_window_is_the_current_month_where_nothing_is_said(begin, end, found):
-    assert window(NOW, begin, end) == Period(*found)
-
-
 @pytest.mark.parametrize(("begin", "end"), [
-    (at(2026, 11, 1), at(2026, 11, 1)), (at(2027, 1, 1), None),
-    (None, at(2026, 11, 1)), (at(9999, 1, 1), None)])
-def test_a_window_in_which_there_is_nothing_is_empty(begin, end):
-    assert window(NOW, begin, end) is None
+    (at(2026, 11, 1), at(2026, 11, 1)), (at(2027, 1, 1), None)])
+def test_there_is_no_question_about_an_empty_window(begin, end):
     assert asked(begin=begin, end=end) is None
 
 
@@ -62,8 +48,6 @@ def test_i8_m17_a_window_that_is_said_to_end_before_it_begins_is_refused():
     with pytest.raises(Invalid, match="begin: 2026-11-02T00:00:00Z is after end, 2026-11-01T00:00:00Z"):
         asked(begin=at(2026, 11, 2), end=at(2026, 11, 1))
 
-
-# --- questions ----------------------------------------------------------------------------------
 
 def test_types_and_scopes_are_no_labels_under_either_name():
     query = asked(type={"a"}, project_id={"x", "y"}, flavor={"small"})

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
@@ -48,6 +48,10 @@ class Sum:
         with money.arithmetic():
             return Sum(self.qty + other.qty, self.price + other.price,
                        self.points + other.points, self.unpriced + other.unpriced)
+
+    def without_qty(self) -> Sum:
+        """The same sum with a quantity of zero: that of points of several units means nothing."""
+        return replace(self, qty=money.ZERO)
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,3 +49,10 @@ def test_a_question_without_conditions_is_about_everything_known_now():
 def test_nobody_can_forget_to_say_whose_usage_is_asked_for():
     with pytest.raises(TypeError, match="scopes"):
         Query(groupby=("metric",))
+
+
+@given(SUMS)
+def test_a_sum_without_its_quantity_is_otherwise_the_same(total):
+    without = total.without_qty()
+    assert without.qty == 0
+    assert Sum(total.qty, without.price, without.points, without.unpriced) == total

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import repeat
 
-from cloudkitty_like.domain import calendar, money
+from cloudkitty_like.domain import calendar
 from cloudkitty_like.domain.calendar import UNITS, Unit
 from cloudkitty_like.domain.period import Period, instant, parse_instant
 from cloudkitty_like.domain.query import DAY, METRIC, SCOPE, TIME, Query, Sum
@@ -139,8 +139,7 @@ def _clipped(period: Period | None, window: Period | None) -> Period | None:
 def _added(sums: Sequence[Sum]) -> Sum:
     if len(sums) == 1:
         return sums[0]
-    total = sum(sums, Sum())
-    return replace(total, qty=money.ZERO)
+    return sum(sums, Sum()).without_qty()
 
 
 def _order(item: tuple[Place, object]) -> tuple[object, ...]:

@@ -15,7 +15,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.ledger import point_counts
+from cloudkitty_like.db.ledger import point_counts, totals
 from cloudkitty_like.db.ledger import writes as index
 from cloudkitty_like.db.ledger.visibility import kept
 from cloudkitty_like.db.types import seconds
@@ -25,7 +25,7 @@ from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import LATEST, Period
 from cloudkitty_like.domain.query import Query
 from cloudkitty_like.ports import Storage
-from cloudkitty_like.service.reports.summary import Summary, from_index
+from cloudkitty_like.service.reports.summary import Summary
 
 SECOND = timedelta(seconds=1)
 FIRST_LOOK, FASTER = 4, 4           # periods looked at for a page's end, and how many times as many the next time
@@ -101,7 +101,7 @@ def _begun(tx: Connection, query: Query, offset: int) -> tuple[Query, _Place]:
     if query.filters:
         return seen, _Place(offset, offset)
     if query.as_of is None:
-        total = sum(row.sum.points for row in from_index(tx, replace(query, groupby=())))
+        total = sum(row.sum.points for row in totals.rows(tx, replace(query, groupby=())))
     else:
         total = point_counts.points(tx, query)
     if offset == 0 or offset >= total:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Protocol
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.period import parse_instant
-from cloudkitty_like.domain.text import storable
+from cloudkitty_like.domain.text import quoted, storable
 
 LONGEST_TEXT = 10_000
 MOST_VALUES = 1000
@@ -259,7 +259,6 @@ def named(name: str, kind: Kind, value: Any) -> Any:
 def shown(value: Any) -> str:
     """A value that is wrong, as a message quotes it."""
     try:
-        text = repr(str(value) if isinstance(value, Decimal) else value)
+        return quoted(str(value) if isinstance(value, Decimal) else value)
     except (RecursionError, ValueError):        # of what is nested too deeply, or has too many digits
         return "this"
-    return text if len(text) <= 80 else f"{text[:77]}..."

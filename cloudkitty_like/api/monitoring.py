@@ -9,7 +9,8 @@ from cloudkitty_like.api.context import Answer, Context
 from cloudkitty_like.api.counters import Counters
 from cloudkitty_like.api.params import TEXT, gives, list_of, object_of
 from cloudkitty_like.domain.errors import Forbidden
-from cloudkitty_like.service.operation.health import Check, Health
+from cloudkitty_like.service.operation.check import Check
+from cloudkitty_like.service.operation.health import Health
 from cloudkitty_like.service.operation.statistics import Figure, Figures
 
 PREFIX = "cloudkitty_like_"
@@ -28,7 +29,7 @@ class Watching:
     def healthcheck(self, context: Context) -> Any:
         """200 or 503; what is looked at, for administrators only."""
         checks = self.health.checks()
-        well = all(check.well for check in checks)
+        well = all(check.state != "error" for check in checks)
         body: dict[str, Any] = {"status": "ok" if well else "failing"}
         try:
             context.authorize("healthcheck:details", {"project_id": context.caller.project_id})
@@ -53,9 +54,7 @@ class Watching:
 
 
 def _state(check: Check) -> str:
-    if not check.well:
-        return "failing"
-    return "warning" if check.warns else "ok"
+    return "failing" if check.state == "error" else check.state
 
 
 def _lines(figures: list[Figure]) -> Iterator[str]:

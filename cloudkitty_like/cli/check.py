@@ -1,28 +1,18 @@
-"""One row of ``status``: what was looked at, and what was found."""
+"""One row of ``status``, with what to do where something is wrong."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
 
 from cloudkitty_like.domain.errors import Error
-
-State = Literal["ok", "warning", "error"]
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing looked at, and what was found."""
-
-    name: str
-    state: State
-    text: str
+from cloudkitty_like.service.operation import check
+from cloudkitty_like.service.operation.check import Check
 
 
 def tried(name: str, look: Callable[[], str]) -> Check:
-    """``ok`` with what ``look()`` says, or an error with what it raises and what to do about it."""
-    try:
-        return Check(name, "ok", look())
-    except Error as error:
-        hint = f" ({error.hint})" if error.hint else ""
-        return Check(name, "error", str(error).replace("\n", "; ") + hint)
+    """``ok`` with the answer of ``look()``, or its error and hint on one line."""
+    return check.tried(name, look, _told)
+
+
+def _told(error: Error) -> str:
+    hint = f" ({error.hint})" if error.hint else ""
+    return str(error).replace("\n", "; ") + hint

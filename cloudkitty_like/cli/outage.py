@@ -9,9 +9,10 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from cloudkitty_like.cli.check import Check, State, tried
+from cloudkitty_like.cli.check import tried
 from cloudkitty_like.domain.errors import Error
 from cloudkitty_like.domain.period import Period, instant
+from cloudkitty_like.service.operation.check import Check, State
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App

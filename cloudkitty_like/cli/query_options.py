@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from cloudkitty_like.cli.arguments import add_window, moment
+from cloudkitty_like.cli.arguments import add_window
 from cloudkitty_like.domain.errors import Invalid, NotFound
 from cloudkitty_like.domain.period import DAY, EPOCH, LATEST, Period
-from cloudkitty_like.domain.query import Query
+from cloudkitty_like.domain.query import Query, parse_as_of
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
@@ -87,15 +87,15 @@ def _filters(texts: Sequence[str]) -> dict[str, frozenset[str]]:
 def _change(text: str | None, app: App) -> int | None:
     if text is None:
         return None
-    if text.isdecimal():
-        last = app.summary.last_change()
-        if not 1 <= int(text) <= last:
-            raise NotFound(f"--as-of: the ledger has no change {text}; it has those from 1 to {last}" if last else
-                           "--as-of: the ledger has no change yet")
-        return int(text)
     try:
-        when = moment(text)
-    except argparse.ArgumentTypeError as error:
-        raise Invalid(f"--as-of: {error}") from None
-    change: int = app.summary.change_at(when)
-    return change
+        named = parse_as_of(text)
+    except Invalid as error:
+        raise Invalid(*(f"--as-of: {problem}" for problem in error.problems)) from None
+    if isinstance(named, datetime):
+        change: int = app.summary.change_at(named)
+        return change
+    last = app.summary.last_change()
+    if not 1 <= named <= last:
+        raise NotFound(f"--as-of: the ledger has no change {text}; it has those from 1 to {last}"
+                       if last else "--as-of: the ledger has no change yet")
+    return named

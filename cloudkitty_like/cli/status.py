@@ -3,14 +3,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloudkitty_like.cli import outage, output
-from cloudkitty_like.cli.check import Check, tried
+from cloudkitty_like.cli.check import tried
 from cloudkitty_like.domain.errors import Error
 from cloudkitty_like.domain.text import counted
+from cloudkitty_like.service.operation.check import Check
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
@@ -92,11 +92,9 @@ def _ledger(app: App) -> str:
 
 
 def _storage(app: App) -> str:
-    from cloudkitty_like.domain.period import EPOCH, Period
-    from cloudkitty_like.domain.query import Query
+    from cloudkitty_like.service.operation.health import storage_place
 
-    app.storage.sums(Query(scopes=None, period=Period(EPOCH, EPOCH + timedelta(seconds=1))))
-    return f"{app.conf.storage.backend}, {'in the state database' if app.storage.within else 'on its own'}"
+    return f"{app.conf.storage.backend}, {storage_place(app.storage)}"
 
 
 def _leases(app: App) -> str:

@@ -8,7 +8,7 @@ T = TypeVar("T")
 CHUNK = 500
 
 
-def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
-    """The values in their order, at most CHUNK at a time."""
-    for start in range(0, len(values), CHUNK):
-        yield values[start:start + CHUNK]
+def chunks(values: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
+    """Yield the values in their order, at most ``size`` at a time."""
+    for start in range(0, len(values), size):
+        yield values[start:start + size]

@@ -10,6 +10,7 @@ from zlib import crc32
 from sqlalchemy import Connection, Row, bindparam, case, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from cloudkitty_like.db.chunks import chunks
 from cloudkitty_like.db.engine import conflict
 from cloudkitty_like.db.tables import scope, scope_reset
 from cloudkitty_like.db.types import seconds
@@ -19,7 +20,6 @@ from cloudkitty_like.domain.scope_state import POSTED_ONLY, ScopeFailure, ScopeS
 
 WELL: Mapping[str, Any] = MappingProxyType({
     "failures": 0, "error": None, "error_kind": None, "error_at": None, "retry_at": None, "parked_ruleset": None})
-CHUNK = 500
 
 
 
@@ -62,18 +62,18 @@ def fetchers(tx: Connection) -> dict[str, str]:
 
 def ids(tx: Connection, identifiers: Collection[str]) -> dict[str, int]:
     """The rows of those of these scopes that there are, by identifier."""
-    wanted, found = list(identifiers), {}
-    for at in range(0, len(wanted), CHUNK):
-        query = select(scope.c.identifier, scope.c.id).where(scope.c.identifier.in_(wanted[at:at + CHUNK]))
+    found = {}
+    for wanted in chunks(list(identifiers)):
+        query = select(scope.c.identifier, scope.c.id).where(scope.c.identifier.in_(wanted))
         found.update({row.identifier: row.id for row in tx.execute(query)})
     return found
 
 
 def named(tx: Connection, identifiers: Collection[str]) -> list[ScopeState]:
     """These scopes; NotFound naming every id that there is not."""
-    wanted, rows = list(identifiers), []
-    for at in range(0, len(wanted), CHUNK):
-        query = select(scope).where(scope.c.identifier.in_(wanted[at:at + CHUNK]))
+    rows = []
+    for wanted in chunks(list(identifiers)):
+        query = select(scope).where(scope.c.identifier.in_(wanted))
         rows += [of_row(row) for row in tx.execute(query)]
     missing = sorted(set(identifiers) - {row.identifier for row in rows})
     if missing:
@@ -158,8 +158,8 @@ def fail(tx: Connection, failures: Sequence[ScopeFailure], at: datetime) -> None
 
 
 def _change(tx: Connection, ids: Sequence[int], values: Mapping[str, object]) -> None:
-    for at in range(0, len(ids), CHUNK):
-        tx.execute(update(scope).where(scope.c.id.in_(ids[at:at + CHUNK])).values(**values))
+    for wanted in chunks(ids):
+        tx.execute(update(scope).where(scope.c.id.in_(wanted)).values(**values))
 
 
 def clear(tx: Connection, ids: Sequence[int]) -> None:
@@ -169,8 +169,8 @@ def clear(tx: Connection, ids: Sequence[int]) -> None:
 
 def set_active(tx: Connection, ids: Sequence[int], active: bool, at: datetime) -> None:
     """Switch them on or off; when that was is kept of those that were not so before."""
-    for start_at in range(0, len(ids), CHUNK):
-        tx.execute(update(scope).where(scope.c.id.in_(ids[start_at:start_at + CHUNK]), scope.c.active != int(active))
+    for wanted in chunks(ids):
+        tx.execute(update(scope).where(scope.c.id.in_(wanted), scope.c.active != int(active))
                    .values(active=int(active), toggled_at=at))
 
 

@@ -22,6 +22,7 @@ from cloudkitty_like.domain.expression_tree import (
     Number,
     Unit,
 )
+from cloudkitty_like.domain.text import quoted
 
 MAX_LENGTH = 2000       # characters of a text
 MAX_DEPTH = 30          # operations inside one another
@@ -43,12 +44,6 @@ def read(text: str) -> Node:
     except (ValueError, RecursionError, MemoryError) as error:
         raise Invalid(f"{quoted(text)}: {error or 'nested too deep'}") from None
     return _Reader(text).node(tree, 0, whole=True)
-
-
-def quoted(text: str) -> str:
-    """A text for a message, short."""
-    shown = repr(text)
-    return shown if len(shown) <= 80 else f"{shown[:77]}..."
 
 
 def _decimal(value: object) -> Decimal:

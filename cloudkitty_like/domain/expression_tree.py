@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
-from cloudkitty_like.domain import money
+from cloudkitty_like.domain import calendar, money
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.frame import Frame
+from cloudkitty_like.domain.text import quoted
 
 Place = tuple[str, str]
 """A part of a data point: ``("vol", "qty")``, ``("metadata", "flavor")``."""
@@ -31,13 +31,10 @@ SHAPE: Mapping[str, tuple[str, ...]] = {
 }
 """The keys of a data point ("") and of those of its parts that always have the same."""
 
-# Derived from the period where asked for, never stored; as CloudKitty writes them.
-CALENDAR: Mapping[str, Callable[[datetime], str]] = {
-    "week_of_the_year": lambda begin: begin.strftime("%U"),
-    "day_of_the_year": lambda begin: str(begin.timetuple().tm_yday),
-    "month": lambda begin: str(begin.month),
-    "year": lambda begin: str(begin.year),
-}
+CALENDAR: Mapping[str, calendar.Unit] = {
+    "week_of_the_year": "week_of_the_year", "day_of_the_year": "day_of_the_year",
+    "month": "month", "year": "year"}
+"""The labels of the calendar, read from the begin of the period and never stored."""
 
 Known = Mapping[str, frozenset[str]]
 """The label names that a metric has, under "groupby" and under "metadata"."""
@@ -143,7 +140,7 @@ class Label:
         if column is not None:
             return list(map(column.values.__getitem__, rows.of(column.codes)))
         if kind == "groupby" and name in CALENDAR:
-            return [CALENDAR[name](rows.frame.period.begin)] * len(rows)
+            return [calendar.number(CALENDAR[name], rows.frame.period.begin)] * len(rows)
         if self.default is None:
             raise Invalid(f"there is no {kind} label {name!r}, only {', '.join(names(rows.frame, kind)) or 'none'}")
         return answers(self.default, rows)
@@ -279,8 +276,7 @@ def shown(value: object) -> str:
     """A value for a message, short."""
     if isinstance(value, Decimal):
         return money.plain(value) if abs(value.adjusted()) < 40 else str(value)
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return quoted(value, 60)
 
 
 def _labels(frame: Frame, kind: str) -> Mapping[str, Any]:

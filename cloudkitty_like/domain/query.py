@@ -8,7 +8,7 @@ from decimal import Decimal
 from types import MappingProxyType
 
 from cloudkitty_like.domain import money
-from cloudkitty_like.domain.period import Period
+from cloudkitty_like.domain.period import Period, parse_instant
 
 SCOPE, METRIC, DAY, TIME = "scope", "metric", "day", "time"
 
@@ -33,6 +33,19 @@ class Query:
     groupby: tuple[str, ...] = ()
     as_of: int | None = None           # a ledger_tx id
     after: tuple[datetime, str] | None = None      # sums do not use it
+
+
+LONGEST_CHANGE = 7          # digits of a change; eight of them are a date without its dashes
+
+
+def parse_as_of(text: str) -> int | datetime:
+    """Read what a report is *as of*: the number of a ledger change, or an instant.
+
+    :raises Invalid: when the text is neither
+    """
+    if text.isdecimal() and len(text) <= LONGEST_CHANGE:
+        return int(text)
+    return parse_instant(text)
 
 
 @dataclass(frozen=True, slots=True)

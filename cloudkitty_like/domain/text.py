@@ -1,4 +1,8 @@
-"""Text: what every database we use can keep, numbers with their nouns, and words that resemble each other."""
+"""Text: what every database we use can keep, and the words of messages.
+
+Messages quote values in short, write numbers with their nouns and name the known
+word that an unknown one resembles.
+"""
 from __future__ import annotations
 
 import re
@@ -7,6 +11,7 @@ from difflib import get_close_matches
 from hashlib import blake2b
 
 LONGEST_VALUE = 4096            # characters of a label's value
+LONGEST_QUOTE = 80              # characters of a value that a message quotes
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 _DIGEST_BYTES = 16
@@ -35,6 +40,16 @@ def storable_value(value: str) -> str:
         ending = f"#{blake2b(whole, digest_size=_DIGEST_BYTES).hexdigest()}"
         value = value[:LONGEST_VALUE - len(ending)] + ending
     return _UNSTORABLE.sub(REPLACEMENT, value)
+
+
+def quoted(value: object, longest: int = LONGEST_QUOTE) -> str:
+    """The ``repr`` of a value for a message; ``...`` stands for what exceeds ``longest``."""
+    return shortened(repr(value), longest)
+
+
+def shortened(text: str, longest: int = LONGEST_QUOTE) -> str:
+    """The text, or its begin and ``...`` if it has more than ``longest`` characters."""
+    return text if len(text) <= longest else f"{text[:longest - 3]}..."
 
 
 def counted(number: int, noun: str) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Context, Decimal, localcontext
 from fractions import Fraction
 
@@ -7,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloudkitty_like.domain.query import Query, Sum
+from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.domain.query import Query, Sum, parse_as_of
 
 AMOUNTS = st.decimals(-9 * 10**18, 9 * 10**18, places=12)
 COUNTS = st.integers(0, 2**62)
@@ -56,3 +58,15 @@ def test_a_sum_without_its_quantity_is_otherwise_the_same(total):
     without = total.without_qty()
     assert without.qty == 0
     assert Sum(total.qty, without.price, without.points, without.unpriced) == total
+
+
+@pytest.mark.parametrize(("text", "named"), [
+    ("0", 0), ("7", 7), ("9999999", 9999999), ("2026-11-01", datetime(2026, 11, 1, tzinfo=UTC))])
+def test_as_of_is_the_number_of_a_change_or_an_instant(text, named):
+    assert parse_as_of(text) == named
+
+
+@pytest.mark.parametrize("text", ["20261101", "-1", "1.5", "x", ""])
+def test_eight_digits_are_a_date_without_its_dashes_and_no_change(text):
+    with pytest.raises(Invalid, match="is not a date or time"):
+        parse_as_of(text)

@@ -8,6 +8,8 @@ from cloudkitty_like.domain.text import (
     alternatives,
     counted,
     nearest,
+    quoted,
+    shortened,
     storable,
     storable_value,
 )
@@ -72,3 +74,16 @@ def test_values_that_can_all_be_kept(values):
 @pytest.mark.parametrize("value", ["\0", "\udfff", "x" * (LONGEST_VALUE + 1)])
 def test_one_value_that_cannot_be_kept_is_enough(value):
     assert not all_storable(["a", value, "b"])
+
+
+@given(st.text(max_size=120), st.integers(4, 100))
+def test_a_long_text_is_cut_to_its_length_and_its_end_is_marked(text, longest):
+    short = shortened(text, longest)
+    assert len(short) <= longest
+    assert short == text if len(text) <= longest else short == text[:longest - 3] + "..."
+
+
+def test_a_message_quotes_a_value_in_80_characters():
+    assert quoted("a\nb") == r"'a\nb'"
+    assert quoted("x" * 78) == repr("x" * 78)
+    assert quoted("x" * 79) == "'" + "x" * 76 + "..."

@@ -11,8 +11,7 @@ from cloudkitty_like.api.fields import Integer, Moment, Text
 from cloudkitty_like.api.params import Param, check_order, window
 from cloudkitty_like.domain.calendar import UNITS
 from cloudkitty_like.domain.errors import Invalid
-from cloudkitty_like.domain.period import parse_instant
-from cloudkitty_like.domain.query import METRIC, SCOPE, TIME, Query
+from cloudkitty_like.domain.query import METRIC, SCOPE, TIME, Query, parse_as_of
 from cloudkitty_like.service.access import visible
 
 TYPE = "type"
@@ -49,16 +48,17 @@ class Asking:
 
     def change(self, as_of: str) -> int:
         """The ledger change that ``as_of`` names."""
-        if as_of.isdecimal() and len(as_of) < 8:
-            number, last = int(as_of), self.last_change()
-            if not 0 < number <= last:
-                raise Invalid(f"as_of: the ledger has {f'the changes 1 to {last}' if last else 'no changes yet'}")
-            return number
         try:
-            when = parse_instant(as_of)
+            named = parse_as_of(as_of)
         except Invalid as error:
             raise Invalid(*(f"as_of: {problem}" for problem in error.problems)) from None
-        return self.change_at(when)
+        if isinstance(named, datetime):
+            return self.change_at(named)
+        last = self.last_change()
+        if not 0 < named <= last:
+            known = f"the changes 1 to {last}" if last else "no changes yet"
+            raise Invalid(f"as_of: the ledger has {known}")
+        return named
 
     def names(self, groupby: Sequence[str]) -> tuple[str, ...]:
         """CloudKitty's names of a grouping as the ledger's."""

@@ -11,6 +11,7 @@ from datetime import datetime
 from sqlalchemy import Connection, and_, distinct, func, insert, or_, select, update
 from sqlalchemy.sql import ColumnElement
 
+from cloudkitty_like.db.chunks import chunks
 from cloudkitty_like.db.ledger.visibility import POINTS_AS_OF, POINTS_FROM
 from cloudkitty_like.db.tables import frame, ledger_setting, ledger_tx
 from cloudkitty_like.db.types import seconds
@@ -18,7 +19,6 @@ from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.retention import RetentionBounds, RetentionExtent
 
 GOING, GONE = 1, 2
-CHUNK = 500
 
 
 
@@ -73,9 +73,8 @@ def _chosen(bounds: RetentionBounds) -> ColumnElement[bool]:
 
 
 def _set(tx: Connection, revisions: Collection[int], state: int) -> None:
-    wanted = sorted(revisions)
-    for at in range(0, len(wanted), CHUNK):
-        tx.execute(update(frame).where(frame.c.revision.in_(wanted[at:at + CHUNK])).values(forgotten=state))
+    for wanted in chunks(sorted(revisions)):
+        tx.execute(update(frame).where(frame.c.revision.in_(wanted)).values(forgotten=state))
 
 
 def _raise_to(tx: Connection, name: str, number: int) -> None:

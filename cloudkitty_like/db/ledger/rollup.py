@@ -15,6 +15,7 @@ from sqlalchemy import BigInteger, Connection, Table, case, literal_column, sele
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from cloudkitty_like.db.bulk_statement import Many
+from cloudkitty_like.db.chunks import chunks
 from cloudkitty_like.db.tables import day_total, month_total, reprocess_total, total
 from cloudkitty_like.db.types import seconds
 from cloudkitty_like.domain import money
@@ -22,7 +23,6 @@ from cloudkitty_like.domain.amounts import Amounts
 from cloudkitty_like.domain.period import Period
 
 INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert, "mysql": mysql.insert}
-CHUNK = 500
 
 # Written out in the statement: a parameter after the values keeps PyMySQL from sending many rows at once.
 _SCALE, _ONE, _ZERO = (literal_column(str(number), BigInteger) for number in (money.SCALE, 1, 0))
@@ -33,9 +33,8 @@ _SCALE, _ONE, _ZERO = (literal_column(str(number), BigInteger) for number in (mo
 def read_totals(tx: Connection, revisions: Collection[int]) -> dict[int, dict[tuple[str, str], Amounts]]:
     """The totals of some revisions, by revision, then by metric and unit."""
     found: dict[int, dict[tuple[str, str], Amounts]] = {}
-    wanted = list(revisions)
-    for start in range(0, len(wanted), CHUNK):
-        query = select(total).where(total.c.revision.in_(wanted[start:start + CHUNK]))
+    for wanted in chunks(list(revisions)):
+        query = select(total).where(total.c.revision.in_(wanted))
         for row in tx.execute(query):
             amounts = Amounts(row.qty_whole, row.qty_part, row.price_whole, row.price_part, row.points, row.unpriced)
             found.setdefault(row.revision, {})[row.metric, row.unit] = amounts

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, func, insert, or_, se
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.sql import ColumnElement
 
+from cloudkitty_like.db.chunks import CHUNK, chunks
 from cloudkitty_like.db.ledger.rollup import UPSERTS
 from cloudkitty_like.db.scopes import WELL, of_row
 from cloudkitty_like.db.tables import reprocess_task, reprocess_total, scope
@@ -18,14 +19,6 @@ from cloudkitty_like.domain.errors import Conflict, Invalid
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.scope_state import ScopeState
 from cloudkitty_like.domain.task import NewTask, Task, TaskFailure, TaskTotals
-
-CHUNK = 500
-
-
-
-
-
-
 
 
 class Step(NamedTuple):
@@ -63,10 +56,9 @@ def everything(tx: Connection, identifiers: Collection[str] | None = None, *, wa
 
 def numbered(tx: Connection, ids: Collection[int]) -> dict[int, Task]:
     """Those of these tasks that there are, by id."""
-    wanted = sorted(ids)
     found: dict[int, Task] = {}
-    for at in range(0, len(wanted), CHUNK):
-        rows = tx.execute(_TASKS.where(reprocess_task.c.id.in_(wanted[at:at + CHUNK])))
+    for wanted in chunks(sorted(ids)):
+        rows = tx.execute(_TASKS.where(reprocess_task.c.id.in_(wanted)))
         found.update((row.id, _task(row)) for row in rows)
     return found
 
@@ -110,10 +102,9 @@ def _task(row: Row[Any]) -> Task:
 
 def totals(tx: Connection, ids: Collection[int]) -> dict[int, TaskTotals]:
     """The totals of these tasks, by id."""
-    wanted = sorted(ids)
-    found = {number: TaskTotals({}, {}) for number in wanted}
-    for at in range(0, len(wanted), CHUNK):
-        for row in tx.execute(select(reprocess_total).where(reprocess_total.c.task.in_(wanted[at:at + CHUNK]))):
+    found = {number: TaskTotals({}, {}) for number in sorted(ids)}
+    for wanted in chunks(list(found)):
+        for row in tx.execute(select(reprocess_total).where(reprocess_total.c.task.in_(wanted))):
             amounts = Amounts(row.qty_whole, row.qty_part, row.price_whole, row.price_part, row.points, row.unpriced)
             found[row.task][row.after][row.metric, row.unit] = amounts
     return found
@@ -171,9 +162,8 @@ def fail(tx: Connection, failures: Sequence[TaskFailure], at: datetime) -> None:
 
 def cancel(tx: Connection, ids: Collection[int], author: str, at: datetime) -> None:
     """End these tasks where they are."""
-    wanted = sorted(ids)
-    for start in range(0, len(wanted), CHUNK):
-        tx.execute(update(reprocess_task).where(reprocess_task.c.id.in_(wanted[start:start + CHUNK]),
+    for wanted in chunks(sorted(ids)):
+        tx.execute(update(reprocess_task).where(reprocess_task.c.id.in_(wanted),
                                                 reprocess_task.c.ended_at.is_(None))
                    .values(ended_at=at, cancelled_by=author[:255]))
 
@@ -182,9 +172,8 @@ def elsewhere(tx: Connection, begin: datetime, end: datetime, tasks: Collection[
     """The ids of those scopes whose task is not at the period any more, or whose live rating is not past it."""
     now = numbered(tx, [task.id for task in tasks])
     past: set[int] = set()
-    wanted = [task.scope_id for task in tasks]
-    for at in range(0, len(wanted), CHUNK):
+    for wanted in chunks([task.scope_id for task in tasks]):
         past.update(tx.execute(select(scope.c.id).where(
-            scope.c.id.in_(wanted[at:at + CHUNK]), scope.c.due >= seconds(end))).scalars())
+            scope.c.id.in_(wanted), scope.c.due >= seconds(end))).scalars())
     return {task.scope_id for task in tasks
             if now[task.id].next != begin or now[task.id].ended_at is not None or task.scope_id not in past}

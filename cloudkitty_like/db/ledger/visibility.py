@@ -14,13 +14,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, and_, func, or_, select
 from sqlalchemy.sql import ColumnElement
 
+from cloudkitty_like.db.chunks import CHUNK
 from cloudkitty_like.db.tables import frame, ledger_setting, revision_block, scope
 from cloudkitty_like.db.types import seconds
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.period import EPOCH, Period, instant
 
 LAST_REVISION, POINTS_FROM, POINTS_AS_OF = "last_revision", "points_from", "points_as_of"
-CHUNK = 500
 
 
 def visible(as_of: int | None) -> ColumnElement[bool]:

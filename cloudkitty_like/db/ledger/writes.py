@@ -15,6 +15,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.sql import ColumnElement
 
 from cloudkitty_like.db.bulk_statement import Many
+from cloudkitty_like.db.chunks import chunks
 from cloudkitty_like.db.engine import conflict
 from cloudkitty_like.db.ledger.rollup import add_to_rollups, read_totals
 from cloudkitty_like.db.ledger.visibility import LAST_REVISION as LAST_REVISION
@@ -29,7 +30,6 @@ from cloudkitty_like.domain.period import Period
 
 COLLECTED, POSTED = "collected", "posted"
 MARIADB_OUT_OF_RANGE = (1690, 4025)    # of an expression, of a check; the driver calls both operational
-CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +230,7 @@ NEW_TOTALS = Many(total.c.keys(), lambda dialect: insert(total))
 def overtaken(tx: Connection, steps: Sequence[Step]) -> set[int]:
     """The ids of those scopes whose progress is not where these steps begin."""
     dues: dict[int, datetime | None] = {}
-    for at in range(0, len(steps), CHUNK):
-        query = select(scope.c.id, scope.c.due).where(scope.c.id.in_([s.scope_id for s in steps[at:at + CHUNK]]))
+    for wanted in chunks([s.scope_id for s in steps]):
+        query = select(scope.c.id, scope.c.due).where(scope.c.id.in_(wanted))
         dues.update((row.id, row.due) for row in tx.execute(query))
     return {s.scope_id for s in steps if dues.get(s.scope_id) != s.begin}

@@ -8,13 +8,12 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select
 from sqlalchemy.sql import ColumnElement
 
+from cloudkitty_like.db.chunks import chunks
 from cloudkitty_like.db.rules.bitemporal import fate, lives, recorded_at
 from cloudkitty_like.db.rules.rules import state
 from cloudkitty_like.db.tables import hashmap_rule, rule_change
 from cloudkitty_like.domain.change import AuditInfo
 from cloudkitty_like.domain.rule import Rule
-
-CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +76,7 @@ class Known:
 def known(tx: Connection, change: int, ids: Collection[str]) -> list[Known]:
     """These rules as they were known at a change; those that were not are left out."""
     found: list[Known] = []
-    wanted = list(ids)
-    for start in range(0, len(wanted), CHUNK):
+    for wanted in chunks(list(ids)):
         earlier = hashmap_rule.alias("earlier")
         version = select(func.count()).where(
             earlier.c.rule_id == hashmap_rule.c.rule_id, earlier.c.id <= hashmap_rule.c.id).scalar_subquery()
@@ -86,7 +84,7 @@ def known(tx: Connection, change: int, ids: Collection[str]) -> list[Known]:
             select(hashmap_rule, rule_change.c.at, rule_change.c.author, rule_change.c.reason,
                    version.label("version"))
             .join(rule_change, rule_change.c.id == hashmap_rule.c.recorded_from)
-            .where(recorded_at(hashmap_rule, change), hashmap_rule.c.rule_id.in_(wanted[start:start + CHUNK])))
+            .where(recorded_at(hashmap_rule, change), hashmap_rule.c.rule_id.in_(wanted)))
         found += [Known(row.rule_id, state(row).rule, row.version, row.recorded_from, row.at, row.author, row.reason)
                   for row in rows]
     return found

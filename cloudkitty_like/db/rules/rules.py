@@ -21,6 +21,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from cloudkitty_like.db.chunks import chunks
 from cloudkitty_like.db.engine import conflict
 from cloudkitty_like.db.rules import names
 from cloudkitty_like.db.rules.bitemporal import recorded_at
@@ -99,10 +100,9 @@ def amend(tx: Connection, change: int, amendment: Amendment) -> None:
 def write(tx: Connection, change: int, ended: Collection[str], wanted: Sequence[State]) -> None:
     """The known states of the rules ``ended`` (ids) are known no more, these are, under an open change."""
     names.ensure(tx, change, [one.rule for one in wanted if one.deleted_at is None])
-    ids = list(ended)
-    for start in range(0, len(ids), 500):
+    for ids in chunks(list(ended)):
         tx.execute(update(hashmap_rule).values(recorded_to=change).where(
-            hashmap_rule.c.recorded_to.is_(None), hashmap_rule.c.rule_id.in_(ids[start:start + 500])))
+            hashmap_rule.c.recorded_to.is_(None), hashmap_rule.c.rule_id.in_(ids)))
     if wanted:
         tx.execute(insert(hashmap_rule), [_values(one, change) for one in wanted])
 

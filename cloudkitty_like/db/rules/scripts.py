@@ -14,14 +14,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
+from cloudkitty_like.db.chunks import chunks
 from cloudkitty_like.db.rules.bitemporal import fate, lives, recorded_at
 from cloudkitty_like.db.tables import script as table
 from cloudkitty_like.db.tables import script_text
 from cloudkitty_like.domain.change import AuditInfo
 from cloudkitty_like.domain.rule import Validity
 from cloudkitty_like.domain.script import Script, ScriptVersion, version_key
-
-MANY = 500                             # values in one question
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +84,9 @@ def histories(tx: Connection, identity: str | None = None) -> list[History]:
 
 def texts(tx: Connection, checksums: Collection[str]) -> dict[str, str]:
     """The texts of these checksums."""
-    asked, found = sorted(set(checksums)), {}
-    for start in range(0, len(asked), MANY):
-        rows = tx.execute(select(script_text).where(script_text.c.checksum.in_(asked[start:start + MANY])))
+    found = {}
+    for asked in chunks(sorted(set(checksums))):
+        rows = tx.execute(select(script_text).where(script_text.c.checksum.in_(asked)))
         found.update({row.checksum: row.data for row in rows})
     return found
 

@@ -13,7 +13,7 @@ from typing import Any
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.metric import MUTATIONS, Mutation
-from cloudkitty_like.domain.text import storable
+from cloudkitty_like.domain.text import shortened, storable
 from cloudkitty_like.service.strict_yaml import Table
 
 LONGEST = 255
@@ -162,8 +162,9 @@ def quoted(value: object) -> str:
     """A value of the file for a message, short."""
     if isinstance(value, Mapping | list):
         return "a mapping" if isinstance(value, Mapping) else "a list"
-    shown = f"{value}" if isinstance(value, Decimal) else repr(str(value) if isinstance(value, str) else value)
-    return shown if len(shown) <= 80 else f"{shown[:77]}..."
+    if isinstance(value, Decimal):
+        return shortened(f"{value}")
+    return shortened(repr(str(value) if isinstance(value, str) else value))
 
 
 def _quantity(value: object) -> Decimal:

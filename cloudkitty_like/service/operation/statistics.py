@@ -18,6 +18,7 @@ from cloudkitty_like.domain.query import METRIC, Query
 from cloudkitty_like.domain.scope_state import RATING, SOURCE, ScopeState
 from cloudkitty_like.domain.task import OPEN
 from cloudkitty_like.domain.worker_state import ALIVE_WITHIN, CAUSES
+from cloudkitty_like.service.operation.health import rated_up_to
 from cloudkitty_like.service.operation.workers import workforce
 from cloudkitty_like.service.reports.summary import Summary
 
@@ -90,7 +91,7 @@ class Figures:
                      [({"kind": kind}, float(failing[kind])) for kind in (SOURCE, RATING)])
         yield Figure("scopes_parked", "Scopes that wait for other rules", "gauge",
                      [({}, float(sum(state.parked_ruleset is not None for state in active)))])
-        latest = max((state.due for state in active if state.rated and state.due is not None), default=None)
+        latest = rated_up_to(states)
         yield Figure("last_rated_timestamp_seconds", "End of the last period rated of any scope", "gauge",
                      [] if latest is None else [({}, latest.timestamp())])
 

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from cloudkitty_like.db import tables
+from cloudkitty_like.db.chunks import chunks
 from cloudkitty_like.db.compaction import Sizes, compact
 from cloudkitty_like.db.engine import Database, conflict, failure
 from cloudkitty_like.db.tables import appended, point
@@ -26,7 +27,7 @@ from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import DAY, TIME, Query, Row
 from cloudkitty_like.ports import Addition, LabelUse, Site
 from cloudkitty_like.storage.sqlalchemy import answers, label_use, selection
-from cloudkitty_like.storage.sqlalchemy.bulk import BULK, Point, chunks
+from cloudkitty_like.storage.sqlalchemy.bulk import BULK, Point
 from cloudkitty_like.storage.sqlalchemy.labels import Labels
 from cloudkitty_like.storage.sqlalchemy.series import Interner
 from cloudkitty_like.storage.sqlalchemy.usage import Usage

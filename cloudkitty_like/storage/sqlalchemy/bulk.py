@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from json.encoder import encode_basestring_ascii as quoted
 from operator import itemgetter
 from struct import Struct
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from sqlalchemy import (
     BigInteger,
@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from cloudkitty_like.db.chunks import chunks
 from cloudkitty_like.db.engine import failure
 from cloudkitty_like.db.tables import point
 
@@ -42,7 +43,6 @@ Series = tuple[str, str, str, str, str, bytes]
 
 POINTS = 5000           # in one statement; on MariaDB some 300 kB of text, far below any max_allowed_packet
 SERIES = 500
-T = TypeVar("T")
 
 
 class Bulk(Protocol):
@@ -65,11 +65,6 @@ class Bulk(Protocol):
 
     def found(self, column: ColumnElement[Any], values: Collection[int]) -> ColumnElement[bool]:
         """The same of values that are few beside the rows of the table, whose index is to be used."""
-
-
-def chunks(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    for start in range(0, len(rows), size):
-        yield rows[start:start + size]
 
 
 _COLUMNS = ", ".join(column.name for column in point.c)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from sqlalchemy import Connection, and_, or_, select
 from sqlalchemy.sql import ColumnElement
 
+from cloudkitty_like.db.chunks import chunks
 from cloudkitty_like.db.tables import series
 from cloudkitty_like.ports import LabelUse
 
@@ -54,8 +55,8 @@ def _with_series(tx: Connection, metrics: Collection[str]) -> set[str]:
 def _find(tx: Connection, unused: Labels) -> None:
     """Take from these labels all that any series has a value of."""
     asked = [(metric, label) for metric, labels in unused.items() for label in sorted(labels)]
-    for start in range(0, len(asked), TOGETHER):
-        _find_among(tx, asked[start:start + TOGETHER], unused)
+    for some in chunks(asked, TOGETHER):
+        _find_among(tx, some, unused)
 
 
 def _find_among(tx: Connection, asked: Sequence[tuple[str, str]], unused: Labels) -> None:

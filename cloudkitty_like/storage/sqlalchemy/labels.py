@@ -8,10 +8,11 @@ from sys import intern
 
 from sqlalchemy import Connection, select
 
+from cloudkitty_like.db.chunks import chunks
 from cloudkitty_like.db.tables import series
-from cloudkitty_like.storage.sqlalchemy.bulk import Bulk, chunks
+from cloudkitty_like.storage.sqlalchemy.bulk import Bulk
 
-CHUNK = 10_000
+SERIES = 10_000                        # read with one question
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Labels:
             known = {number: known[number] for number in ids if number in known}
             self._known = known if len(ids) <= self._limit else {}
         columns = (series.c.id, series.c.scope, series.c.metric, series.c.unit, series.c.groupby, series.c.metadata)
-        for chunk in chunks(missing, CHUNK):
+        for chunk in chunks(missing, SERIES):
             for row in connection.execute(select(*columns).where(self._bulk.among(series.c.id, chunk))):
                 known[row[0]] = _series(*row[1:])
         return known

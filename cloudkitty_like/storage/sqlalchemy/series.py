@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Transaction
 
+from cloudkitty_like.db.chunks import chunks
 from cloudkitty_like.domain.frame import Frame
-from cloudkitty_like.storage.sqlalchemy.bulk import Bulk, chunks
+from cloudkitty_like.storage.sqlalchemy.bulk import Bulk
 from cloudkitty_like.storage.sqlalchemy.bulk import Series as SeriesRow
 
 SETTLED = 10_000            # numbers looked at again with one question

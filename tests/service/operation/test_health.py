@@ -24,7 +24,7 @@ def books(database):
 
 
 def checks(database, storage):
-    return {check.name: (check.well, check.text) for check in health(database, storage).checks()}
+    return {check.name: (check.state, check.text) for check in health(database, storage).checks()}
 
 
 def health(database, storage):
@@ -33,7 +33,7 @@ def health(database, storage):
 
 def test_where_everything_answers_everything_is_well(books):
     found = checks(books.database, books.storage)
-    assert all(well for well, _ in found.values())
+    assert all(state == "ok" for state, _ in found.values())
     assert found["storage"][1] == "in the state database"
     assert found["rating"][1] == "nothing has been rated yet"
 
@@ -44,13 +44,13 @@ def test_how_far_rating_is_of_the_scope_that_is_farthest(books):
         books.ledger.record([Rated(state, at(hour), ())], 1)
     seconds = (NOW - at(4).begin) // timedelta(seconds=1)
     assert checks(books.database, books.storage)["rating"] == (
-        True, f"rated up to 2026-10-31T02:00:00Z, {seconds} seconds ago")
+        "ok", f"rated up to 2026-10-31T02:00:00Z, {seconds} seconds ago")
 
 
 def test_a_storage_that_does_not_answer_is_named_and_the_rest_is_looked_at(books):
     found = checks(books.database, BrokenStorage(sums=broken(Unavailable("nobody is there"))))
-    assert {name: well for name, (well, _) in found.items()} == {
-        "database": True, "storage": False, "rating": True, "workers": True}
+    assert {name: state for name, (state, _) in found.items()} == {
+        "database": "ok", "storage": "error", "rating": "ok", "workers": "ok"}
     assert found["storage"][1] == "nobody is there"
 
 
@@ -60,14 +60,14 @@ def work(books):
 
 def test_i8_b8_workers_that_differ_are_named_and_the_api_is_well_all_the_same(books):
     acceptances = Acceptances(books.database, lambda: NOW, "tester")
-    assert (work(books).text, work(books).warns) == ("0 at work", False)
+    assert (work(books).text, work(books).state) == ("0 at work", "ok")
     acceptances.settle(MetricsFile((), "metrics: {a: {unit: h}}", "1" * 64), "north:1:now", 0)
     for name, digest, blocked in (("north", "1" * 64, None), ("south", "2" * 64, "metrics")):
         beat = WorkerState(f"{name}:1:now", name, 1, NOW, NOW, "waiting", NOW, 0, 0, 0, 0, {}, digest, blocked)
         with books.database.write() as tx:
             workers.beat(tx, beat)
     found = work(books)
-    assert (found.well, found.warns) == (True, True)
+    assert found.state == "warning"
     assert "2 at work; worker south:1 cannot rate anything: waiting" in found.text
     assert "south:1 (222222222222) wait" in found.text
     assert "rated by the accepted ones: north:1" in found.text
@@ -76,14 +76,14 @@ def test_i8_b8_workers_that_differ_are_named_and_the_api_is_well_all_the_same(bo
 def test_i8_m9_a_daemon_that_is_gone_is_told_where_something_is_due(books):
     with books.database.write() as tx:
         settings.set_daemon(tx, True)
-    assert not work(books).warns
+    assert work(books).state == "ok"
     books.scope()
-    assert work(books).warns
+    assert work(books).state == "warning"
     assert "is gone" in work(books).text
 
 
 def test_a_database_that_is_gone_is_unwell_and_no_error(tmp_path):
     database = Database(f"sqlite:///{tmp_path}/gone/state.sqlite")
     found = checks(database, SqlalchemyStorage(database, within=True))
-    assert [well for well, _ in found.values()] == [False, False, False, False]
+    assert [state for state, _ in found.values()] == ["error"] * 4
     assert all(text for _, text in found.values())

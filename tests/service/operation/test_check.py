@@ -1,0 +1,18 @@
+"""A row of a health report."""
+from __future__ import annotations
+
+from cloudkitty_like.domain.errors import Unavailable
+from cloudkitty_like.service.operation.check import Check, tried
+
+
+def refuse():
+    raise Unavailable("nobody is there", hint="start it")
+
+
+def test_a_part_that_answers_is_ok_with_its_answer():
+    assert tried("storage", lambda: "on its own") == Check("storage", "ok", "on its own")
+
+
+def test_a_part_that_fails_is_an_error_in_the_words_of_the_report():
+    assert tried("storage", refuse) == Check("storage", "error", "nobody is there")
+    assert tried("storage", refuse, lambda error: error.hint).text == "start it"

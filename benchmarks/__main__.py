@@ -7,12 +7,10 @@ import subprocess
 import sys
 from typing import Any
 
-import pytest
-
 from benchmarks.figures import STAGES, Figures, Run, Target, report_targets, table, targets
 from benchmarks.shapes import DEFAULT, FILLED, SHAPES, STORAGES, Shape
 from benchmarks.source import serving
-from tests.databases import new_database
+from cloudkitty_like.testing.databases import NoServer, empty_database
 
 
 def arguments() -> argparse.Namespace:
@@ -42,8 +40,7 @@ def child(module: str, *given: str) -> Any:
 
 def rate(shape: Shape, storage: str, source: str) -> Run:
     """One run into a new database, which is dropped afterwards."""
-    with new_database(storage, create=False) as database:
-        connection = database.url.render_as_string(hide_password=False)
+    with empty_database(storage) as connection:
         run: Run = child("benchmarks.rating", json.dumps(
             {"shape": shape.name, "source": source, "connection": connection}))
         return run
@@ -58,7 +55,7 @@ def rated(args: argparse.Namespace) -> dict[str, dict[str, list[Run]]]:
                 say(f"{shape} into {storage}")
                 try:
                     runs = [rate(shape, storage, source) for _ in range(args.runs)]
-                except pytest.skip.Exception as reason:
+                except NoServer as reason:
                     say(f"left out: {reason}")
                     continue
                 found.setdefault(shape.name, {})[storage] = runs

@@ -25,9 +25,10 @@ from benchmarks.figures import table
 from benchmarks.reports import fill
 from benchmarks.shapes import FILLED, POSTGRESQL, SQLITE, Filled
 from cloudkitty_like.db import scopes
+from cloudkitty_like.db.engine import Database
 from cloudkitty_like.domain.period import instant
-from tests.databases import new_database
-from tests.servers import free_port
+from cloudkitty_like.testing.databases import empty_database
+from cloudkitty_like.testing.network import free_port
 
 TICKS = os.sysconf("SC_CLK_TCK")
 CALLS, CLIENTS, SECONDS = 30, 8, 5.0
@@ -195,8 +196,6 @@ def measured(connection: str, directory: Path, filled: Filled, say: Callable[[st
 @contextmanager
 def new_view(connection: str) -> Iterator[tuple[str, str, tuple[str, str]]]:
     """From when to when the ledger goes, and one of its days, as a URL has them."""
-    from cloudkitty_like.db.engine import Database
-
     database = Database(connection)
     with database.read() as tx:
         begin = scopes.everything(tx)[0].first
@@ -213,10 +212,11 @@ def main() -> None:
     for storage in parser.parse_args().storage.split(","):
         with ExitStack() as stack:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmarks-")))
-            database = stack.enter_context(new_database(storage, create=False))
+            connection = stack.enter_context(empty_database(storage))
+            database = stack.enter_context(closing(Database(connection)))
             print(f"filling {storage} with {FILLED.points:,} points", file=sys.stderr, flush=True)
             fill(database, FILLED)
-            rows = measured(database.url.render_as_string(hide_password=False), directory, FILLED,
+            rows = measured(connection, directory, FILLED,
                             lambda name: print(name, file=sys.stderr, flush=True))
             print(f"\n{storage}\n")
             print(table(["request", "p50, ms", "server's CPU, ms", "times /", "at most", "met"], rows))

@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.shapes import BYTES, REPORTS, RSS_MB, RSS_POINTS, Shape
-from tests.synthetic import METRICS
+from benchmarks.synthetic import METRICS
 
 Run = Mapping[str, Any]
 STAGES = ("collect", "rate", "record")

@@ -17,6 +17,7 @@ from time import perf_counter, process_time
 from typing import Any
 
 from benchmarks.shapes import FILLED, Filled
+from benchmarks.synthetic import Catalogue
 from cloudkitty_like.db import scopes as rows
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.domain import money
@@ -28,7 +29,6 @@ from cloudkitty_like.service.operation.migration import upgrade
 from cloudkitty_like.service.operation.scopes import Scopes
 from cloudkitty_like.service.reports.summary import Summary
 from cloudkitty_like.storage.sqlalchemy import SqlalchemyStorage
-from tests.synthetic import Catalogue
 
 GROUPBY, METADATA = ("project_id", "id", "region"), ("flavor", "vcpus")
 CALLS = 7

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tests.synthetic import METRICS, Catalogue
+from benchmarks.synthetic import METRICS, Catalogue
 
 SQLITE, POSTGRESQL, MYSQL = "sqlite", "postgresql", "mysql"
 STORAGES = (SQLITE, POSTGRESQL, MYSQL)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from urllib.request import urlopen
 
 from benchmarks.shapes import SHAPES, Shape
-from tests.synthetic import Synthetic
+from benchmarks.synthetic import Synthetic
 
 
 @contextmanager

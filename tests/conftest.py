@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from cloudkitty_like.db.engine import Database
-from tests.databases import KINDS, drop_kept, new_database
+from cloudkitty_like.testing.databases import KINDS
+from tests.databases import drop_kept, new_database
 from tests.process_state import ProcessState
 
 os.environ.pop("COLUMNS", None)        # the workers of xdist have it, and tables would be as narrow as a screen

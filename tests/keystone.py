@@ -30,7 +30,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.servers import free_port
+from cloudkitty_like.testing.network import free_port
 
 VERSION = "30.0.0"
 PATIENCE = 60.0

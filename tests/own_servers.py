@@ -21,8 +21,8 @@ from pathlib import Path
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from cloudkitty_like.testing.network import free_port
 from tests.databases import missing
-from tests.servers import free_port
 
 PATIENCE = 90.0
 POSTGRESQL = sorted(Path("/usr/lib/postgresql").glob("*/bin")) or [Path("/usr/bin")]

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -27,6 +26,7 @@ import requests
 
 from cloudkitty_like.domain.period import EPOCH
 from cloudkitty_like.testing.collector import Sample
+from cloudkitty_like.testing.network import free_port
 
 PATIENCE = 30.0
 
@@ -39,14 +39,6 @@ def require(program: str) -> str:
             pytest.fail(f"{program} is required (REQUIRE_SERVERS=1)")
         pytest.skip(f"{program} is not installed")
     return found
-
-
-def free_port() -> int:
-    """A port on 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def exposition(samples: Iterable[Sample], *, milliseconds: bool = False) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import requests
 
+from cloudkitty_like.testing.network import free_port
 from tests.commands import PATIENCE, command
-from tests.servers import free_port
 
 
 @contextmanager

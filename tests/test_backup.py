@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from tests.databases import KINDS, SERVERS, new_database
+from cloudkitty_like.testing.databases import KINDS, SERVERS
+from tests.databases import new_database
 from tests.installation import History, Installation, here, number
 
 SHORT, LONG = History(hours=400), History(hours=4000)

@@ -24,11 +24,12 @@ import redis
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
+from benchmarks.synthetic import Catalogue, Fault, Synthetic
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.domain.period import instant
-from tests.databases import KINDS, missing, new_database
+from cloudkitty_like.testing.databases import KINDS
+from tests.databases import missing, new_database
 from tests.installation import PATIENCE, History, Installation, number
-from tests.synthetic import Catalogue, Fault, Synthetic
 
 pytestmark = pytest.mark.slow
 

@@ -18,7 +18,8 @@ import pytest
 
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.domain.period import instant
-from tests.databases import KINDS, new_database
+from cloudkitty_like.testing.databases import KINDS
+from tests.databases import new_database
 from tests.installation import HOUR, PATIENCE, RULES, History, Installation, number
 from tests.test_crash import FRAMES, eventually, installed
 

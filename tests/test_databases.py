@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import inspect, text
 
 from cloudkitty_like.db import tables
-from tests.databases import SERVERS, new_database
+from cloudkitty_like.testing.databases import SERVERS
+from tests.databases import new_database
 
 
 def test_a_new_database_has_every_table(database):

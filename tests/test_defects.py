@@ -25,9 +25,10 @@ from cloudkitty_like.service.ledger.writer import Rated
 from cloudkitty_like.service.pricing.tariffs import Pricing
 from cloudkitty_like.testing.collector import BEGIN as SAMPLES_BEGIN
 from cloudkitty_like.testing.collector import METRIC, Sample
+from cloudkitty_like.testing.databases import KINDS
 from cloudkitty_like.testing.memory import MemoryCollector
 from tests.books import HOUR, Books, answer, at, usage
-from tests.databases import KINDS, new_database
+from tests.databases import new_database
 
 
 @pytest.fixture(params=KINDS)

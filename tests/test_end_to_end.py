@@ -16,8 +16,9 @@ import requests
 
 from cloudkitty_like.domain.period import EPOCH
 from cloudkitty_like.testing.collector import Sample
+from cloudkitty_like.testing.network import free_port
 from tests.commands import Here, spawn, started, write_configuration
-from tests.servers import SERVERS, free_port, prometheus
+from tests.servers import SERVERS, prometheus
 
 HOUR, MILLISECOND = timedelta(hours=1), timedelta(milliseconds=1)
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.synthetic import Catalogue, Fault, Synthetic
 from cloudkitty_like.domain.period import instant
 from tests.databases import new_database
 from tests.installation import Installation
-from tests.synthetic import Catalogue, Fault, Synthetic
 
 pytestmark = pytest.mark.slow
 

@@ -31,11 +31,11 @@ from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.limits import Limits
 from cloudkitty_like.domain.errors import Error
 from cloudkitty_like.domain.period import instant
-from tests.databases import KINDS
+from cloudkitty_like.testing.databases import KINDS
+from cloudkitty_like.testing.network import free_port
 from tests.installation import History, Installation
 from tests.own_servers import OwnServer, own_server
 from tests.proxy import Proxy
-from tests.servers import free_port
 
 SHORT = History(hours=120, begin=datetime(2026, 8, 29, tzinfo=UTC))        # so that a month ends in it
 LONG = History(hours=240, begin=datetime(2026, 8, 25, tzinfo=UTC))

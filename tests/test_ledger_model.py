@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 
+from cloudkitty_like.testing.databases import KINDS
 from tests.commands import Here, Ran, spawn, write_configuration
-from tests.databases import KINDS, new_database
+from tests.databases import new_database
 from tests.ledger_model import FACTORS, UNITS, Labels, Ledger, Revision, Row, Rule, Terms, report
 
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)

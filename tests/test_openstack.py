@@ -13,9 +13,9 @@ import pytest
 import requests
 
 from cloudkitty_like.domain.money import plain
+from cloudkitty_like.testing.network import free_port
 from tests.commands import started
 from tests.keystone import Keystone, keystone
-from tests.servers import free_port
 from tests.tenants import site, tenants
 
 pytestmark = pytest.mark.slow

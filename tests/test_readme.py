@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from cloudkitty_like.testing.network import free_port
 from tests.cli.conftest import sample as sample  # the fixture
 from tests.clients import installed
 from tests.commands import PATIENCE, Here, Ran, spawn
-from tests.servers import free_port, require
+from tests.servers import require
 from tests.serving import serving
 
 TEXT = (Path(__file__).parents[1] / "README.rst").read_text(encoding="utf-8")

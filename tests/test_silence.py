@@ -19,10 +19,10 @@ import pytest
 import requests
 
 from cloudkitty_like.db.engine import Database
+from cloudkitty_like.testing.network import free_port
 from tests.databases import new_database
 from tests.installation import History, Installation, number
 from tests.proxy import Proxy
-from tests.servers import free_port
 
 pytestmark = pytest.mark.slow
 

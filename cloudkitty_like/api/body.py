@@ -1,8 +1,6 @@
 """The body of a request: read whole or refused, and its members as arguments."""
 from __future__ import annotations
 
-import json
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from webob import Request
@@ -10,6 +8,7 @@ from webob import Request
 from cloudkitty_like.api import errors
 from cloudkitty_like.api.context import JSON
 from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.domain.json_value import parsed
 
 
 def given(request: Request, most: int) -> dict[str, list[Any]]:
@@ -48,27 +47,3 @@ def _read(request: Request, most: int) -> bytes:
     if length is not None and len(data) < min(most, length):
         raise Invalid(f"the body ends early, after {len(data)} of {length} bytes")
     return bytes(data)
-
-
-def parsed(data: bytes) -> Any:
-    """A JSON document with every number as it is written: whole, or a Decimal.
-
-    :raises Invalid: when it is none
-    """
-    try:
-        return json.loads(data, parse_float=_number, parse_constant=_refused)
-    except RecursionError:
-        raise Invalid("the body is nested too deeply") from None
-    except (ValueError, UnicodeDecodeError) as error:
-        raise Invalid(f"the body is not JSON: {error}"[:200]) from None
-
-
-def _number(text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        raise ValueError(f"{text[:40]} is out of range") from None
-
-
-def _refused(constant: str) -> Any:
-    raise ValueError(f"{constant} is no number of JSON")

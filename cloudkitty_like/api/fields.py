@@ -9,12 +9,11 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, ClassVar, Protocol
 
-from cloudkitty_like.domain import money
+from cloudkitty_like.domain import json_value
 from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.domain.json_value import LONGEST_TEXT, shown
 from cloudkitty_like.domain.period import parse_instant
-from cloudkitty_like.domain.text import quoted, storable
 
-LONGEST_TEXT = 10_000
 MOST_VALUES = 1000
 SECOND = timedelta(seconds=1)
 COMPACT = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(?:(\d\d)(?:\.\d+)?)?)?(Z|[+-]\d\d:?\d\d)?\Z")
@@ -56,15 +55,8 @@ class Text:
         return {"type": "string", **bounds, **({} if self.longest == LONGEST_TEXT else {"maxLength": self.longest})}
 
     def read(self, value: Any) -> str:
-        if not isinstance(value, str):
-            raise Invalid(f"{shown(value)} is not a text")
-        if len(value) > self.longest:
-            raise Invalid(f"is longer than {self.longest} characters")
-        if not storable(value):
-            raise Invalid("holds a character that cannot be stored")
-        if not value and not self.may_be_empty:
-            raise Invalid("is empty")
-        text: str = value.lower() if self.fold else value
+        text = json_value.text(value, self.longest, may_be_empty=self.may_be_empty)
+        text = text.lower() if self.fold else text
         if self.choices and text not in self.choices:
             raise Invalid(f"{shown(value)} is not one of {', '.join(self.choices)}")
         return text
@@ -127,15 +119,7 @@ class Number:
         return {"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^[-+]?[0-9]+(\.[0-9]+)?$"}]}
 
     def read(self, value: Any) -> Decimal:
-        if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-            raise Invalid(f"{shown(value)} is not a number")
-        try:
-            number = money.number(value)
-        except Invalid:
-            raise Invalid(f"{shown(value)} is not a number") from None
-        if not -400 <= number.adjusted() <= 400:
-            raise Invalid(f"{shown(value)} is out of range")
-        return number
+        return json_value.number(value)
 
 
 @dataclass(frozen=True)
@@ -241,24 +225,9 @@ class Label:
         return {"type": ["string", "number", "boolean", "null"]}
 
     def read(self, value: Any) -> str:
-        if value is None:
-            return ""
-        if isinstance(value, bool):
-            return "True" if value else "False"     # as CloudKitty's storages have it
-        return Text().read(money.plain(Number().read(value)) if isinstance(value, int | Decimal) else value)
+        return json_value.label(value)
 
 
 def named(name: str, kind: Kind, value: Any) -> Any:
     """A member of something larger; Invalid with its name."""
-    try:
-        return kind.read(value)
-    except Invalid as error:
-        raise Invalid(*(f"{name}: {problem}" for problem in error.problems)) from None
-
-
-def shown(value: Any) -> str:
-    """A value that is wrong, as a message quotes it."""
-    try:
-        return quoted(str(value) if isinstance(value, Decimal) else value)
-    except (RecursionError, ValueError):        # of what is nested too deeply, or has too many digits
-        return "this"
+    return json_value.named(name, kind.read, value)

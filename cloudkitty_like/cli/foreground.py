@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from time import monotonic
 from types import FrameType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from cloudkitty_like import __version__
 from cloudkitty_like.cli import streams
@@ -139,7 +139,7 @@ def awaited(make: Callable[[], T], stop: threading.Event, pause: float) -> T | N
     return None
 
 
-def leave(code: int) -> None:
+def leave(code: int) -> NoReturn:
     """End the process at once: a request that still waits for the source is not waited for."""
     logging.shutdown()
     os._exit(streams.exit_code(code))

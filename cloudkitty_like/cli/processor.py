@@ -45,8 +45,7 @@ def run(args: argparse.Namespace, app: App) -> int:
             with worker.pulse:
                 worker.drain() if args.once else worker.run()
         app.close()
-    leave(0)
-    return 0
+    return leave(0)
 
 
 def _supervise(args: argparse.Namespace, app: App, workers: int) -> int:

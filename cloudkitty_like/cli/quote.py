@@ -74,13 +74,14 @@ def _resources(args: argparse.Namespace, app: App) -> Sequence[Resource]:
 
 
 def _from_file(name: str) -> Sequence[Resource]:
-    from cloudkitty_like.api.body import parsed
-    from cloudkitty_like.api.v1.rating import Resources
     from cloudkitty_like.cli.rules import read
+    from cloudkitty_like.domain.json_value import parsed
+    from cloudkitty_like.service.whatif import resources
 
     try:
         document = parsed(read(name).encode())
-        return Resources().read(document.get("resources") if isinstance(document, dict) else document)
+        return resources.read(
+            document.get("resources") if isinstance(document, dict) else document)
     except Invalid as error:
         raise Invalid(*(problem if problem.startswith(name) else f"{name}: {problem}"
                         for problem in error.problems)) from None

@@ -33,5 +33,4 @@ def run(args: argparse.Namespace, app: App) -> int:
     warn_of_forgotten(app, wanted.begin)
     code = backfill(app, wanted.begin, wanted.end)
     app.close()
-    leave(code)
-    return code
+    return leave(code)

@@ -117,8 +117,7 @@ def _asked(args: argparse.Namespace, app: App, ids: Sequence[int]) -> int:
         return 0
     code = _worked_off(args, app, ids)
     app.close()
-    leave(code)
-    return code
+    return leave(code)
 
 
 def _worked_off(args: argparse.Namespace, app: App, ids: Sequence[int]) -> int:

@@ -93,8 +93,7 @@ def run(args: argparse.Namespace, app: App) -> int:
     name_warnings.show_of_installation(app, source=answers, rules=rules is None)
     code = _sample(args, app) if args.sample else _rate(args, app)
     app.close()
-    leave(code)
-    return code
+    return leave(code)
 
 
 def _look_at_source(args: argparse.Namespace, app: App) -> bool:

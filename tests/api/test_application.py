@@ -13,7 +13,7 @@ from sqlalchemy import text
 from webob import Request, Response
 from webtest import TestApp
 
-from tests.databases import KINDS
+from cloudkitty_like.testing.databases import KINDS
 from tests.keystone import keystone
 from tests.tenants import Site, site, tenants
 

@@ -14,11 +14,11 @@ from webtest import TestApp
 
 from cloudkitty_like.api import identity
 from cloudkitty_like.api.policies import list_rules
+from cloudkitty_like.testing.network import free_port
 from tests.api.doors import CLAIMS, configuration, door
 from tests.certificates import Authority
 from tests.fake_http import Reply, serve
 from tests.keystone import Keystone, keystone
-from tests.servers import free_port
 
 NAMED = [rule.name for rule in list_rules() if ":" in rule.name]
 READER_RULES = ["report:get_summary", "report:get_total", "storage:list_data_frames", "dataframes:get",

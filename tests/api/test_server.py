@@ -7,7 +7,7 @@ import pytest
 
 from cloudkitty_like.api.server import Where
 from cloudkitty_like.domain.errors import Invalid, Unavailable
-from tests.servers import free_port
+from cloudkitty_like.testing.network import free_port
 
 
 def where(host="127.0.0.1", port=0, workers=1):

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import requests
 
+from cloudkitty_like.testing.network import free_port
 from tests.cli.small import Site
 from tests.commands import started
-from tests.servers import free_port
 
 
 @pytest.fixture

@@ -5,8 +5,9 @@ import json
 
 import pytest
 
+from cloudkitty_like.testing.databases import KINDS
 from tests.cli.small import FIRST, LAST, Site
-from tests.databases import KINDS, new_database
+from tests.databases import new_database
 
 
 def test_it_rates_what_is_asked_for_and_says_how_far_it_is(site: Site) -> None:

@@ -1,8 +1,9 @@
 """A command that wants more of the past than the source keeps says so."""
 from __future__ import annotations
 
+from cloudkitty_like.testing.network import free_port
 from tests.cli.small import Site
-from tests.servers import free_port, victoriametrics
+from tests.servers import victoriametrics
 
 WINDOW = ("--begin", "2026-03-01", "--end", "2026-03-01T02:00", "--scope", "beta", "--reason", "again")
 

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from cloudkitty_like.testing.network import free_port
 from tests.certificates import Authority
 from tests.commands import Here, spawn, started
 from tests.fake_http import Reply, serve
-from tests.servers import free_port
 
 
 def nowhere() -> str:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from cloudkitty_like.testing.network import free_port
 from tests.cli.small import Site
 from tests.commands import Ran
-from tests.servers import free_port
 
 NOWHERE = f"http://127.0.0.1:{free_port()}"
 BACKFILL = ("rate", "--begin", "2026-03-01", "--end", "2026-03-02")

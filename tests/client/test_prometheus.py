@@ -15,9 +15,10 @@ import pytest
 from cloudkitty_like.client.prometheus import EDGES, Basic, Bearer, Prometheus, Transport
 from cloudkitty_like.domain.errors import Unavailable
 from cloudkitty_like.testing.collector import HOUR, MILLISECOND
+from cloudkitty_like.testing.network import free_port
 from tests.certificates import Authority
 from tests.fake_http import Answer, Asked, Reply, as_json, refusal, serve, vector
-from tests.servers import SERVERS, free_port
+from tests.servers import SERVERS
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ALICE = ({"project_id": "alice", "extra": "1"}, "1.5")

@@ -8,7 +8,8 @@ import pytest
 from cloudkitty_like.client.prometheus import Prometheus
 from cloudkitty_like.client.prometheus_retention import duration, retention
 from cloudkitty_like.collector.prometheus import PrometheusCollector
-from tests.servers import free_port, prometheus, victoriametrics
+from cloudkitty_like.testing.network import free_port
+from tests.servers import prometheus, victoriametrics
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 

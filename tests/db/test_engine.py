@@ -11,11 +11,12 @@ import pymysql
 import pytest
 from sqlalchemy import insert, select, text, update
 
-from cloudkitty_like.db.engine import Database, Refused, Undone, failure
+from cloudkitty_like.db.engine import Database, Undone, failure
 from cloudkitty_like.db.limits import Limits
 from cloudkitty_like.db.tables import ledger_setting
-from cloudkitty_like.domain.errors import Invalid, Unavailable
-from tests.databases import KINDS, new_database
+from cloudkitty_like.domain.errors import Invalid, Refused, Unavailable
+from cloudkitty_like.testing.databases import KINDS
+from tests.databases import new_database
 
 
 @pytest.fixture(params=KINDS)

@@ -15,7 +15,8 @@ from cloudkitty_like.domain.errors import Conflict, Invalid
 from cloudkitty_like.domain.period import EPOCH
 from cloudkitty_like.domain.schema_version import KNOWN, NEEDED
 from cloudkitty_like.service.operation import migration
-from tests.databases import KINDS, new_database
+from cloudkitty_like.testing.databases import KINDS
+from tests.databases import new_database
 
 HOUR = timedelta(hours=1)
 

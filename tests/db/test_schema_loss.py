@@ -6,7 +6,8 @@ from sqlalchemy import MetaData, Table, insert, update
 
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.service.operation import migration
-from tests.databases import KINDS, new_database
+from cloudkitty_like.testing.databases import KINDS
+from tests.databases import new_database
 
 
 def reflected(database: Database, name: str) -> Table:

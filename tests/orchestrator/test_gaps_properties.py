@@ -16,7 +16,8 @@ from cloudkitty_like.domain.period import Period
 from cloudkitty_like.orchestrator.gaps import GapPolicy
 from cloudkitty_like.service.operation.verification import differences
 from cloudkitty_like.service.reports.summary import Summary
-from tests.databases import KINDS, new_database
+from cloudkitty_like.testing.databases import KINDS
+from tests.databases import new_database
 from tests.orchestrator.test_gaps import Site, at
 from tests.orchestrator.worker import HOUR, hourly
 

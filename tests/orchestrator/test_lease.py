@@ -17,8 +17,8 @@ import redis
 
 from cloudkitty_like.domain.errors import Invalid, Unavailable
 from cloudkitty_like.orchestrator.lease import ToozLease
+from cloudkitty_like.testing.network import free_port
 from tests.databases import missing
-from tests.servers import free_port
 
 HOLDER = """
 import sys, time

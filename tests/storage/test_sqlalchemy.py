@@ -4,8 +4,9 @@ from sqlalchemy import delete
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.tables import appended, point, series
 from cloudkitty_like.storage.sqlalchemy import SqlalchemyStorage
+from cloudkitty_like.testing.databases import KINDS
 from cloudkitty_like.testing.storage import StorageContract
-from tests.databases import KINDS, new_database
+from tests.databases import new_database
 
 
 @pytest.fixture(scope="module", params=KINDS)

@@ -6,10 +6,11 @@ from typing import Any
 from wsme import types as wtypes
 from wsme import wsattr
 
-from cloudkitty_like.api.fields import Text, shown
+from cloudkitty_like.api.fields import Text
 from cloudkitty_like.api.v1.types import Amount, Choice, Uuid, text, written
 from cloudkitty_like.api.v1.validity import RuleEnd, RuleInstant
 from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.domain.json_value import shown
 from cloudkitty_like.domain.rule import TYPES
 from cloudkitty_like.domain.rule_names import FIELD, SERVICE, RuleName
 from cloudkitty_like.service.hashmap.rules import StoredRule

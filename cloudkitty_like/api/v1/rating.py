@@ -10,18 +10,17 @@ from urllib.parse import quote
 
 from cloudkitty_like.api.context import Answer, Context
 from cloudkitty_like.api.explanation_json import POINT, explained
-from cloudkitty_like.api.fields import Boolean, Label, Moment, Number, Text, named, shown
+from cloudkitty_like.api.fields import Boolean, Moment, Number, Text
 from cloudkitty_like.api.params import FLAG, NUMBER, TEXT, Param, gives, list_of, object_of, takes
 from cloudkitty_like.api.v1.types import Module, params_of, schema_of, written
 from cloudkitty_like.domain.change import Change
-from cloudkitty_like.domain.errors import Conflict, Invalid, NotFound
+from cloudkitty_like.domain.errors import Conflict, NotFound
 from cloudkitty_like.domain.money import arithmetic, plain
 from cloudkitty_like.service.pricing import modules
 from cloudkitty_like.service.pricing.modules import Module as Known
 from cloudkitty_like.service.reports.replay import Explanation
+from cloudkitty_like.service.whatif import resources as quote_resources
 from cloudkitty_like.service.whatif.quote import Quotes, Resource
-
-MOST_RESOURCES = 10_000
 
 
 class Resources:
@@ -37,42 +36,8 @@ class Resources:
             "volume": Number().schema}}}
 
     def read(self, value: Any) -> Sequence[Resource]:
-        """Every resource; Invalid with all that is wrong with any."""
-        if not isinstance(value, list):
-            raise Invalid(f"{shown(value)} is not a list")
-        if len(value) > MOST_RESOURCES:
-            raise Invalid(f"has more than {MOST_RESOURCES} elements")
-        found, problems = [], []
-        for number, one in enumerate(value):
-            try:
-                found.append(_resource(one))
-            except Invalid as error:
-                problems += [f"[{number}]: {problem}" for problem in error.problems]
-        if problems:
-            raise Invalid(*problems[:20])
-        return found
-
-
-def _resource(one: Any) -> Resource:
-    if not isinstance(one, dict):
-        raise Invalid(f"{shown(one)} is not an object")
-    problems = [f"{name}: is required" for name in ("service", "volume") if one.get(name) is None]
-    problems += [f"{name[:80]}: there is no such member" for name in one if name not in ("service", "desc", "volume")]
-    desc = {} if one.get("desc") is None else one["desc"]
-    if not isinstance(desc, dict):
-        problems.append(f"desc: {shown(desc)} is not an object")
-    if problems:
-        raise Invalid(*problems)
-    nested = {name: desc[name] for name in ("groupby", "metadata") if isinstance(desc.get(name), dict)}
-    flat = {name: value for name, value in desc.items() if name not in nested}
-    return Resource(named("service", Text(may_be_empty=False), one["service"]),
-                    named("volume", Number(), one["volume"]),
-                    _labels({**flat, **nested.get("groupby", {})}), _labels(nested.get("metadata", {})))
-
-
-def _labels(values: Mapping[str, Any]) -> dict[str, str]:
-    return {named("desc", Text(), name): named(f"desc.{name[:80]}", Label(), value)
-            for name, value in values.items()}
+        """Read every resource; see :mod:`cloudkitty_like.service.whatif.resources`."""
+        return quote_resources.read(value)
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from cloudkitty_like.api.fields import Boolean, Label, Moment, Number, Schema, Text, named, shown
+from cloudkitty_like.api.fields import Boolean, Label, Moment, Number, Schema, Text, named
 from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.domain.json_value import shown
 from cloudkitty_like.domain.money import plain
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.posted_point import PostedPoint

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from cloudkitty_like.api.context import Context
-from cloudkitty_like.api.fields import Integer, Kind, Moment, Text, Texts, named, shown
+from cloudkitty_like.api.fields import Integer, Kind, Moment, Text, Texts, named
 from cloudkitty_like.api.params import (
     NUMBER,
     TEXT,
@@ -21,6 +21,7 @@ from cloudkitty_like.api.params import (
 )
 from cloudkitty_like.api.v2.report_query import BEGIN, END
 from cloudkitty_like.domain.errors import Invalid
+from cloudkitty_like.domain.json_value import shown
 from cloudkitty_like.domain.query import Sum
 from cloudkitty_like.domain.rule import Validity
 from cloudkitty_like.domain.script import MAX_ORDER, MAX_TEXT, Script

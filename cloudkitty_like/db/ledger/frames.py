@@ -13,7 +13,8 @@ from sqlalchemy import ColumnElement, Connection, func, select
 
 from cloudkitty_like.db.chunks import chunks
 from cloudkitty_like.db.ledger.exact_sums import sum_columns, sum_of
-from cloudkitty_like.db.ledger.writes import COLLECTED, POSTED, visible
+from cloudkitty_like.db.ledger.visibility import visible
+from cloudkitty_like.db.ledger.writes import COLLECTED, POSTED
 from cloudkitty_like.db.tables import frame, ledger_tx, scope, total
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.posted_point import Place

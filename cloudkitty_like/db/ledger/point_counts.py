@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, FromClause, Select, func, select
 
-from cloudkitty_like.db.ledger.writes import visible
+from cloudkitty_like.db.ledger.visibility import visible
 from cloudkitty_like.db.tables import frame, scope, total
 from cloudkitty_like.domain.query import Query
 

@@ -18,9 +18,7 @@ from cloudkitty_like.db.bulk_statement import Many
 from cloudkitty_like.db.chunks import chunks
 from cloudkitty_like.db.engine import conflict
 from cloudkitty_like.db.ledger.rollup import add_to_rollups, read_totals
-from cloudkitty_like.db.ledger.visibility import LAST_REVISION as LAST_REVISION
-from cloudkitty_like.db.ledger.visibility import hidden as hidden
-from cloudkitty_like.db.ledger.visibility import visible as visible
+from cloudkitty_like.db.ledger.visibility import LAST_REVISION
 from cloudkitty_like.db.scopes import WELL
 from cloudkitty_like.db.tables import frame, ledger_setting, ledger_tx, revision_block, scope, total
 from cloudkitty_like.db.types import seconds

@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 
 from cloudkitty_like.db import scopes as rows
 from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.ledger import visibility
 from cloudkitty_like.db.ledger import writes as index
 from cloudkitty_like.db.ledger.frames import Standing, beside, standing
-from cloudkitty_like.db.ledger.visibility import kept as still_kept
 from cloudkitty_like.domain.errors import Conflict
 from cloudkitty_like.domain.frame import Frame, digest
 from cloudkitty_like.domain.period import Period, instant
@@ -103,12 +103,13 @@ class Posting:
             here = {place.scope: known[place].revision for place in known if place.begin == begin}
             query = Query(scopes=frozenset(here), period=Period.starting(begin, SECOND))
             with self._database.read() as tx:
-                hidden, upto = index.hidden(tx, None, query.period, query.scopes)
+                hidden, upto = visibility.hidden(tx, None, query.period, query.scopes)
                 hidden = [*hidden, *beside(tx, begin, here.values())]
             for scope, frame in self._storage.frames(query, set(hidden) - set(here.values()), upto):
                 found.setdefault(Place(scope, begin), []).append(frame)
             with self._database.read() as tx:
-                still_kept(tx, None, query.period, query.scopes)       # what is forgotten is marked before it goes
+                # What is forgotten is marked before it goes.
+                visibility.kept(tx, None, query.period, query.scopes)
         return found
 
     def _record(self, changes: Sequence[_Change], author: str) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from cloudkitty_like.db import acceptances
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.ledger.visibility import LAST_REVISION
 from cloudkitty_like.domain.amounts import Amounts
 from cloudkitty_like.domain.errors import Conflict, Invalid
 from cloudkitty_like.domain.frame import Frame, digest
@@ -52,7 +53,7 @@ def establish(database: Database, *, period_seconds: int, scope_key: str) -> Non
     if not found:
         # In Conflict another worker starts at this moment; what it has fixed is compared below.
         with suppress(Conflict):
-            database.transact(lambda tx: index.set_settings(tx, {index.LAST_REVISION: "0"} | wanted))
+            database.transact(lambda tx: index.set_settings(tx, {LAST_REVISION: "0"} | wanted))
         with database.read() as tx:
             found = index.settings(tx)
     problems = [

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 from cloudkitty_like.db import scopes
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.scopes import ScopeState
 from cloudkitty_like.domain.errors import Error, Unavailable
 from cloudkitty_like.domain.period import EPOCH, Period, instant
 from cloudkitty_like.domain.query import Query
+from cloudkitty_like.domain.scope_state import ScopeState
 from cloudkitty_like.ports import Storage
 from cloudkitty_like.service.metrics.acceptance import standing_of
 from cloudkitty_like.service.operation.check import Check, tried

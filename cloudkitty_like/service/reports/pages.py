@@ -15,9 +15,8 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.ledger import point_counts, totals
+from cloudkitty_like.db.ledger import point_counts, totals, visibility
 from cloudkitty_like.db.ledger import writes as index
-from cloudkitty_like.db.ledger.visibility import kept
 from cloudkitty_like.db.types import seconds
 from cloudkitty_like.domain.cursor import Cursor
 from cloudkitty_like.domain.errors import Invalid
@@ -73,7 +72,7 @@ class Dataframes:
         with self._database.read() as tx:
             query, start = _resumed(query, after) if after is not None else _begun(tx, query, offset)
             seen = replace(query, after=start.after, period=_window(tx, query, start, limit))
-            hidden, upto = index.hidden(tx, seen.as_of, seen.period, seen.scopes)
+            hidden, upto = visibility.hidden(tx, seen.as_of, seen.period, seen.scopes)
         total = start.total
         if total is None:
             total = sum(row.sum.points for row in self._storage.sums(replace(seen, groupby=()), hidden, upto))
@@ -81,7 +80,8 @@ class Dataframes:
             return Page(total, (), None)
         pieces, passed, end = _taken(self._storage.frames(seen, hidden, upto), start, limit)
         with self._database.read() as tx:
-            kept(tx, seen.as_of, seen.period, seen.scopes)         # still, after they were read
+            # Still, after they were read.
+            visibility.kept(tx, seen.as_of, seen.period, seen.scopes)
         if end.after is None or end.number - start.number < limit or end.number >= total:
             return Page(total, pieces, None, passed)
         begin, scope = end.after

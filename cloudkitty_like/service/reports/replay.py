@@ -8,6 +8,7 @@ from decimal import Decimal, localcontext
 from functools import cached_property
 
 from cloudkitty_like.db.engine import Database
+from cloudkitty_like.db.ledger import visibility
 from cloudkitty_like.db.ledger import writes as index
 from cloudkitty_like.db.ledger.frames import Revision
 from cloudkitty_like.domain import money
@@ -81,7 +82,7 @@ class Reading:
         place = revisions[0].place
         window, scopes = Period.starting(place.begin, SECOND), frozenset({place.scope})
         with self._database.read() as tx:
-            hidden, upto = index.hidden(tx, query.as_of, window, scopes)
+            hidden, upto = visibility.hidden(tx, query.as_of, window, scopes)
         asked = replace(query, period=window, scopes=scopes, after=None)
         for one in revisions:
             others = {*hidden, *(other.revision for other in revisions if other is not one)}

@@ -9,9 +9,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.ledger import totals
+from cloudkitty_like.db.ledger import totals, visibility
 from cloudkitty_like.db.ledger import writes as index
-from cloudkitty_like.db.ledger.visibility import kept
 from cloudkitty_like.domain.errors import NotFound, Unavailable
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import instant
@@ -37,7 +36,7 @@ class Summary:
     def points(self, query: Query) -> list[Row]:
         """The same sums, always worked out from the points: what ``status --verify`` compares, and filters need."""
         with self._database.read() as tx:
-            hidden, upto = index.hidden(tx, query.as_of, query.period, query.scopes)
+            hidden, upto = visibility.hidden(tx, query.as_of, query.period, query.scopes)
         sums = self._storage.sums(query, hidden, upto)
         self._check(query)
         return _without_mixed_units(sums, query)
@@ -46,7 +45,8 @@ class Summary:
         """The sums of the points that there are, and of the totals of those that are forgotten."""
         for _ in range(ATTEMPTS):
             with self._database.read() as tx:
-                hidden, upto = index.hidden(tx, query.as_of, query.period, query.scopes, forgotten=True)
+                hidden, upto = visibility.hidden(
+                    tx, query.as_of, query.period, query.scopes, forgotten=True)
                 forgotten = totals.forgotten_rows(tx, query)
             sums = self._storage.sums(query, hidden, upto)
             with self._database.read() as tx:
@@ -60,7 +60,7 @@ class Summary:
         Invalid, also at the very end, where points that count are forgotten.
         """
         with self._database.read() as tx:
-            hidden, upto = index.hidden(tx, query.as_of, query.period, query.scopes)
+            hidden, upto = visibility.hidden(tx, query.as_of, query.period, query.scopes)
         return self._whole(self._storage.frames(query, hidden, upto), query)
 
     def _whole(self, frames: Iterator[tuple[str, Frame]], query: Query) -> Iterator[tuple[str, Frame]]:
@@ -70,7 +70,7 @@ class Summary:
     def _check(self, query: Query) -> None:
         """Whether points were forgotten while they were read: they are marked so before they go."""
         with self._database.read() as tx:
-            kept(tx, query.as_of, query.period, query.scopes)
+            visibility.kept(tx, query.as_of, query.period, query.scopes)
 
     def change_at(self, when: datetime) -> int:
         """The ledger change that was the last one at an instant; NotFound where there was none."""

@@ -7,6 +7,7 @@ from itertools import groupby
 
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.ledger import frames as rows
+from cloudkitty_like.db.ledger import visibility
 from cloudkitty_like.db.ledger import writes as index
 from cloudkitty_like.db.rules import scripts
 from cloudkitty_like.domain.explanation import Point, rounding
@@ -55,7 +56,7 @@ class Trying:
         with self.database.read() as tx:
             others = [one for one in in_force(scripts.stored(tx).values(), period.begin) if one.name != script.name]
             query = Query(scopes=scopes, period=period, as_of=index.last_tx(tx))
-            hidden, upto = index.hidden(tx, query.as_of, query.period, query.scopes)
+            hidden, upto = visibility.hidden(tx, query.as_of, query.period, query.scopes)
             hidden += rows.handed_in(tx, query)
         pricing = self.tariffs.trial({PYSCRIPTS: [*others, script]})
         usage = self.storage.usage(query, hidden, upto)

@@ -12,6 +12,7 @@ from typing import Any
 
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.ledger import frames as rows
+from cloudkitty_like.db.ledger import visibility
 from cloudkitty_like.db.ledger import writes as index
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Error, Invalid, Unavailable, Unloadable
@@ -120,7 +121,7 @@ class Simulation:
                 raise Invalid(f"there are {there} points, more than the {most} that are rated at a time",
                               hint="ask for a shorter time or fewer scopes")
             stored = rows.totals(tx, query)
-            hidden, upto = index.hidden(tx, query.as_of, query.period, query.scopes)
+            hidden, upto = visibility.hidden(tx, query.as_of, query.period, query.scopes)
             hidden += rows.handed_in(tx, query)
         rating = _Rating(pricing, skips(self.metrics()), there, progressed)
         rating.all(self.storage.usage(query, hidden, upto))

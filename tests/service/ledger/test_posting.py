@@ -14,6 +14,7 @@ from cloudkitty_like.domain.errors import Conflict, Invalid
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.posted_point import PostedPoint
 from cloudkitty_like.domain.query import Query
+from cloudkitty_like.domain.scope import Scope
 from cloudkitty_like.service.ledger.posting import Posting
 from cloudkitty_like.service.ledger.writer import Rated
 from cloudkitty_like.service.operation.backfill import failures, prepare
@@ -21,9 +22,10 @@ from cloudkitty_like.service.operation.scopes import Scopes
 from cloudkitty_like.service.operation.verification import differences
 from cloudkitty_like.service.reports.summary import Summary
 from cloudkitty_like.storage.sqlalchemy import SqlalchemyStorage
+from cloudkitty_like.testing.databases import KINDS
 from cloudkitty_like.testing.memory import MemoryStorage
 from tests.books import BEGIN, HOUR, NOW, Books, answer, at, usage
-from tests.databases import KINDS, new_database
+from tests.databases import new_database
 
 
 def posting(books, storage=None):
@@ -157,7 +159,7 @@ def test_a_scope_that_was_only_posted_about_is_rated_when_a_fetcher_finds_it(boo
     assert not books.state("alice").found
     later = NOW + HOUR
     with books.database.write() as tx:
-        found = [rows.Scope(name, "project_id", "file", "prometheus") for name in ("alice", "bob")]
+        found = [Scope(name, "project_id", "file", "prometheus") for name in ("alice", "bob")]
         assert rows.register(tx, found, later) == ["bob", "alice"]
         assert rows.register(tx, found, later + HOUR) == []
     assert due(books) == {"alice", "bob"}

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cloudkitty_like.db.ledger import visibility
 from cloudkitty_like.db.ledger import writes as index
 from cloudkitty_like.db.tables import frame as frame_table
 from cloudkitty_like.db.tables import revision_block
@@ -28,8 +29,9 @@ from cloudkitty_like.service.ledger.writer import (
 from cloudkitty_like.service.operation.verification import differences
 from cloudkitty_like.service.reports.summary import Summary
 from cloudkitty_like.storage.sqlalchemy import SqlalchemyStorage
+from cloudkitty_like.testing.databases import KINDS
 from tests.books import BEGIN, Books, answer, at, usage
-from tests.databases import KINDS, new_database
+from tests.databases import new_database
 
 COUNTER = itertools.count()
 
@@ -244,7 +246,7 @@ def test_a_reader_that_has_seen_the_index_does_not_count_what_is_published_after
     state = apart.scope()
     apart.ledger.record([Rated(state, at(0), (usage(at(0), ("s", "1", "1")),))], 1)
     with apart.database.read() as tx:
-        hidden, upto = index.hidden(tx, None, None)
+        hidden, upto = visibility.hidden(tx, None, None)
     apart.back_to(state, BEGIN)
     apart.ledger.record([Rated(state, at(0), (usage(at(0), ("s", "1", "2")),))], 1)
     (row,) = apart.storage.sums(Query(scopes=None, groupby=("flavor",)), hidden, upto)

@@ -9,7 +9,8 @@ from cloudkitty_like.service.ledger.writer import Ledger
 from cloudkitty_like.service.operation.verification import differences
 from cloudkitty_like.service.reports.summary import Summary
 from cloudkitty_like.storage.sqlalchemy import SqlalchemyStorage
-from tests.databases import KINDS, new_database
+from cloudkitty_like.testing.databases import KINDS
+from tests.databases import new_database
 from tests.orchestrator.worker import Bench
 
 

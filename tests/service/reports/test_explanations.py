@@ -13,8 +13,9 @@ from cloudkitty_like.domain.posted_point import PostedPoint
 from cloudkitty_like.domain.query import Query
 from cloudkitty_like.service.ledger.posting import Posting
 from cloudkitty_like.service.ledger.writer import Rated
+from cloudkitty_like.testing.databases import KINDS
 from tests.books import HOUR, at
-from tests.databases import KINDS, new_database
+from tests.databases import new_database
 from tests.ratings import Ratings, flat, used
 
 D = Decimal

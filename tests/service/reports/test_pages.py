@@ -21,9 +21,10 @@ from cloudkitty_like.service.ledger.publication import Revisions
 from cloudkitty_like.service.ledger.writer import Rated
 from cloudkitty_like.service.reports.pages import Dataframes
 from cloudkitty_like.storage.sqlalchemy import SqlalchemyStorage
+from cloudkitty_like.testing.databases import KINDS
 from cloudkitty_like.testing.memory import MemoryStorage
 from tests.books import HOUR, Books, at, usage
-from tests.databases import KINDS, new_database
+from tests.databases import new_database
 
 COUNTER = count()
 SCOPES, METRICS, FLAVORS = ("B", "a", "á"), ("vcpu", "ram"), ("s", "l", "")

@@ -15,8 +15,9 @@ from cloudkitty_like.domain.script import Script
 from cloudkitty_like.service.hashmap.apply import stored
 from cloudkitty_like.service.pricing.tariffs import Tariffs
 from cloudkitty_like.service.whatif.simulation import Simulated, Trial
+from cloudkitty_like.testing.databases import KINDS
 from tests.books import BEGIN, at
-from tests.databases import KINDS, new_database
+from tests.databases import new_database
 from tests.ratings import Ratings, flat, used
 from tests.service.reports.test_explanations import USED, odd, post
 

@@ -7,13 +7,13 @@ from decimal import Decimal
 
 import pytest
 
+from benchmarks.synthetic import Catalogue, Fault, Synthetic
 from cloudkitty_like.client.prometheus import Prometheus, Transport
 from cloudkitty_like.collector.prometheus import PrometheusCollector
 from cloudkitty_like.domain.errors import Invalid, Unavailable
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.fetcher.prometheus import PrometheusFetcher
-from tests.synthetic import Catalogue, Fault, Synthetic
 
 HOSTILE = 'a "quoted" \\ (ä|b)*'
 CATALOGUE = Catalogue(("one", "two", HOSTILE), series=3, periods=4, silent=frozenset({3}))

@@ -8,9 +8,9 @@ from itertools import combinations
 import pytest
 
 from cloudkitty_like.db.ledger import retention, totals
-from cloudkitty_like.db.ledger.retention import Bounds
 from cloudkitty_like.domain.period import LATEST, Period, instant
 from cloudkitty_like.domain.query import DAY, METRIC, SCOPE, TIME, Query, Row, Sum
+from cloudkitty_like.domain.retention import RetentionBounds
 from cloudkitty_like.service.ledger.writer import Rated
 from tests.books import BEGIN, HOUR, Books, at, usage
 
@@ -112,7 +112,7 @@ def test_the_forgotten_part_is_of_frames_whose_points_are_gone(books):
     with books.database.read() as tx:
         assert totals.forgotten_rows(tx, query) == []
     with books.database.write() as tx:
-        retention.mark(tx, Bounds(None, at(2).begin + timedelta(minutes=1)), 10)
+        retention.mark(tx, RetentionBounds(None, at(2).begin + timedelta(minutes=1)), 10)
     with books.database.read() as tx:
         forgotten = totals.forgotten_rows(tx, query)
         everything = totals.rows(tx, query)

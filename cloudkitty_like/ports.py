@@ -5,12 +5,12 @@ that every implementation, ours or somebody else's, is held to.
 """
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 from cloudkitty_like.domain.errors import Error
 from cloudkitty_like.domain.explanation import Explained
@@ -161,6 +161,28 @@ class RatingModule(Plugin, Protocol):
         Asked for once per rule-set version, then used for every scope and
         period.  Whatever it raises stops rating: nothing passes unpriced.
         """
+
+
+@runtime_checkable
+class ScriptModule(RatingModule, Protocol):
+    """A rating module whose rules are scripts."""
+
+    def prepare(self) -> None:
+        """Raise Invalid, saying what is missing, when scripts cannot be run here."""
+
+    def check(self, name: str, text: str) -> None:
+        """Raise Invalid, with line and reason, when the text of a script does not compile."""
+
+    def listen(self, printed: Callable[[str, str], None]) -> None:
+        """Pass what scripts print to ``printed``, with the script's name first, from now on."""
+
+
+@runtime_checkable
+class Closable(Protocol):
+    """A plugin that holds something open, such as a process."""
+
+    def close(self) -> None:
+        """Give up what is open; what is needed later is opened again."""
 
 
 @dataclass(frozen=True, slots=True)

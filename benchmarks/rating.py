@@ -23,6 +23,7 @@ from cloudkitty_like.app import App, read_configuration
 from cloudkitty_like.db import workers
 from cloudkitty_like.domain.change import Change
 from cloudkitty_like.domain.query import METRIC, SCOPE, Query
+from cloudkitty_like.orchestrator import assembly
 from cloudkitty_like.service.hashmap import apply as rules
 from cloudkitty_like.service.hashmap import file as rules_file
 from cloudkitty_like.service.operation.migration import upgrade
@@ -63,7 +64,7 @@ def run(shape: Shape, source: str, connection: str, directory: Path) -> dict[str
     app = App(configuration(source, connection, directory), clock)
     upgrade(app.database)
     apply_rules(app)
-    worker = app.worker(threading.Event())
+    worker = assembly.worker(app, threading.Event())
     periods = []
     sizes = []
 
@@ -83,7 +84,7 @@ def run(shape: Shape, source: str, connection: str, directory: Path) -> dict[str
             periods.append(spent | reading().since(before))
             sizes.append(size(app.database))
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    rows = app.summary.rows(Query(scopes=None, groupby=(SCOPE, METRIC)))
+    rows = app.use_cases.summary.rows(Query(scopes=None, groupby=(SCOPE, METRIC)))
     app.close()
     return {
         "periods": periods, "sizes": sizes, "memory": memory,

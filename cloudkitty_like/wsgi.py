@@ -35,6 +35,7 @@ class Application:
 
 
 def _make() -> Any:
+    from cloudkitty_like.api.application import application
     from cloudkitty_like.app import App, read_configuration
     from cloudkitty_like.cli.state_directory import CONFIG, check_place
 
@@ -42,7 +43,7 @@ def _make() -> Any:
     for name in files:
         if Path(name).name == CONFIG:
             check_place(Path(name).parent)
-    return App(read_configuration(files, logs=True, api=True)).application()
+    return application(App(read_configuration(files, logs=True)))
 
 
 # A name in the module itself: uwsgi and mod_wsgi do not ask a module for what it can make.

@@ -102,14 +102,14 @@ class Site:
     @cached_property
     def app(self) -> App:
         """It, at the instant NOW."""
-        return App(read_configuration([str(self.config)], logs=True, api=True), lambda: NOW)
+        return App(read_configuration([str(self.config)], logs=True), lambda: NOW)
 
     def fill(self) -> None:
         """Rules, scopes and usage of every tenant."""
         upgrade(self.app.database)
         rules.apply(self.app.database, parse(self._rules()), rules.Application(NOW, retroactive=True),
                     Change(NOW, "tester", "apply"))
-        change, _ = self.app.rating()
+        change, _ = self.app.use_cases.rating()
         for tenant in self.who.values():
             with self.app.database.write() as tx:
                 rows.register(tx, [Scope(tenant.id, self.scope_key, "file", "file")], BEGIN)
@@ -118,7 +118,7 @@ class Site:
                 period = Period.starting(BEGIN + hour * HOUR, HOUR)
                 with self.app.database.read() as tx:
                     state = rows.named(tx, [tenant.id])[0]
-                self.app.ledger.record([Rated(state, period, tenant.frames(period))], change)
+                self.app.use_cases.ledger.record([Rated(state, period, tenant.frames(period))], change)
 
     def _rules(self) -> str:
         return "services:\n  instance:\n" + "".join(
@@ -140,7 +140,8 @@ class Site:
 
     def sums(self) -> list[Any]:
         """Every total of the ledger there is."""
-        return [(row.key, row.sum) for row in self.app.summary.rows(Query(scopes=None, groupby=(SCOPE, METRIC)))]
+        query = Query(scopes=None, groupby=(SCOPE, METRIC))
+        return [(row.key, row.sum) for row in self.app.use_cases.summary.rows(query)]
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events, from_schema
 from webtest import TestApp
 
+from cloudkitty_like.api.application import application
 from tests.tenants import Site, served, site, tenants
 
 DATABASES = ("sqlite", "postgresql")
@@ -61,7 +62,7 @@ def configuration(examples: int) -> SchemathesisConfig:
 def broken(place: Site, examples: int) -> tuple[list[str], int]:
     """Every way in which an answer is not what the document says, and how many requests there were."""
     found, asked = Counter[str](), 0
-    with served(place.app.application()) as url:
+    with served(application(place.app)) as url:
         schema = openapi.from_url(f"{url}/v2/openapi.json", config=configuration(examples),
                                   headers=basic(ROOT["password"]))
         for event in from_schema(schema).execute():
@@ -98,7 +99,7 @@ def test_many_answers_are_as_the_document_says(place: Site) -> None:
 
 @pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 def test_whoever_is_not_known_is_refused_as_the_document_says(place: Site) -> None:
-    app = TestApp(place.app.application())
+    app = TestApp(application(place.app))
     document = app.get("/v2/openapi.json", headers=basic(ROOT["password"])).json
     for path, methods in document["paths"].items():
         for method, operation in methods.items():

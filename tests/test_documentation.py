@@ -9,6 +9,7 @@ import pytest
 import yaml
 from webtest import TestApp
 
+from cloudkitty_like.api.application import application
 from cloudkitty_like.app import App, read_configuration
 from tests.installation import History, Installation
 from tests.servers import require
@@ -25,8 +26,8 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     directory = tmp_path_factory.mktemp("figures")
     site = Installation(directory, f"sqlite:///{directory / 'rating.sqlite'}", {"DEFAULT": {"auth_strategy": "noauth"}})
     site.prepare(History(hours=1))
-    app = App(read_configuration([str(directory / "site.conf")], api=True))
-    text = TestApp(app.application()).get("/metrics").text
+    app = App(read_configuration([str(directory / "site.conf")]))
+    text = TestApp(application(app)).get("/metrics").text
     app.close()
     return set(re.findall(rf"^# TYPE {PREFIX}(\w+)", text, re.MULTILINE))
 

@@ -17,6 +17,7 @@ import bcrypt
 import pytest
 from webtest import TestApp, TestResponse
 
+from cloudkitty_like.api.application import application
 from cloudkitty_like.api.counters import Counters
 from cloudkitty_like.api.fields import Boolean, Filters, Integer, Moment, Number, Text, Texts
 from cloudkitty_like.api.params import Param
@@ -49,8 +50,8 @@ class Door:
 
     def __init__(self, place: Site) -> None:
         self.place = place
-        self.app = TestApp(place.app.application(), lint=False)
-        self.routes = [one for one in routes(place.app.services, Counters()) if "/v1/billing" not in one.url]
+        self.app = TestApp(application(place.app), lint=False)
+        self.routes = [one for one in routes(place.app.use_cases, Counters(), 0) if "/v1/billing" not in one.url]
         self.turn = DATABASES.index(place.app.database.dialect)        # not the same requests on each
 
     def ask(self, user: str, method: str, url: str, body: Any = None, **headers: str) -> TestResponse:

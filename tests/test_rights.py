@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from webtest import TestApp, TestResponse
 
+from cloudkitty_like.api.application import application
 from cloudkitty_like.api.counters import Counters
 from cloudkitty_like.api.root import routes
 from cloudkitty_like.domain.money import plain
@@ -231,13 +232,13 @@ def reception(request: pytest.FixtureRequest, running: Keystone,
     directory = tmp_path_factory.mktemp(request.param)
     with site(directory, "sqlite", who, scope_key=request.param, settings={"DEFAULT": {"auth_strategy": "keystone"}},
               raw=running.authtoken.replace("token_cache_time = -1", "token_cache_time = 300")) as made:
-        yield Reception(made, TestApp(made.app.application()), running.tokens)
+        yield Reception(made, TestApp(application(made.app)), running.tokens)
 
 
 def test_the_table_has_every_url_of_the_api(reception: Reception) -> None:
     asked = {tuple(request.partition("?")[0].split("/")) for request, _, _ in rows()}
     unasked = [
-        f"{route.method} /{'/'.join(pattern)}" for route in routes(reception.site.app.services, Counters())
+        f"{route.method} /{'/'.join(pattern)}" for route in routes(reception.site.app.use_cases, Counters(), 0)
         for pattern in route.patterns if not any(_fits((f"{route.method} ", *pattern), one) for one in asked)]
     assert unasked == []
 

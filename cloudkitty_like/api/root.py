@@ -4,7 +4,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pecan
 from webob import Request, Response
@@ -15,7 +15,6 @@ from cloudkitty_like.api.counters import Counters
 from cloudkitty_like.api.monitoring import Watching
 from cloudkitty_like.api.params import gives
 from cloudkitty_like.api.routes import Dispatcher, Route
-from cloudkitty_like.api.services import Services
 from cloudkitty_like.api.v1 import collector, hashmap_routes, info, pyscripts, rating, report
 from cloudkitty_like.api.v2 import (
     dataframes,
@@ -30,38 +29,29 @@ from cloudkitty_like.api.v2 import (
 )
 from cloudkitty_like.api.versions import Versions
 from cloudkitty_like.domain.metric import Metric
-from cloudkitty_like.service.corrections.tasks import Reprocessing
-from cloudkitty_like.service.hashmap.rules import Hashmap
-from cloudkitty_like.service.ledger.holes import Holes
-from cloudkitty_like.service.ledger.posting import Posting
-from cloudkitty_like.service.operation.collectors import Collectors
-from cloudkitty_like.service.operation.health import Health
-from cloudkitty_like.service.operation.statistics import Figures
-from cloudkitty_like.service.pricing.modules import Modules
-from cloudkitty_like.service.pyscripts.scripts import Scripts
-from cloudkitty_like.service.reports.explanations import Explaining
-from cloudkitty_like.service.reports.grouping import Groups
-from cloudkitty_like.service.reports.history import History
-from cloudkitty_like.service.reports.pages import Dataframes
-from cloudkitty_like.service.whatif.quote import Quotes
-from cloudkitty_like.service.whatif.simulation import Simulation
+
+if TYPE_CHECKING:
+    from cloudkitty_like.app.use_cases import UseCases
 
 
-def routes(services: Services, counters: Counters) -> list[Route]:
-    """The table.  ``[...]`` at the end of a URL may be missing; a rule of '' lets everybody through."""
+def routes(use_cases: UseCases, counters: Counters, simulation_points: int) -> list[Route]:
+    """Return the table.
+
+    ``[...]`` at the end of a URL may be missing; a rule of '' lets everybody through.
+    ``simulation_points``: the most points that a simulation may rate.
+    """
     described: list[Route] = []
     described += [
-        *_root(services, counters), *_v1(services), *_rating_v1(services), *_v2(services),
+        *_root(use_cases, counters), *_v1(use_cases), *_rating_v1(use_cases),
+        *_v2(use_cases, simulation_points),
         Route("GET", "/v2/openapi.json", Description(described).get_all, ""),
     ]
     return described
 
 
-def _root(services: Services, counters: Counters) -> list[Route]:
+def _root(use_cases: UseCases, counters: Counters) -> list[Route]:
     versions = Versions()
-    figures = Figures(services.database, services.summary, services.clock, services.period, services.wait_periods)
-    watching = Watching(Health(services.database, services.storage, services.clock, services.period,
-                                      services.wait_periods), figures, counters)
+    watching = Watching(use_cases.health, use_cases.statistics, counters)
     return [
         Route("GET", "/", versions.get_all, ""),
         Route("GET", "/v1", versions.v1, ""),
@@ -71,11 +61,11 @@ def _root(services: Services, counters: Counters) -> list[Route]:
     ]
 
 
-def _v1(services: Services) -> list[Route]:
-    known = info.Info(services.metrics, services.document)
-    collectors = collector.CollectorRoutes(Collectors(services.database))
-    reports = report.Report(services.summary, services.scope_key)
-    whose = report.tenant_target(services.scope_key)
+def _v1(use_cases: UseCases) -> list[Route]:
+    known = info.Info(lambda: use_cases.metrics.metrics, use_cases.document)
+    collectors = collector.CollectorRoutes(use_cases.collectors)
+    reports = report.Report(use_cases.summary, use_cases.scope_key)
+    whose = report.tenant_target(use_cases.scope_key)
     return [
         Route("GET", "/v1/info/config", known.config, "info:get_config"),
         Route("GET", "/v1/info/metrics", known.get_all, "info:list_metrics_info"),
@@ -84,59 +74,59 @@ def _v1(services: Services) -> list[Route]:
         Route("GET", "/v1/info/services/{metric_name}", known.get_one, "info:get_service_info"),
         Route("GET", "/v1/collector", collectors.index, "collector:list_mappings", 204),
         Route("GET", "/v1/collector/mappings", collectors.mappings, "collector:list_mappings"),
-        Route("GET", "/v1/collector/mappings/{service}", collectors.mapping, "collector:get_mapping"),
+        Route("GET", "/v1/collector/mappings/{service}", collectors.mapping,
+              "collector:get_mapping"),
         Route("POST", "/v1/collector/mappings[/{collector}/{service}]", collectors.put_mapping,
               "collector:manage_mapping"),
-        Route("DELETE", "/v1/collector/mappings[/{service}]", collectors.remove_mapping, "collector:manage_mapping",
-              204),
+        Route("DELETE", "/v1/collector/mappings[/{service}]", collectors.remove_mapping,
+              "collector:manage_mapping", 204),
         Route("GET", "/v1/collector/states[/{name}]", collectors.state, "collector:get_state"),
         Route("GET", "/v1/collector/{name}/states", collectors.state, "collector:get_state"),
-        Route("PUT", "/v1/collector/states[/{name}]", collectors.put_state, "collector:update_state"),
+        Route("PUT", "/v1/collector/states[/{name}]", collectors.put_state,
+              "collector:update_state"),
         Route("PUT", "/v1/collector/{name}/states", collectors.put_state, "collector:update_state"),
         Route("GET", "/v1/report/tenants", reports.tenants, "report:list_tenants"),
         Route("GET", "/v1/report/total", reports.total, "report:get_total", target=whose),
         Route("GET", "/v1/report/summary", reports.get_summary, "report:get_summary", target=whose),
-        Route("GET", "/v1/storage/dataframes", reports.dataframes, "storage:list_data_frames", target=whose),
+        Route("GET", "/v1/storage/dataframes", reports.dataframes,
+              "storage:list_data_frames", target=whose),
     ]
 
 
-def _rating_v1(services: Services) -> list[Route]:
-    """The subtree of rating, and the same under the name that it had once."""
-    quotes = Quotes(services.rating, services.metrics, services.clock, services.period, services.scope_key,
-                    services.tariffs)
-    known = rating.Rating(Modules(services.database), quotes)
+def _rating_v1(use_cases: UseCases) -> list[Route]:
+    """Return the subtree of rating, and the same under its former name."""
+    known = rating.Rating(use_cases.modules, use_cases.quotes)
     found = [
         Route("GET", "/v1/rating/modules", known.get_all, "rating:list_modules"),
         Route("GET", "/v1/rating/modules/{module_id}", known.get_one, "rating:get_module"),
         Route("PUT", "/v1/rating/modules[/{module_id}]", known.put, "rating:update_module", 302),
         Route("POST", "/v1/rating/quote", known.quote, "rating:quote"),
         Route("GET", "/v1/rating/reload_modules", known.reload, "rating:module_config", 204),
-        *(Route(method, "/v1/rating/module_config/{name}", known.configuration, "rating:module_config")
+        *(Route(method, "/v1/rating/module_config/{name}", known.configuration,
+                "rating:module_config")
           for method in ("GET", "POST", "PUT")),
-        *hashmap_routes.routes(Hashmap(services.database, services.clock)),
-        *pyscripts.routes(Scripts(services.database, services.script_check)),
+        *hashmap_routes.routes(use_cases.hashmap),
+        *pyscripts.routes(use_cases.scripts),
     ]
-    return [*found, *(replace(route, url=route.url.replace("/v1/rating", "/v1/billing", 1), hidden=True)
-                      for route in found)]
+    former = (replace(route, url=route.url.replace("/v1/rating", "/v1/billing", 1), hidden=True)
+              for route in found)
+    return [*found, *former]
 
 
-def _v2(services: Services) -> list[Route]:
-    asked = report_query.Asking(services.scope_key, services.summary.change_at, services.summary.last_change)
-    summaries = summary.Summaries(
-        asked, Groups(services.summary), services.period,
-        Holes(services.database, services.clock, "api").of_query, lambda: _labels(services.metrics()))
-    frames = dataframes.DataFrames(
-        asked, Dataframes(services.database, services.storage),
-        Posting(services.database, services.storage, services.clock, services.scope_key, services.period))
-    known = modules.RatingModules(Modules(services.database))
-    scopes = scope.ScopeStates(services.scopes, services.period, services.scope_key, services.fetcher,
-                               services.collector)
-    reasons = explanations.ExplanationRoutes(
-        asked, Explaining(services.database, services.storage, services.tariffs, services.definitions))
-    trials = simulations.Simulations(
-        Simulation(services.database, services.storage, services.tariffs, services.metrics),
-        services.simulation_points)
-    tasks = reprocesses.Reprocesses(Reprocessing(services.database, services.clock, services.period), services.period)
+def _v2(use_cases: UseCases, simulation_points: int) -> list[Route]:
+    period, scope_key = use_cases.period, use_cases.scope_key
+    asked = report_query.Asking(
+        scope_key, use_cases.summary.change_at, use_cases.summary.last_change)
+    summaries = summary.Summaries(asked, use_cases.groups, period, use_cases.holes.of_query,
+                                  lambda: _labels(use_cases.metrics.metrics))
+    frames = dataframes.DataFrames(asked, use_cases.pages, use_cases.posting)
+    known = modules.RatingModules(use_cases.modules)
+    scopes = scope.ScopeStates(use_cases.scopes, period, scope_key, use_cases.fetcher_name,
+                               use_cases.collector_name)
+    reasons = explanations.ExplanationRoutes(asked, use_cases.explanations)
+    trials = simulations.Simulations(use_cases.simulation, simulation_points)
+    tasks = reprocesses.Reprocesses(use_cases.tasks, period)
+    changes = history.Changes(use_cases.history)
     return [
         Route("GET", "/v2/dataframes", frames.get_all, "dataframes:get"),
         Route("POST", "/v2/dataframes", frames.post, "dataframes:add", 204),
@@ -150,11 +140,14 @@ def _v2(services: Services) -> list[Route]:
         Route("PUT", "/v2/scope", scopes.put, "scope:reset_state", 202),
         Route("PATCH", "/v2/scope", scopes.patch, "scope:patch_state"),
         Route("POST", "/v2/scope", scopes.post, "scope:post_state"),
-        Route("GET", "/v2/task/reprocesses[/{which}]", tasks.get_all, "schedule:get_task_reprocesses"),
+        Route("GET", "/v2/task/reprocesses[/{which}]", tasks.get_all,
+              "schedule:get_task_reprocesses"),
         Route("POST", "/v2/task/reprocesses", tasks.post, "schedule:task_reprocesses", 202),
-        Route("DELETE", "/v2/task/reprocesses/{which}", tasks.delete, "schedule:cancel_task_reprocesses", 204),
-        Route("GET", "/v2/history", history.Changes(History(services.database)).get_all, "history:get"),
-        Route("POST", "/v2/task/reprocesses/{which}/undo", tasks.undo, "schedule:undo_task_reprocesses", 202),
+        Route("DELETE", "/v2/task/reprocesses/{which}", tasks.delete,
+              "schedule:cancel_task_reprocesses", 204),
+        Route("GET", "/v2/history", changes.get_all, "history:get"),
+        Route("POST", "/v2/task/reprocesses/{which}/undo", tasks.undo,
+              "schedule:undo_task_reprocesses", 202),
     ]
 
 
@@ -178,14 +171,15 @@ ASKED = "cloudkitty_like.asked"
 
 
 def kept_from_pecan(application: Any) -> Any:
-    """Pecan is given a bare request: it would read the body, refuse types of answers, and stumble over bytes.
+    """Hide the request from Pecan, and keep it beside for the table.
 
-    What was asked is kept beside it, for the table.
+    Pecan would read the body, refuse types of answers and fail on bytes that are no text.
     """
     def bare(environ: dict[str, Any], start_response: Any) -> Any:
         return application({
-            **environ, "PATH_INFO": "/", "QUERY_STRING": "", "REQUEST_METHOD": "GET", "HTTP_ACCEPT": "*/*",
-            "CONTENT_TYPE": "", "CONTENT_LENGTH": "0", "wsgi.input": io.BytesIO(), ASKED: environ}, start_response)
+            **environ, "PATH_INFO": "/", "QUERY_STRING": "", "REQUEST_METHOD": "GET",
+            "HTTP_ACCEPT": "*/*", "CONTENT_TYPE": "", "CONTENT_LENGTH": "0",
+            "wsgi.input": io.BytesIO(), ASKED: environ}, start_response)
     return bare
 
 

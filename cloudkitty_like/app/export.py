@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from oslo_config import cfg
 
-from cloudkitty_like.app.configuration import list_opts
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.service.operation.archive import fits
 
@@ -25,6 +25,9 @@ VARIABLE = re.compile(r"OS_([A-Z0-9_]+?)__([A-Z0-9_]+)")
 
 Sections = dict[str, dict[str, list[str]]]
 """Values as written, by group and option; an option may be there several times."""
+
+Options = Iterable[tuple[str, list[cfg.Opt]]]
+"""The options that a program declares, by group."""
 
 
 @dataclass
@@ -56,16 +59,17 @@ class Exported:
 
 
 def exported(
-    conf: cfg.ConfigOpts, places: dict[tuple[str, str], str], *, secrets: bool
+    conf: cfg.ConfigOpts, places: dict[tuple[str, str], str], options: Options, *, secrets: bool
 ) -> Exported:
     """The configuration as it is to stand in another state directory.
 
     ``places``: values, as written into a file, of options that say where the state is kept.
+    ``options``: every option that this program declares.
     ``secrets``: keep passwords, tokens and the files that hold them.
     """
-    read = _files(conf)
+    read, known = _files(conf), _loadable(options)
     result = Exported({group: dict(options) for group, options in read.items()})
-    for (group, name), value in _environment():
+    for (group, name), value in _environment(known):
         result.sections.setdefault(group, {})[name] = [value]
     result.sections.get("DEFAULT", {}).pop(
         "state_path", None
@@ -73,7 +77,7 @@ def exported(
     for (group, name), value in places.items():
         result.sections.setdefault(group, {})[name] = [value]
     if not secrets:
-        _remove_secrets(result)
+        _remove_secrets(result, known)
     _take_files(result, conf, secrets)
     names = [Path(name) for name in conf.config_file or ()]
     if len(names) == 1 and not conf.config_dir and result.sections == read:
@@ -95,11 +99,11 @@ def _files(conf: cfg.ConfigOpts) -> Sections:
     return sections
 
 
-def _environment() -> Iterator[tuple[tuple[str, str], str]]:
+def _environment(options: Options) -> Iterator[tuple[tuple[str, str], str]]:
     """What variables of the environment say about options that are ours; they win over files."""
     known = {
         (group.upper(), opt.dest.upper()): (group, opt.dest)
-        for group, opts in _known_opts()
+        for group, opts in options
         for opt in opts
     }
     for variable, value in os.environ.items():
@@ -110,8 +114,8 @@ def _environment() -> Iterator[tuple[tuple[str, str], str]]:
 # --- secrets ------------------------------------------------------------------------------------
 
 
-def _remove_secrets(result: Exported) -> None:
-    secret = {(group, opt.dest) for group, opts in _known_opts() for opt in opts if opt.secret}
+def _remove_secrets(result: Exported, known: Options) -> None:
+    secret = {(group, opt.dest) for group, opts in known for opt in opts if opt.secret}
     for group, options in result.sections.items():
         for name, values in list(options.items()):
             kept = [_without_password(value) for value in values]
@@ -125,11 +129,12 @@ def _remove_secrets(result: Exported) -> None:
                 del options[name]
 
 
-def _known_opts() -> Iterator[tuple[str, list[cfg.Opt]]]:
-    try:
-        yield from list_opts()
-    except Invalid:
-        return  # a plugin that cannot be loaded; secrets are known by their names too
+def _loadable(options: Options) -> Sequence[tuple[str, list[cfg.Opt]]]:
+    """Return the options up to the first plugin that cannot be loaded."""
+    known: list[tuple[str, list[cfg.Opt]]] = []
+    with suppress(Invalid):  # secrets are known by their names too
+        known.extend(options)
+    return known
 
 
 def _without_password(value: str) -> str:

@@ -36,7 +36,7 @@ def _said(app: App) -> Iterator[str]:
     yield f"database {app.database}"
     yield (f"usage by {conf.collect.collector}, {counted(len(app.metrics.metrics), 'metric')} of "
            f"{conf.collect.metrics_conf} ({app.metrics.digest[:12]})")
-    states = [state for state in app.scopes.states() if state.active and state.found]
+    states = [state for state in app.use_cases.scopes.states() if state.active and state.found]
     yield _waits_for(states, app.clock(), app.period, conf.collect.wait_periods, conf.fetcher.backend)
 
 

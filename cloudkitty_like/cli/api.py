@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cloudkitty_like.cli.foreground import log_as_configured
 from cloudkitty_like.cli.parent import end_with_parent
@@ -24,9 +24,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, app: App) -> int:
+    from cloudkitty_like.api import options as declared
     from cloudkitty_like.api import server
+    from cloudkitty_like.api.application import application
     from cloudkitty_like.api.counters import Counters
 
+    declared.register(app.conf)
     log_as_configured(app.conf, args.debug)
     if args.parent is not None:
         end_with_parent(args.parent)
@@ -43,16 +46,13 @@ def run(args: argparse.Namespace, app: App) -> int:
         LOG.warning("nobody has to say who they are, and the API listens on %s: whoever reaches it may do anything",
                     where.host)
     counters = Counters()
-
-    def application() -> Any:
-        return app.application(counters)
-
-    server.serve(application, where)
+    server.serve(lambda: application(app, counters), where)
     return 0
 
 
 def _check(app: App) -> None:
     """Say what is wrong with the configuration here, and not in every worker; a database may come later."""
+    from cloudkitty_like.api.application import application
     from cloudkitty_like.app import SERVING
     from cloudkitty_like.domain.errors import Refused, Unavailable
 
@@ -62,4 +62,4 @@ def _check(app: App) -> None:
         raise
     except Unavailable as error:
         LOG.warning("%s; the API starts, and answers 503 until that does", error)
-    app.application()
+    application(app)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from cloudkitty_like import __version__
 from cloudkitty_like.cli import state_directory
+from cloudkitty_like.cli.config import list_opts
 from cloudkitty_like.cli.staging_directory import POINTS, aside, verified
 from cloudkitty_like.cli.state_directory import PROGRAM
 from cloudkitty_like.domain.errors import Conflict, Invalid
@@ -53,7 +54,8 @@ def run(args: argparse.Namespace, app: App) -> int:
             f"{args.file}: it is there already", hint="name another file, or say --overwrite"
         )
     databases = _databases(app)
-    export = exported(app.conf, _places(app, databases), secrets=args.with_secrets)
+    places = _places(app, databases)
+    export = exported(app.conf, places, list_opts(), secrets=args.with_secrets)
     with aside(target, "backup") as directory:
         manifest = _written(app, args, databases, export, directory)
         if args.verify:

@@ -3,9 +3,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from oslo_config import cfg
+
     from cloudkitty_like.app import App
 
 NAMESPACES = ("oslo.log", "cloudkitty_like")
@@ -13,7 +16,8 @@ NAMESPACES = ("oslo.log", "cloudkitty_like")
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    actions.add_parser("sample", help="print a configuration file with every option and its default")
+    actions.add_parser(
+        "sample", help="print a configuration file with every option and its default")
 
 
 def run(args: argparse.Namespace, app: App) -> int:
@@ -29,3 +33,14 @@ def run(args: argparse.Namespace, app: App) -> int:
     generator.generate(conf, sys.stdout)
     logging.disable(logging.NOTSET)
     return 0
+
+
+def list_opts() -> Iterator[tuple[str, list[cfg.Opt]]]:
+    """Return every option that this program declares, by group.
+
+    The entry point of setup.cfg in ``oslo.config.opts``, by which the sample is made.
+    """
+    from cloudkitty_like import app
+    from cloudkitty_like.api import options
+
+    return app.list_opts(options.list_opts())

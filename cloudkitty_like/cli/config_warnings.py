@@ -10,7 +10,7 @@ from pathlib import Path
 
 from oslo_config import cfg
 
-from cloudkitty_like import app
+from cloudkitty_like.cli.config import list_opts
 from cloudkitty_like.domain.errors import Invalid
 
 ALIKE = 0.8         # a group that resembles one of ours less than this belongs to somebody else
@@ -21,7 +21,7 @@ Sections = dict[str, dict[str, list[str]]]
 def doubts(conf: cfg.ConfigOpts) -> list[str]:
     """One line for each option of our groups, and each group with a name like ours, that is not known."""
     try:
-        known = {group: _names(opts) for group, opts in app.list_opts()}
+        known = {group: _names(opts) for group, opts in list_opts()}
     except Invalid:
         return []           # a plugin that cannot be loaded: told where it is used
     found = []

@@ -32,7 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, app: App) -> int:
-    page = app.explaining.page(chosen(args, app), limit=args.limit, after=args.after)
+    page = app.use_cases.explanations.page(chosen(args, app), limit=args.limit, after=args.after)
     if args.json:
         output.json({"total": page.total, "next": page.next, "points": [entry(one) for one in page.points],
                      "left_out": [_left_entry(one) for one in page.left_out]})

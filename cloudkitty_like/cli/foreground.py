@@ -197,15 +197,17 @@ def _data_begins(app: App, window: Period) -> datetime:
 
 def backfill(app: App, begin: datetime, end: datetime) -> int:
     """Rate what is not rated yet between two instants; 1 where a scope could not be, 130 where it was stopped."""
+    from cloudkitty_like.orchestrator import assembly
     from cloudkitty_like.service.operation.backfill import ends, failures, idle, prepare
 
     progress = Progress(Period(begin, end))
     with stopping(INTERRUPTED) as stop:
-        worker = app.worker(stop, until=end, progressed=progress)
+        worker = assembly.worker(app, stop, until=end, progressed=progress)
         with worker.pulse:
             worker.settle()                # before anything is changed
             warn_without_scopes(worker.discover(), app)
-            prepare(app.database, app.scopes, _data_begins(app, Period(begin, end)), author=app.author)
+            first = _data_begins(app, Period(begin, end))
+            prepare(app.database, app.use_cases.scopes, first, author=app.author)
             worker.drain()
         progress.close()
         if stop.is_set():
@@ -217,7 +219,8 @@ def backfill(app: App, begin: datetime, end: datetime) -> int:
         if ended is not None and ended < end - app.period:
             print(f"cloudkitty-like: the source ends at {instant(ended)}: what was used after that is not known.",
                   file=sys.stderr)
-        for line in sentences(app.holes.of_query(Query(scopes=None, period=Period(begin, end)))):
+        query = Query(scopes=None, period=Period(begin, end))
+        for line in sentences(app.use_cases.holes.of_query(query)):
             print(f"cloudkitty-like: warning: not rated: {line}", file=sys.stderr)
         left = failures(app.database, end)
         for identifier, message in left:

@@ -41,14 +41,13 @@ def run(args: argparse.Namespace, app: App) -> int:
         LEDGER,
         METRICS,
         RULES,
-        History,
         Wanted,
     )
 
     if args.begin is not None and args.end is not None and args.begin >= args.end:
         raise Invalid("--end: it is not after --begin")
     kinds = (RULES, METRICS) if args.rules else (LEDGER,) if args.ledger else KINDS
-    found = History(app.database).entries(Wanted(args.begin, args.end, kinds, args.scope, args.all))
+    found = app.use_cases.history.entries(Wanted(args.begin, args.end, kinds, args.scope, args.all))
     if args.last is not None:
         found = found[-args.last:]
     if args.json:

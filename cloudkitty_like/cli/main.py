@@ -24,9 +24,9 @@ from cloudkitty_like.domain.exhaustion import exhausted
 from cloudkitty_like.domain.text import alternatives
 
 if TYPE_CHECKING:
-    from cloudkitty_like.app import App
+    from cloudkitty_like.app import App, Part
 
-NEEDS = {
+NEEDS: dict[str, tuple[Part, ...]] = {
     "report": ("schema",), "rules": ("schema",), "scripts": ("schema",), "modules": ("schema",),
     "explain": ("schema", "metrics"), "quote": ("schema", "metrics"), "whatif": ("schema", "metrics"),
     "scopes": ("schema", "ledger"),        # its periods have to be those of the ledger
@@ -211,7 +211,7 @@ def _app(args: argparse.Namespace) -> App:
     from cloudkitty_like.app import App, read_configuration
 
     needs = NEEDS.get(args.command, ())
-    conf = read_configuration(_files(args), args.config_dir, logs=args.command in DAEMONS, api=args.command == "api")
+    conf = read_configuration(_files(args), args.config_dir, logs=args.command in DAEMONS)
     if args.command in SPELLING:
         from cloudkitty_like.cli.config_warnings import doubts
 

@@ -52,16 +52,16 @@ def _check(args: argparse.Namespace, app: App) -> None:
 def _accept(args: argparse.Namespace, app: App) -> None:
     file = app.definitions(args.file)
     if args.dry_run:
-        change = app.acceptances.differs(file)
+        change = app.use_cases.acceptances.differs(file)
         print("These definitions hold already." if change is None else f"{change}\nNothing was changed.")
         return
-    change = app.acceptances.accept(file, args.reason)
+    change = app.use_cases.acceptances.accept(file, args.reason)
     if change is None:
         print("These definitions hold already.")
         return
     print(change)
     print("They hold for all workers from the next period on.")
-    standing = app.acceptances.standing()
+    standing = app.use_cases.acceptances.standing()
     if standing is not None and standing.differing:
         places = ", ".join(beat.place for beat in standing.differing)
         print(f"Until their metrics.yml is this one, these workers wait: {places}. They read it again by themselves.")
@@ -70,7 +70,7 @@ def _accept(args: argparse.Namespace, app: App) -> None:
 def _show(app: App) -> None:
     from cloudkitty_like.domain.errors import NotFound
 
-    text = app.acceptances.text()
+    text = app.use_cases.acceptances.text()
     if text is None:
         raise NotFound("no metric definitions were accepted yet",
                        hint="the first worker accepts its own; before that: cloudkitty-like metrics accept FILE")

@@ -67,9 +67,7 @@ def of_status(app: App, *, source: bool) -> list[str]:
 
 def check_of(app: App) -> NameCheck:
     """Return what compares the names of this installation."""
-    from cloudkitty_like.service.operation.name_check import NameCheck
-
-    return NameCheck(app.database, app.storage, app.clock, app.conf.collect.scope_key)
+    return app.use_cases.name_check
 
 
 def _source_names(app: App, metrics: Sequence[Metric], *, labels: bool) -> SourceNames | None:

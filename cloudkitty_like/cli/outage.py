@@ -60,7 +60,7 @@ def rating_modules(app: App, known: Workforce) -> Check:
     """Whether every module that is on can be loaded and makes sense of its rules, here and at the workers."""
     from cloudkitty_like.domain.worker_state import MODULES
 
-    found = tried("rating modules", lambda: ", ".join(app.tariffs.latest()[1].modules))
+    found = tried("rating modules", lambda: ", ".join(app.use_cases.tariffs.latest()[1].modules))
     if not found.text:
         found = replace(found, state="warning", text="none is on: nothing gets a price")
     return _with_workers(found, known, MODULES)
@@ -77,13 +77,13 @@ def _with_workers(check: Check, known: Workforce | None, cause: str) -> Check:
 def definitions(app: App) -> Check:
     """Whether all workers measure by the same metric definitions, and this host would."""
     name = "metric definitions"
-    standing = app.acceptances.standing()
+    standing = app.use_cases.acceptances.standing()
     if standing is None:
         return Check(name, "ok", "none accepted yet: the first worker accepts its own")
     if standing.differing:
         return Check(name, "error", f"{standing} (decide: cloudkitty-like metrics accept FILE --reason TEXT)")
     try:
-        change = app.acceptances.differs(app.metrics)
+        change = app.use_cases.acceptances.differs(app.metrics)
     except Error:
         change = None              # metrics.yml has a row of its own
     if change is None:

@@ -36,8 +36,10 @@ def run(args: argparse.Namespace, app: App) -> int:
     if workers > 1:
         return _supervise(args, app, workers)
     with stopping() as stop:
-        worker = app.worker(stop) if args.once else awaited(
-            lambda: app.worker(stop), stop, app.conf.orchestrator.poll_interval)
+        from cloudkitty_like.orchestrator import assembly
+
+        worker = assembly.worker(app, stop) if args.once else awaited(
+            lambda: assembly.worker(app, stop), stop, app.conf.orchestrator.poll_interval)
         if worker is not None:
             announce(app)
             if args.once:

@@ -29,9 +29,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, app: App) -> int:
     from cloudkitty_like.domain.retention import RetentionBounds
-    from cloudkitty_like.service.ledger.retention import Retention
 
-    retention = Retention(app.database, app.storage, app.clock)
+    retention = app.use_cases.retention
     bounds = RetentionBounds(args.superseded_before, args.rated_before)
     extent = retention.extent(bounds)
     if args.dry_run:

@@ -49,7 +49,7 @@ def chosen(args: argparse.Namespace, app: App, groupby: Sequence[str] = ()) -> Q
 
 def check_scopes(wanted: Sequence[str], app: App) -> None:
     """NotFound for a scope that does not exist: that is not the same as one without usage."""
-    known = {state.identifier for state in app.scopes.states()} if wanted else set()
+    known = {state.identifier for state in app.use_cases.scopes.states()} if wanted else set()
     unknown = [f"no scope is called {scope!r}" for scope in wanted if scope not in known]
     if unknown:
         raise NotFound("\n".join(unknown), hint="'cloudkitty-like scopes list' shows them all")
@@ -92,9 +92,8 @@ def _change(text: str | None, app: App) -> int | None:
     except Invalid as error:
         raise Invalid(*(f"--as-of: {problem}" for problem in error.problems)) from None
     if isinstance(named, datetime):
-        change: int = app.summary.change_at(named)
-        return change
-    last = app.summary.last_change()
+        return app.use_cases.summary.change_at(named)
+    last = app.use_cases.summary.last_change()
     if not 1 <= named <= last:
         raise NotFound(f"--as-of: the ledger has no change {text}; it has those from 1 to {last}"
                        if last else "--as-of: the ledger has no change yet")

@@ -41,10 +41,10 @@ def run(args: argparse.Namespace, app: App) -> int:
     _check_names(args, resources, app)
     root = Caller(app.author, is_admin=True)
     if args.explain:
-        found = app.quotes.explained(root, resources, args.at)
+        found = app.use_cases.quotes.explained(root, resources, args.at)
         prices = [_price(points) for points in found]
     else:
-        found, prices = [], app.quotes.prices(root, resources, args.at)
+        found, prices = [], app.use_cases.quotes.prices(root, resources, args.at)
     if args.json:
         _print_json(prices, found)
     else:

@@ -29,10 +29,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, app: App) -> int:
     query = chosen(args, app, args.by)
-    rows = app.summary.rows(query)
+    rows = app.use_cases.summary.rows(query)
     form = "csv" if args.csv else "json" if args.json else "table"
     show(query, rows, form)
-    _tell_missing(sentences(app.holes.of_query(query)), form)
+    _tell_missing(sentences(app.use_cases.holes.of_query(query)), form)
     for label in _absent(query, rows):
         print(f"cloudkitty-like: warning: --by {label}: no point in this answer has such a label", file=sys.stderr)
     return 0

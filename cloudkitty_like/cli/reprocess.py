@@ -81,11 +81,11 @@ def run(args: argparse.Namespace, app: App) -> int:
         case "show":
             _show(args, app)
         case "cancel":
-            ended = app.reprocessing.cancel(_ids(args), author=app.author)
+            ended = app.use_cases.tasks.cancel(_ids(args), author=app.author)
             have = "it has" if len(ended) == 1 else "they have"
             print(f"{counted(len(ended), 'task')} cancelled; what {have} done stays.")
         case "undo":
-            found = app.reprocessing.undo(_ids(args), author=app.author, reason=args.reason)
+            found = app.use_cases.tasks.undo(_ids(args), author=app.author, reason=args.reason)
             return _asked(args, app, found)
     return 0
 
@@ -102,9 +102,10 @@ def _start(args: argparse.Namespace, app: App) -> int:
     wanted = window(args)
     aligned(wanted, app.period)
     check_scopes(named or (), app)
-    found = app.reprocessing.ask([ALL] if named is None else list(dict.fromkeys(named)), wanted.begin,
-                                 wanted.end - app.period, author=app.author, reason=args.reason,
-                                 quantities=FROM_LEDGER if args.from_ledger else FROM_SOURCE)
+    found = app.use_cases.tasks.ask(
+        [ALL] if named is None else list(dict.fromkeys(named)), wanted.begin,
+        wanted.end - app.period, author=app.author, reason=args.reason,
+        quantities=FROM_LEDGER if args.from_ledger else FROM_SOURCE)
     if not args.from_ledger:
         warn_of_forgotten(app, wanted.begin, "with --from-ledger the quantities are those that the ledger has kept")
     return _asked(args, app, found)
@@ -123,21 +124,24 @@ def _asked(args: argparse.Namespace, app: App, ids: Sequence[int]) -> int:
 def _worked_off(args: argparse.Namespace, app: App, ids: Sequence[int]) -> int:
     import logging
 
+    from cloudkitty_like.orchestrator import assembly
+
     log_to_stderr(args.debug, logging.ERROR)
-    before = app.reprocessing.named(ids)
+    before = app.use_cases.tasks.named(ids)
     progress = Progress(Period(min(task.period.begin for task in before), max(task.period.end for task in before)))
     with stopping() as stop:
-        worker = app.worker(stop, progressed=progress)
+        worker = assembly.worker(app, stop, progressed=progress)
         with worker.pulse:
             worker.correct()
         progress.close()
         if stop.is_set():
             print("Stopped. What was done is kept; a processor goes on from there.", file=sys.stderr)
             return INTERRUPTED
-    found = app.reprocessing.named(ids)
-    _table(found, app.reprocessing.totals(found), app.period)
+    found = app.use_cases.tasks.named(ids)
+    _table(found, app.use_cases.tasks.totals(found), app.period)
     unfinished = [task for task in found if task.state != "done"]
-    states = {state.identifier: state for state in app.scopes.states()} if unfinished else {}
+    scopes = app.use_cases.scopes.states() if unfinished else []
+    states = {state.identifier: state for state in scopes}
     for task in unfinished:
         print(f"task {task.id}, scope {task.scope!r}: {_obstacle(task, states[task.scope])}",
               file=sys.stderr)
@@ -159,9 +163,9 @@ def _obstacle(task: Task, scope: ScopeState) -> str:
 
 
 def _list(args: argparse.Namespace, app: App) -> None:
-    found = [task for task in app.reprocessing.tasks(args.scope, waiting=args.waiting)
+    found = [task for task in app.use_cases.tasks.tasks(args.scope, waiting=args.waiting)
              if not args.only or task.state in args.only]
-    totals = app.reprocessing.totals(found)
+    totals = app.use_cases.tasks.totals(found)
     if args.json:
         output.json([_entry(task, totals[task.id], app.period) for task in found])
     elif not found:
@@ -193,9 +197,9 @@ def _price(side: dict[tuple[str, str], Amounts]) -> Decimal:
 
 
 def _show(args: argparse.Namespace, app: App) -> None:
-    (task,) = app.reprocessing.named([args.id])
-    totals = app.reprocessing.totals([task])[task.id]
-    left = app.reprocessing.left_alone(task)
+    (task,) = app.use_cases.tasks.named([args.id])
+    totals = app.use_cases.tasks.totals([task])[task.id]
+    left = app.use_cases.tasks.left_alone(task)
     if args.json:
         output.json({**_entry(task, totals, app.period), "left_alone": [
             {"begin": instant(one.begin), "change": one.change, "author": one.author, "cause": one.cause}

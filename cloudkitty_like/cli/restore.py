@@ -101,7 +101,7 @@ def _check(archive: Archive, args: argparse.Namespace, directory: Path) -> None:
 
 def _connect(made: Path, connection: str) -> None:
     """Let the configuration name another database."""
-    from cloudkitty_like.app.state_database import url_of
+    from cloudkitty_like.service.operation.state_databases import url_of
 
     after = state_directory.changed(
         state_directory.read(made / state_directory.CONFIG),

@@ -57,15 +57,16 @@ def run(args: argparse.Namespace, app: App) -> int:
             _holes(args, app)
         case "reset":
             named = some_or_all(args)
-            scopes = set(named) if named is not None else {state.identifier for state in app.scopes.states()}
-            _reset(args, app, scopes)
+            known = app.use_cases.scopes.states() if named is None else []
+            _reset(args, app, {*(named or ()), *(state.identifier for state in known)})
         case "activate":
             _activate(args, app)
         case "retry":
-            retried = app.scopes.retry(some_or_all(args))
+            retried = app.use_cases.scopes.retry(some_or_all(args))
             print(f"{counted(len(retried), 'scope')} will be tried again.")
         case "accept-empty":
-            app.scopes.accept_empty(window(args), some_or_all(args), author=app.author, reason=args.reason)
+            app.use_cases.scopes.accept_empty(
+                window(args), some_or_all(args), author=app.author, reason=args.reason)
             print("From now on no data in that time is taken as no usage.")
     return 0
 
@@ -74,8 +75,8 @@ def _reset(args: argparse.Namespace, app: App, scopes: Collection[str]) -> None:
     period = Period.containing(args.to, app.period)
     if args.to != period.begin:
         print(f"{instant(args.to)} is in the period from {instant(period.begin)} to {instant(period.end)}.")
-    moved = (app.scopes.preview(scopes, args.to) if args.dry_run else
-             app.scopes.reset(scopes, args.to, author=app.author, reason=args.reason))
+    moved = (app.use_cases.scopes.preview(scopes, args.to) if args.dry_run else
+             app.use_cases.scopes.reset(scopes, args.to, author=app.author, reason=args.reason))
     _tell(moved)
     if moved.back or moved.starting:
         warn_of_forgotten(app, moved.begin)
@@ -102,7 +103,7 @@ def _effect(state: ScopeState, begin: datetime, length: timedelta) -> tuple[str,
 
 
 def _activate(args: argparse.Namespace, app: App) -> None:
-    changed = app.scopes.activate(args.scope, not args.off)
+    changed = app.use_cases.scopes.activate(args.scope, not args.off)
     what = "left alone from now on" if args.off else "rated"
     for state in changed:
         since = f", from {instant(state.due)} on" if state.due and not args.off else ""
@@ -124,8 +125,9 @@ def _tell(moved: Moved) -> None:
 
 
 def _list(args: argparse.Namespace, app: App) -> None:
-    now, holes = app.clock(), by_scope(app.holes.known())
-    states = [state for state in app.scopes.states() if not args.only or _condition(state) in args.only]
+    now, holes = app.clock(), by_scope(app.use_cases.holes.known())
+    states = [state for state in app.use_cases.scopes.states()
+              if not args.only or _condition(state) in args.only]
     if args.json:
         output.json([_entry(state, holes.get(state.identifier, ()), now, app.period) for state in states])
         return
@@ -146,7 +148,7 @@ def _counted(holes: Sequence[Hole], length: timedelta) -> str:
 
 
 def _holes(args: argparse.Namespace, app: App) -> None:
-    holes = app.holes.known((*MISSING, ACCEPTED))
+    holes = app.use_cases.holes.known((*MISSING, ACCEPTED))
     if args.json:
         output.json([{"scope": hole.scope, "begin": instant(hole.period.begin), "end": instant(hole.period.end),
                       "kind": hole.kind, "change": hole.change, "at": instant(hole.at), "author": hole.author,

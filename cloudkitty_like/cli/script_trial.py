@@ -59,11 +59,12 @@ def run(args: argparse.Namespace, app: App) -> None:
     name = args.name or ("script" if args.file == "-" else Path(args.file).stem)
     with complaints(args.file):
         script = Script(name=name, text=read(args.file), order=args.order)
-        app.script_check(script.name, script.text)
+        app.use_cases.script_check(script.name, script.text)
     check_scopes(args.scope or (), app)
-    app.rating_module("pyscripts").listen(_printed)
+    app.use_cases.script_module.listen(_printed)
     tried = 0
-    for one in app.trying.run(script, _period(args, app), frozenset(args.scope) if args.scope else None):
+    scopes = frozenset(args.scope) if args.scope else None
+    for one in app.use_cases.script_trial.run(script, _period(args, app), scopes):
         tried += 1
         _tell(one, args.points)
     if not tried:
@@ -81,7 +82,7 @@ def _period(args: argparse.Namespace, app: App) -> Period:
             raise Invalid("--end: it is not after --begin")
         return Period(args.begin, args.end)
     wanted = set(args.scope or ())
-    rated = [state.due for state in app.scopes.states()
+    rated = [state.due for state in app.use_cases.scopes.states()
              if state.rated and state.due is not None and (not wanted or state.identifier in wanted)]
     if not rated:
         raise NotFound("nothing is rated yet that the script could be tried on")

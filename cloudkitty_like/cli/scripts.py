@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from cloudkitty_like.domain.change import Change
     from cloudkitty_like.domain.script import ScriptVersion
     from cloudkitty_like.domain.script_diff import Succession
-    from cloudkitty_like.service.pyscripts.scripts import StoredScript
 
 CAUSE = "scripts"
 STDIN = "-"
@@ -68,10 +68,11 @@ def run(args: argparse.Namespace, app: App) -> int:
         case "show":
             _show(args, app)
         case "end":
-            done = app.scripts.end(args.name, args.at or app.clock(), _change(args, app))
+            done = app.use_cases.scripts.end(args.name, args.at or app.clock(), _change(args, app))
             _recorded(done, dry_run=False)
         case "delete":
-            print(f"Deleted {args.name}, {app.scripts.delete(args.name, _change(args, app))}.")
+            gone = app.use_cases.scripts.delete(args.name, _change(args, app))
+            print(f"Deleted {args.name}, {gone}.")
     return 0
 
 
@@ -90,7 +91,7 @@ def _add(args: argparse.Namespace, app: App) -> None:
     release = Release(name=name, text=read(args.file), order=args.order, description=args.description,
                       begin=args.begin, end=args.end, retroactive=args.retroactive)
     with script_trial.complaints(args.file):
-        done = app.scripts.release(release, _change(args, app), dry_run=args.dry_run)
+        done = app.use_cases.scripts.release(release, _change(args, app), dry_run=args.dry_run)
     _recorded(done, args.dry_run)
 
 
@@ -112,7 +113,7 @@ def _list(args: argparse.Namespace, app: App) -> None:
     from cloudkitty_like.service.rule_changes.validity import Which
 
     now = app.clock()
-    found: list[StoredScript] = app.scripts.scripts(now, Which(deleted=args.all), texts=False)
+    found = app.use_cases.scripts.scripts(now, Which(deleted=args.all), texts=False)
     if not args.all:
         found = [one for one in found if not one.version.valid.is_over(now)]
     found.sort(key=lambda one: (one.version.order, one.version.name))
@@ -128,9 +129,9 @@ def _list(args: argparse.Namespace, app: App) -> None:
 
 def _show(args: argparse.Namespace, app: App) -> None:
     if args.versions:
-        _versions(args, app.scripts.versions(args.name))
+        _versions(args, app.use_cases.scripts.versions(args.name))
         return
-    shown: StoredScript = app.scripts.named(args.name, app.clock())
+    shown = app.use_cases.scripts.named(args.name, app.clock())
     if args.json:
         output.json({**_entry(shown.version), "data": shown.text})
     elif sys.stdout.isatty():
@@ -139,7 +140,7 @@ def _show(args: argparse.Namespace, app: App) -> None:
         sys.stdout.write(shown.text or "")
 
 
-def _versions(args: argparse.Namespace, versions: list[ScriptVersion]) -> None:
+def _versions(args: argparse.Namespace, versions: Sequence[ScriptVersion]) -> None:
     if args.json:
         output.json([_entry(one) for one in versions])
         return

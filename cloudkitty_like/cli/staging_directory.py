@@ -115,7 +115,7 @@ def verify(made: Path, manifest: Manifest) -> None:
         if manifest.databases:
             upgrade(app.database)  # to what this release can read; the next start would do the same
         app.check("schema")
-        problems = differences(app.database, app.summary)
+        problems = differences(app.database, app.use_cases.summary)
     finally:
         app.close()
     if problems:

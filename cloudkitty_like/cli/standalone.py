@@ -133,10 +133,14 @@ def _sample(args: argparse.Namespace, app: App) -> int:
 
 def _rate(args: argparse.Namespace, app: App) -> int:
     """Rate what is over, show the totals, and go on until told to stop; the API answers meanwhile."""
+    from cloudkitty_like.orchestrator import assembly
+
     with stopping() as stop:
         catching_up = Progress(Period(Period.month_of(app.clock()).begin, app.clock()))
         live = _Live()
-        worker = app.worker(stop, progressed=lambda period, scopes: (live if live.on else catching_up)(period, scopes))
+        worker = assembly.worker(
+            app, stop,
+            progressed=lambda period, scopes: (live if live.on else catching_up)(period, scopes))
         worker.pulse.daemon = not args.once        # one that comes now and then is not missed when it has gone
         with worker.pulse, _api(args, stop):
             worker.settle()
@@ -167,9 +171,11 @@ def _begin_with_file(app: App, worker: Any) -> None:
         return
     worker.discover()
     begin = app.collector.begins(app.metrics.metrics, Period(EPOCH, app.clock()))
-    app.scopes.retry([state.identifier for state in app.scopes.states() if state.error_kind == SOURCE])
+    scopes = app.use_cases.scopes
+    scopes.retry([state.identifier for state in scopes.states() if state.error_kind == SOURCE])
     if begin is not None:
-        past.prepare(app.database, app.scopes, Period.containing(begin, app.period).begin, author=app.author)
+        first = Period.containing(begin, app.period).begin
+        past.prepare(app.database, scopes, first, author=app.author)
 
 
 def _go_on(args: argparse.Namespace, app: App, worker: Any, live: _Live) -> None:
@@ -232,7 +238,7 @@ class _Live:
 
 def _unfinished(app: App) -> int:
     """1, and a line for people, where a scope has an error."""
-    failing = [one.identifier for one in app.scopes.states() if one.active and one.error]
+    failing = [one.identifier for one in app.use_cases.scopes.states() if one.active and one.error]
     if failing:
         print(f"{PROGRAM}: {counted(len(failing), 'scope')} could not be rated up to now; "
               f"'{PROGRAM} scopes list' says why", file=sys.stderr)
@@ -244,7 +250,7 @@ def _report(args: argparse.Namespace, app: App) -> None:
     from cloudkitty_like.domain.query import METRIC, SCOPE, Query
 
     query = Query(scopes=None, groupby=(SCOPE, METRIC))
-    rows = app.summary.rows(query)
+    rows = app.use_cases.summary.rows(query)
     where = "" if args.state == STATE else f" --state {args.state}"
     if not rows:
         print("Nothing has been rated yet. As soon as a period is over there is something to see:")

@@ -85,8 +85,8 @@ def _password_files(app: App) -> Iterator[Check]:
 def _ledger(app: App) -> str:
     from cloudkitty_like.domain.query import Query
 
-    _ = app.ledger             # refuses settings that do not fit
-    rows = app.summary.rows(Query(scopes=None))
+    _ = app.use_cases.ledger             # refuses settings that do not fit
+    rows = app.use_cases.summary.rows(Query(scopes=None))
     points = rows[0].sum.points if rows else 0
     return counted(points, 'point')
 
@@ -98,12 +98,14 @@ def _storage(app: App) -> str:
 
 
 def _leases(app: App) -> str:
-    app.lease("status", 0).close()
+    from cloudkitty_like.orchestrator.lease import lease
+
+    lease(app, "status", 0).close()
     return counted(app.conf.orchestrator.shards, 'shard')
 
 
 def _scopes(app: App) -> Iterator[Check]:
-    states = app.scopes.states()
+    states = app.use_cases.scopes.states()
     failing = [state for state in states if state.active and state.error]
     yield Check("scopes", "warning" if failing else "ok",
                 f"{len(states)} known, {len(failing)} with an error"
@@ -111,7 +113,7 @@ def _scopes(app: App) -> Iterator[Check]:
 
 
 def _tasks(app: App) -> Check:
-    waiting = app.reprocessing.tasks(waiting=True)
+    waiting = app.use_cases.tasks.tasks(waiting=True)
     failing = [task for task in waiting if task.error is not None]
     return Check("tasks", "warning" if failing else "ok",
                  f"{len(waiting)} to correct the past, {len(failing)} with an error"
@@ -121,7 +123,7 @@ def _tasks(app: App) -> Check:
 def _holes(app: App) -> Check:
     from cloudkitty_like.domain.hole import UNKNOWN
 
-    found = app.holes.extents()
+    found = app.use_cases.holes.extents()
     text = ", ".join(f"{counted(extent.seconds // app.conf.collect.period, 'period')} of "
                      f"{counted(extent.scopes, 'scope')} {kind}" for kind, extent in sorted(found.items()))
     return Check("holes", "warning" if UNKNOWN in found else "ok",
@@ -147,7 +149,7 @@ def _verified(app: App) -> Iterator[Check]:
     """Totals by scope, metric and day: from the rollups, from the frames' totals, and from the points."""
     from cloudkitty_like.service.operation.verification import differences
 
-    found = differences(app.database, app.summary)
+    found = differences(app.database, app.use_cases.summary)
     for text in found[:20]:
         yield Check("totals", "error", text)
     if not found:

@@ -48,7 +48,7 @@ def run(args: argparse.Namespace, app: App) -> int:
     check_scopes(args.scope or (), app)
     bar = Bar()
     try:
-        found = app.simulation.run(trial, progressed=bar)
+        found = app.use_cases.simulation.run(trial, progressed=bar)
     finally:
         bar.close()
     _show(found, args)

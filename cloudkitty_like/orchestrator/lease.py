@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import ParseResult, urlparse
 
 from stevedore.exception import NoMatches
@@ -20,9 +20,18 @@ from tooz import ToozError, coordination
 from cloudkitty_like.domain.errors import Invalid, Unavailable
 from cloudkitty_like.domain.text import nearest
 
+if TYPE_CHECKING:
+    from cloudkitty_like.app import App
+
 LOG = logging.getLogger(__name__)
 ETCD_PORT = 2379
 PATIENCE = 3.0          # seconds that the last sign of life may take
+
+
+def lease(app: App, member: str, first: int) -> ToozLease:
+    """Return the leases of a worker of this name; it tries the shard ``first`` first."""
+    options = app.conf.orchestrator
+    return ToozLease(options.coordination_url, member, options.shards, first)
 
 
 class ToozLease:

@@ -18,9 +18,10 @@ from urllib.parse import urlencode
 import bcrypt
 from webtest import TestApp, TestResponse
 
-from cloudkitty_like.api.application import make
-from cloudkitty_like.api.services import Services
+from cloudkitty_like.api import options
+from cloudkitty_like.api.application import AUTHOR, make
 from cloudkitty_like.app import read_configuration
+from cloudkitty_like.app.use_cases import UseCases
 from cloudkitty_like.db import scopes as rows
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.rules import rules
@@ -32,12 +33,11 @@ from cloudkitty_like.domain.scope import Scope
 from cloudkitty_like.domain.scope_state import ScopeState
 from cloudkitty_like.rating.hashmap.module import HashmapModule
 from cloudkitty_like.rating.noop import NoopModule
-from cloudkitty_like.service import strict_yaml
 from cloudkitty_like.service.hashmap.apply import Application, apply
 from cloudkitty_like.service.ledger.writer import Ledger, Rated, establish
 from cloudkitty_like.service.metrics import definitions as metrics
 from cloudkitty_like.service.operation.scopes import Scopes
-from cloudkitty_like.service.pricing.tariffs import Tariffs
+from cloudkitty_like.service.pricing.tariffs import Pricing, Tariffs
 from cloudkitty_like.service.reports.summary import Summary
 from cloudkitty_like.storage.sqlalchemy import SqlalchemyStorage
 from tests.compiling import compiles
@@ -86,7 +86,14 @@ class AnyArguments:
 
 
 class Site:
-    """``ask`` by any caller, ``ok`` where the answer is no error; ``last`` is the whole of the last answer."""
+    """An installation without an App.
+
+    ``ask`` by any caller, ``ok`` where the answer is no error; ``last`` is the whole of the last answer.
+    """
+
+    author, schema = "tester", "as needed"
+    period, wait_periods = HOUR, 1
+    collector_name, fetcher_name = "reader", "finder"
 
     def __init__(self, database: Database, directory: Path, policy: str = "", scope_key: str = "project_id",
                  strategy: str = "http_basic") -> None:
@@ -96,7 +103,7 @@ class Site:
         establish(database, period_seconds=3600, scope_key=scope_key)
         self.ledger = Ledger(database, self.storage, self.clock, "tester")
         self.summary, self.scopes = Summary(database, self.storage), Scopes(database, self.clock, HOUR)
-        self.tariffs = Tariffs(database, self._module)
+        self.tariffs = Tariffs(database, self.rating_module)
         self.metrics = metrics.load(METRICS, AnyArguments(), scope_key)
         self.strategy = strategy
         self.app = TestApp(self._application(directory, policy))
@@ -104,20 +111,20 @@ class Site:
     def clock(self) -> datetime:
         return self.now
 
-    def _module(self, name: str) -> Any:
+    def rating_module(self, name: str) -> Any:
         return HashmapModule(self.database) if name == "hashmap" else NoopModule()
 
-    def rating(self) -> tuple[int, Any]:
+    def rating(self) -> tuple[int, Pricing]:
         with self.database.read() as tx:
-            return 1, self.tariffs.at(rules.latest(tx)).rate
+            return 1, self.tariffs.at(rules.latest(tx))
 
-    def services(self, **other: Any) -> Services:
-        return Services(**{
-            "database": self.database, "storage": self.storage, "summary": self.summary, "scopes": self.scopes,
-            "metrics": lambda: self.metrics.metrics, "document": lambda: strict_yaml.load(METRICS),
-            "rating": self.rating, "script_check": compiles, "clock": self.clock, "period": HOUR, "wait_periods": 1,
-            "scope_key": self.scope_key, "collector": "reader", "fetcher": "finder", "tariffs": self.tariffs,
-            "definitions": lambda: self.metrics, **other})
+    def use_cases(self, **other: Any) -> UseCases:
+        """Those of the API, but for some of them."""
+        made = UseCases(self, AUTHOR)
+        ours = {"scopes": self.scopes, "tariffs": self.tariffs, "rating": self.rating, "script_check": compiles}
+        for name, member in {**ours, **other}.items():
+            setattr(made, name, member)
+        return made
 
     def _application(self, directory: Path, policy: str) -> Any:
         (directory / "htpasswd").write_text(passwords())
@@ -127,13 +134,19 @@ class Site:
         path.write_text(f"[DEFAULT]\nauth_strategy = {self.strategy}\n[http_basic]\n"
                         f"htpasswd_file = {directory}/htpasswd\nusers_file = {directory}/users.yaml\n"
                         f"[oslo_policy]\npolicy_file = {directory}/policy.yaml\n[api]\nmax_body_bytes = 200000\n")
-        self.conf = read_configuration([str(path)], api=True)
-        return make(self.services(), self.conf)
+        self.conf = read_configuration([str(path)])
+        options.register(self.conf)
+        return make(self.use_cases(), self.conf)
 
-    def with_services(self, **other: Any) -> Site:
-        """The same, but for some of its parts."""
-        self.app = TestApp(make(self.services(**other), self.conf))
+    def with_use_cases(self, **other: Any) -> Site:
+        """The same, but for some of its use cases."""
+        self.app = TestApp(make(self.use_cases(**other), self.conf))
         return self
+
+    def with_storage(self, storage: Any) -> Site:
+        """The same, but for its storage."""
+        self.storage = storage
+        return self.with_use_cases()
 
     # --- the ledger ------------------------------------------------------------------------------
 

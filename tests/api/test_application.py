@@ -13,6 +13,7 @@ from sqlalchemy import text
 from webob import Request, Response
 from webtest import TestApp
 
+from cloudkitty_like.api.application import application
 from cloudkitty_like.testing.databases import KINDS
 from tests.keystone import keystone
 from tests.tenants import Site, site, tenants
@@ -42,7 +43,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
 
 
 def door(place: Site) -> TestApp:
-    return TestApp(place.app.application())
+    return TestApp(application(place.app))
 
 
 @pytest.mark.parametrize("url", ["/v2/scope", "/v1/rating/quote", "/v1/collector/mappings"])
@@ -119,10 +120,10 @@ def test_a_client_is_no_proxy_unless_the_configuration_says_so(make: Make) -> No
 
 
 def test_a_large_answer_is_packed_for_whoever_unpacks_it(make: Make) -> None:
-    application = make().app.application()
+    packing = application(make().app)
 
     def answered(url: str, accepted: str) -> Response:
-        return Request.blank(url, headers={"Accept-Encoding": accepted}).get_response(application)
+        return Request.blank(url, headers={"Accept-Encoding": accepted}).get_response(packing)
 
     plain, packed = answered("/v2/openapi.json", ""), answered("/v2/openapi.json", "deflate, gzip")
     assert (packed.headers["Content-Encoding"], packed.headers["Vary"]) == ("gzip", "Accept-Encoding")

@@ -75,7 +75,7 @@ def test_an_admin_is_told_what_was_looked_at(site: Site):
 
 
 def test_what_is_unwell_is_503_and_why_is_for_admins(site: Site):
-    site.with_services(storage=BrokenStorage(sums=broken(Unavailable("the disk of db1 is full"))))
+    site.with_storage(BrokenStorage(sums=broken(Unavailable("the disk of db1 is full"))))
     assert site.ask("GET", "/healthcheck", user="") == (503, {"status": "failing"})
     status, found = site.ask("GET", "/healthcheck")
     assert (status, found["status"]) == (503, "failing")

@@ -132,7 +132,7 @@ def test_head_is_get_without_a_body(site: Site):
 # --- what goes wrong inside ---------------------------------------------------------------------
 
 def test_s14_a_bug_tells_nothing_but_the_requests_id(site: Site, caplog):
-    site.with_services(document=broken(KeyError("secret of the inside")), rating=broken(RuntimeError("another")))
+    site.with_use_cases(document=broken(KeyError("secret of the inside")), rating=broken(RuntimeError("another")))
     for method, url, body in (("GET", "/v1/info/config", {}), ("POST", QUOTE, {"resources": []})):
         text = site.wrong(method, url, body, status=500)
         request_id = site.last.headers["x-openstack-request-id"]
@@ -142,12 +142,12 @@ def test_s14_a_bug_tells_nothing_but_the_requests_id(site: Site, caplog):
 
 
 def test_s14_what_does_not_answer_is_503_and_its_address_is_not_told(site: Site):
-    site.with_services(document=broken(Unavailable("postgresql://user:secret@host is gone")))
+    site.with_use_cases(document=broken(Unavailable("postgresql://user:secret@host is gone")))
     assert "secret" not in site.wrong("GET", "/v1/info/config", status=503)
 
 
 def test_a_conflict_is_409_with_its_hint(site: Site):
-    site.with_services(document=broken(Conflict("it is there", hint="take another")))
+    site.with_use_cases(document=broken(Conflict("it is there", hint="take another")))
     assert site.wrong("GET", "/v1/info/config", status=409) == "it is there (take another)"
 
 

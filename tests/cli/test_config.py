@@ -7,11 +7,12 @@ from pathlib import Path
 from oslo_config import cfg
 
 from cloudkitty_like import app
+from cloudkitty_like.cli.config import list_opts
 from cloudkitty_like.cli.config_warnings import doubts
 from tests.commands import Here
 
 SHIPPED = Path(__file__).parents[2] / "etc" / "cloudkitty_like" / "cloudkitty_like.conf.sample"
-OURS = [group for group, _ in app.list_opts() if group not in ("database", "cors", "oslo_middleware")]
+OURS = [group for group, _ in list_opts() if group not in ("database", "cors", "oslo_middleware")]
 
 
 def groups(text: str) -> dict[str, str]:
@@ -38,7 +39,7 @@ def test_it_reads_back_with_every_line_uncommented(tmp_path: Path, capsys) -> No
 
 
 def test_every_option_says_what_it_is_for() -> None:
-    for group, opts in app.list_opts():
+    for group, opts in list_opts():
         for opt in opts:
             assert isinstance(opt, cfg.Opt)
             assert opt.help, f"[{group}] {opt.name}"
@@ -46,5 +47,5 @@ def test_every_option_says_what_it_is_for() -> None:
 
 def test_every_secret_is_known_to_be_one() -> None:
     suspicious = re.compile(r"password(?!_file)|token$|^connection$|coordination_url")
-    assert [f"[{group}] {opt.name}" for group, opts in app.list_opts() for opt in opts
+    assert [f"[{group}] {opt.name}" for group, opts in list_opts() for opt in opts
             if suspicious.search(opt.name) and not opt.secret] == []

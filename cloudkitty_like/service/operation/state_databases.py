@@ -41,6 +41,11 @@ def state_databases(names: tuple[str, str], ledger: Database,
     return databases
 
 
+def url_of(connection: str) -> str:
+    """The URL, with password and driver, of the database that an option's value names."""
+    return Database(connection).url.render_as_string(hide_password=False)
+
+
 def counts(databases: Sequence[StateDatabase], directory: Path) -> dict[str, int]:
     """The counts of :func:`snapshot.counts`: of the ledger's copy in the directory, else of the ledger."""
     ledger = databases[0]

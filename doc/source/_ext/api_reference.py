@@ -26,7 +26,8 @@ def described() -> Mapping[str, Any]:
     from cloudkitty_like.api.root import routes
     from cloudkitty_like.app import App, read_configuration
 
-    table = routes(App(read_configuration([os.devnull], api=True)).services, Counters())
+    use_cases = App(read_configuration([os.devnull])).use_cases
+    table = routes(use_cases, Counters(), simulation_points=0)
     (own,) = [route for route in table if route.url == "/v2/openapi.json"]
     found: Mapping[str, Any] = own.answers(None)
     return found

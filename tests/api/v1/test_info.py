@@ -30,7 +30,7 @@ def test_the_configuration_is_the_document_as_it_is(site: Site):
 
 def test_a_document_may_hold_anything_that_yaml_does(site: Site):
     text = "{a: null, b: true, c: 1e3, d: 0.10, e: 2026-11-01, f: [1, 'x'], g: 12345678901234567890}"
-    site.with_services(document=lambda: strict_yaml.load(text))
+    site.with_use_cases(document=lambda: strict_yaml.load(text))
     assert site.get("/v1/info/config") == {
         "a": None, "b": True, "c": 1000, "d": 0.1, "e": "2026-11-01", "f": [1, "x"], "g": 12345678901234567890}
 

@@ -6,7 +6,6 @@ import json
 import pytest
 
 from cloudkitty_like.domain.errors import Unavailable
-from cloudkitty_like.service.reports.summary import Summary
 from tests.api.site import BrokenStorage, Site, broken
 
 NOVEMBER = {"begin": "2026-11-01T00:00:00", "end": "2026-12-01T00:00:00"}
@@ -172,7 +171,7 @@ def test_points_of_one_metric_and_of_none(site: Site):
 
 def test_what_cannot_be_read_is_503_before_a_byte_is_sent(site: Site):
     storage = BrokenStorage(frames=broken(Unavailable("the storage failed")))
-    site.with_services(summary=Summary(site.database, storage), storage=storage)
+    site.with_storage(storage)
     site.wrong("GET", "/v1/storage/dataframes", status=503)
 
 
@@ -182,7 +181,7 @@ def test_what_fails_with_the_first_frame_is_503_before_a_byte_is_sent(site: Site
         yield
 
     storage = BrokenStorage(frames=frames)
-    site.with_services(summary=Summary(site.database, storage), storage=storage)
+    site.with_storage(storage)
     site.wrong("GET", "/v1/storage/dataframes", status=503)
 
 

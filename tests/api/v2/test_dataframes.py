@@ -5,20 +5,20 @@ import csv
 import io
 import json
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 from oslo_config import cfg
 from webtest import TestApp
 
-from cloudkitty_like.api import identity, options
+from cloudkitty_like.api import options
 from cloudkitty_like.api.application import make
-from cloudkitty_like.api.services import Services
+from cloudkitty_like.app.use_cases import UseCases
 from cloudkitty_like.domain.period import instant
 from cloudkitty_like.service.ledger.writer import Rated
-from cloudkitty_like.service.operation.scopes import Scopes
+from cloudkitty_like.service.metrics.definitions import MetricsFile
 from cloudkitty_like.wsgi import FILES, Application
 from tests.books import BEGIN, HOUR, NOW, Books, at, usage
-from tests.compiling import compiles
 from tests.installation import History, Installation
 
 URL = "/v2/dataframes"
@@ -42,17 +42,13 @@ def books(sqlite):
 def app(books):
     conf = cfg.ConfigOpts()
     conf(["--config-file=/dev/null"], project="cloudkitty_like")
-    identity.register(conf)
-    conf.register_opts(options.OPTS["api"], "api")
+    options.register(conf)
     conf.set_override("auth_strategy", "noauth")
-    services = Services(
-        database=books.database, storage=books.storage, summary=books.summary,
-        scopes=Scopes(books.database, lambda: NOW, HOUR), metrics=tuple, document=dict,
-        rating=lambda: (1, lambda scope, period, frames: frames), script_check=compiles, clock=lambda: NOW,
-        period=HOUR, wait_periods=1,
-        scope_key="project_id", collector="file", fetcher="file",
-        tariffs=None, definitions=None)
-    return TestApp(make(services, conf))
+    installation = SimpleNamespace(
+        database=books.database, storage=books.storage, schema="as needed", clock=lambda: NOW, author="tester",
+        period=HOUR, wait_periods=1, scope_key="project_id", collector_name="file", fetcher_name="file",
+        metrics=MetricsFile((), "", ""), rating_module=lambda name: None)
+    return TestApp(make(UseCases(installation), conf))
 
 
 def point(qty="1", price="0.1", scope="carol", **labels):

@@ -76,7 +76,7 @@ def test_i8_m17_a_module_that_cannot_be_loaded_is_the_services_fault(site: Site)
     assert "gone" in site.wrong("PUT", "/v1/rating/modules/gone", {"module_id": "gone", "enabled": True}, status=503)
     decided(site, "gone", enabled=True)
     tariffs = Tariffs(site.database, lambda name: plugin.load_class("rating", name)())
-    site.with_services(tariffs=tariffs, rating=lambda: (1, tariffs.latest()[1].rate))
+    site.with_use_cases(tariffs=tariffs, rating=lambda: (1, tariffs.latest()[1]))
     wanted = {"resources": [{"service": "vcpu", "volume": 1, "desc": {}}]}
     for url, body in (("/v1/rating/quote", wanted), ("/v2/rating/simulations", {"begin": "2026-11-01"}),
                       ("/v2/rating/simulations", {"begin": "2026-11-01", "rules": "services: {}"})):

@@ -32,7 +32,8 @@ def test_without_rules_it_is_by_those_of_now_and_of_the_scopes_asked_for(site: S
 
 
 def test_more_points_than_the_service_allows_are_refused(site: Site):
-    site.with_services(simulation_points=3)
+    site.conf.set_override("simulation_points", 3, "api")
+    site.with_use_cases()
     assert "there are 6 points, more than the 3" in site.wrong("POST", URL, MONTH)
 
 

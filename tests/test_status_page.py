@@ -23,6 +23,7 @@ from cloudkitty_like.domain.change import Change
 from cloudkitty_like.domain.hole import UNKNOWN
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.scope_state import RATING, ScopeFailure
+from cloudkitty_like.domain.task import TaskFailure
 from cloudkitty_like.domain.worker_state import MODULES, SOURCE, WorkerState
 from cloudkitty_like.service.operation import migration
 from cloudkitty_like.service.rule_changes.change_log import recorded
@@ -145,7 +146,7 @@ def stopped(broken: Broken) -> None:
 
     def work(tx):
         (task,) = tasks.everything(tx, waiting=True)
-        tasks.fail(tx, [ScopeFailure(task.id, task.next, RATING, "rule 7 is wrong", None, 1)], NOW)
+        tasks.fail(tx, [TaskFailure(task.id, task.next, RATING, "rule 7 is wrong", None, 1)], NOW)
 
     broken.change(work)
 

@@ -8,7 +8,8 @@ import pytest
 from cloudkitty_like.api.monitoring import _lines
 from cloudkitty_like.db.ledger import tasks
 from cloudkitty_like.domain.errors import Unavailable
-from cloudkitty_like.domain.scope_state import RATING, ScopeFailure
+from cloudkitty_like.domain.scope_state import RATING
+from cloudkitty_like.domain.task import TaskFailure
 from cloudkitty_like.service.operation.statistics import Figure
 from tests.api.site import BrokenStorage, Site, broken
 
@@ -108,7 +109,7 @@ def test_corrections_that_have_not_ended_are_counted_by_how_they_are(site: Site)
             "end_reprocess_time": "2026-11-01T04:00:00"})
     with site.database.write() as tx:
         (first, _) = tasks.everything(tx)
-        tasks.fail(tx, [ScopeFailure(first.id, first.next, "no rule", RATING, None, 7)], site.now)
+        tasks.fail(tx, [TaskFailure(first.id, first.next, "no rule", RATING, None, 7)], site.now)
     assert metrics(site)["cloudkitty_like_reprocess_tasks"] == {
         (("state", "waiting"),): 1, (("state", "running"),): 0, (("state", "failing"),): 0, (("state", "parked"),): 1}
 

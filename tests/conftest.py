@@ -11,7 +11,10 @@ from cloudkitty_like.testing.databases import KINDS
 from tests.databases import drop_kept, new_database
 from tests.process_state import ProcessState
 
-os.environ.pop("COLUMNS", None)        # the workers of xdist have it, and tables would be as narrow as a screen
+# Readline, which pytest imports, sets it behind Python's back for the programs that a test starts, and the workers
+# of xdist have it: tables would be as narrow as a screen.
+os.environ.pop("COLUMNS", None)
+os.unsetenv("COLUMNS")
 
 LONGEST = ("test_hell", "test_ledger_model", "test_silence", "test_contract", "test_injection", "test_crash",
            "test_crash_corrections", "test_faults", "test_rights", "test_status_page", "test_scripts_page",

@@ -106,7 +106,7 @@ def configuration(source: str, connection: str, directory: Path) -> Any:
 
 def apply_rules(app: App) -> None:
     wanted = rules_file.parse((HERE / "rules.yml").read_text(), "rules.yml")
-    how = rules.Application(effective=datetime(2026, 1, 1, tzinfo=UTC), retroactive=True)
+    how = rules.RuleApplication(effective=datetime(2026, 1, 1, tzinfo=UTC), retroactive=True)
     rules.apply(app.database, wanted, how, Change(app.clock(), "benchmarks", "apply"))
 
 

@@ -24,7 +24,7 @@ from cloudkitty_like.domain import money
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import DAY, METRIC, SCOPE, Query
-from cloudkitty_like.service.ledger.writer import Ledger, Rated, establish
+from cloudkitty_like.service.ledger.writer import Ledger, RatedPeriod, establish
 from cloudkitty_like.service.operation.migration import upgrade
 from cloudkitty_like.service.operation.scopes import Scopes
 from cloudkitty_like.service.reports.summary import Summary
@@ -53,7 +53,7 @@ def fill(database: Database, filled: Filled) -> None:
     for number in range(filled.periods):
         period = Period.starting(catalogue.begin + number * catalogue.length, catalogue.length)
         ledger.record([
-            Rated(state, period, tuple(_usage(templates[state.identifier], period, number))) for state in states
+            RatedPeriod(state, period, tuple(_usage(templates[state.identifier], period, number))) for state in states
         ], ruleset=1)
 
 

@@ -24,18 +24,18 @@ from cloudkitty_like.domain.rule import Rule
 from cloudkitty_like.rating.hashmap.module import HashmapModule
 from cloudkitty_like.service.hashmap.file import parse
 from cloudkitty_like.service.pricing.tariffs import Tariffs
-from cloudkitty_like.service.whatif.simulation import Simulation, Trial
+from cloudkitty_like.service.whatif.simulation import Simulation, SimulationRequest
 from cloudkitty_like.storage.sqlalchemy import SqlalchemyStorage
 
 SECONDS, MEMORY_MB = 10.0, 100.0
 RULES = Path(__file__).parent / "rules.yml"
 
 
-def trial() -> Trial:
+def trial() -> SimulationRequest:
     """Everything, by rules whose flat costs are ten per cent higher, for the metrics that the ledger has."""
     rules = [replace(rule, cost=rule.cost * 11 / 10) if rule.type == "flat" else rule
              for rule in parse(RULES.read_text())]
-    return Trial(period=Period(EPOCH, LATEST), scopes=None, rules=[*rules, *renamed(rules)])
+    return SimulationRequest(period=Period(EPOCH, LATEST), scopes=None, rules=[*rules, *renamed(rules)])
 
 
 def renamed(rules: list[Rule]) -> list[Rule]:

@@ -13,7 +13,7 @@ from stevedore.exception import NoMatches
 
 from cloudkitty_like.domain.errors import Error, Invalid
 from cloudkitty_like.option_values import unreadable
-from cloudkitty_like.ports import Site
+from cloudkitty_like.ports import PluginContext
 
 KINDS = ("collector", "fetcher", "rating", "storage")
 
@@ -36,7 +36,7 @@ def load_class(kind: str, name: str) -> Any:
         raise Invalid(f"the {kind} {name!r} cannot be loaded: {error!r}") from error
 
 
-def load(kind: str, name: str, conf: cfg.ConfigOpts, site: Site) -> Any:
+def load(kind: str, name: str, conf: cfg.ConfigOpts, site: PluginContext) -> Any:
     """Make the plugin from its own group of the configuration.
 
     :raises Invalid: when the options do not make sense, or the plugin itself fails; the message names the plugin.

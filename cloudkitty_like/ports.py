@@ -13,11 +13,11 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 from cloudkitty_like.domain.errors import Error
-from cloudkitty_like.domain.explanation import Explained
+from cloudkitty_like.domain.explanation import ExplainedFrames
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.domain.period import Period
-from cloudkitty_like.domain.query import Query, Row
+from cloudkitty_like.domain.query import Query, SummaryRow
 
 
 class Plugin(Protocol):
@@ -26,12 +26,12 @@ class Plugin(Protocol):
     OPTS: ClassVar[Sequence[Any]]      # oslo.config options
 
     @classmethod
-    def from_conf(cls, group: Any, site: Site) -> Self:
+    def from_conf(cls, group: Any, site: PluginContext) -> Self:
         """The plugin; Invalid, with every reason at once, where the options do not make sense."""
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class PluginContext:
     """What every plugin may know of the installation besides its own options."""
 
     scope_key: str = "project_id"
@@ -39,7 +39,7 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True)
-class Collected:
+class CollectorAnswer:
     """The answer of a collector about one metric in one period.
 
     ``frames``: usage by scope id.  ``failed``: scopes of which nothing can be
@@ -87,7 +87,7 @@ class Collector(Plugin, Protocol):
         """The collector's part of a metric's definition; Invalid, all reasons at once, if it is wrong."""
 
     def collect(self, metric: Metric, period: Period, scopes: Collection[str],
-                others: Collection[str] = ()) -> Collected:
+                others: Collection[str] = ()) -> CollectorAnswer:
         """The usage of one metric in ``period``, for every one of ``scopes``.
 
         All of it, or Unavailable: an error, a partial answer or nonsense is
@@ -129,7 +129,7 @@ class Tariff(Protocol):
 class ExplainingTariff(Tariff, Protocol):
     """A tariff with the optional member ``explain``."""
 
-    def explain(self, scope: str, period: Period, frames: Sequence[Frame]) -> Explained:
+    def explain(self, scope: str, period: Period, frames: Sequence[Frame]) -> ExplainedFrames:
         """What ``rate`` answers to the same, and why.
 
         The parts of a row add up, exactly, to its price less the price that the
@@ -235,7 +235,7 @@ class Storage(Plugin, Protocol):
         open transaction and writes in it; any other ignores it.
         """
 
-    def sums(self, query: Query, excluded: Collection[int] = (), upto: int | None = None) -> list[Row]:
+    def sums(self, query: Query, excluded: Collection[int] = (), upto: int | None = None) -> list[SummaryRow]:
         """Points added up by ``query.groupby``, ordered by key; a label that a point lacks groups as ''.
 
         ``query.after`` is not used.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FILES = "CLOUDKITTY_LIKE_CONFIG_FILES"
 
 
-class Application:
+class LazyApplication:
     """Made when it is first asked; where that fails, the server's log says why, each time."""
 
     def __init__(self) -> None:
@@ -47,4 +47,4 @@ def _make() -> Any:
 
 
 # A name in the module itself: uwsgi and mod_wsgi do not ask a module for what it can make.
-application = Application()
+application = LazyApplication()

@@ -8,18 +8,18 @@ from cloudkitty_like.domain.errors import NotFound
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.rule import Rule
 from cloudkitty_like.orchestrator.batches import Batch
-from cloudkitty_like.orchestrator.collection import Usage
-from cloudkitty_like.orchestrator.rating import Processor
-from cloudkitty_like.orchestrator.timings import Stages
+from cloudkitty_like.orchestrator.collection import CollectedUsage
+from cloudkitty_like.orchestrator.rating import BatchRating
+from cloudkitty_like.orchestrator.timings import StageTimings
 from cloudkitty_like.rating.hashmap.module import HashmapModule
 from cloudkitty_like.rating.noop import NoopModule
-from cloudkitty_like.service.hashmap.apply import Application, apply
+from cloudkitty_like.service.hashmap.apply import RuleApplication, apply
 from cloudkitty_like.service.metrics import definitions as metrics
 from cloudkitty_like.service.pricing import rulesets
 from cloudkitty_like.service.pricing.modules import decide
 from cloudkitty_like.service.pricing.tariffs import Tariffs
 from cloudkitty_like.service.pricing.usage import skips
-from cloudkitty_like.service.reports.explanations import Explaining
+from cloudkitty_like.service.reports.explanations import ExplanationService
 from cloudkitty_like.service.whatif.simulation import Simulation
 from tests.api.site import AnyArguments
 from tests.books import NOW, Books, at
@@ -54,8 +54,8 @@ class Ratings(Books):
         self.tariffs = Tariffs(database, self.module)
         if odd is not None:
             decide(database, Change(NOW, "tester", "modules"), "noop", enabled=True, priority=0)
-        self.processor = Processor(self.ledger, skips(self.metrics.metrics), Stages())
-        self.explaining = Explaining(database, self.storage, self.tariffs, lambda: self.metrics)
+        self.processor = BatchRating(self.ledger, skips(self.metrics.metrics), StageTimings())
+        self.explaining = ExplanationService(database, self.storage, self.tariffs, lambda: self.metrics)
         self.simulation = Simulation(database, self.storage, self.tariffs, lambda: self.metrics.metrics)
 
     def module(self, name):
@@ -63,7 +63,7 @@ class Ratings(Books):
 
     def rules(self, *wanted, author="tester", **how):
         how = {"retroactive": True, **how}
-        apply(self.database, list(wanted), Application(NOW, **how), Change(NOW, author, "apply", "because"))
+        apply(self.database, list(wanted), RuleApplication(NOW, **how), Change(NOW, author, "apply", "because"))
 
     def rate(self, name, number, *frames):
         """What a scope has used in that hour, collected, rated and recorded; whatever was before."""
@@ -75,7 +75,7 @@ class Ratings(Books):
         version = rulesets.current(self.database, metrics=self.metrics.text, digest=self.metrics.digest,
                                    software=self.software, now=NOW)
         outcome = self.processor.process(
-            Batch(at(number), (self.state(name),)), Usage({name: list(frames)}), {None},
+            Batch(at(number), (self.state(name),)), CollectedUsage({name: list(frames)}), {None},
             self.tariffs.at(version.change).rate, version.version)
         assert outcome.failed == []
 

@@ -29,7 +29,7 @@ from cloudkitty_like.domain.query import METRIC, SCOPE, Query
 from cloudkitty_like.domain.scope import Scope
 from cloudkitty_like.service.hashmap import apply as rules
 from cloudkitty_like.service.hashmap.file import parse
-from cloudkitty_like.service.ledger.writer import Rated
+from cloudkitty_like.service.ledger.writer import RatedPeriod
 from cloudkitty_like.service.operation.migration import upgrade
 from tests.commands import write_configuration
 from tests.databases import new_database
@@ -107,7 +107,7 @@ class Site:
     def fill(self) -> None:
         """Rules, scopes and usage of every tenant."""
         upgrade(self.app.database)
-        rules.apply(self.app.database, parse(self._rules()), rules.Application(NOW, retroactive=True),
+        rules.apply(self.app.database, parse(self._rules()), rules.RuleApplication(NOW, retroactive=True),
                     Change(NOW, "tester", "apply"))
         change, _ = self.app.use_cases.rating()
         for tenant in self.who.values():
@@ -118,7 +118,7 @@ class Site:
                 period = Period.starting(BEGIN + hour * HOUR, HOUR)
                 with self.app.database.read() as tx:
                     state = rows.named(tx, [tenant.id])[0]
-                self.app.use_cases.ledger.record([Rated(state, period, tenant.frames(period))], change)
+                self.app.use_cases.ledger.record([RatedPeriod(state, period, tenant.frames(period))], change)
 
     def _rules(self) -> str:
         return "services:\n  instance:\n" + "".join(

@@ -17,11 +17,11 @@ from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.domain.scope import Scope
 from cloudkitty_like.orchestrator.batches import Batch
-from cloudkitty_like.orchestrator.collection import Gatherer, Usage
-from cloudkitty_like.orchestrator.rating import Processor
-from cloudkitty_like.orchestrator.timings import Stages
+from cloudkitty_like.orchestrator.collection import CollectedUsage, UsageCollector
+from cloudkitty_like.orchestrator.rating import BatchRating
+from cloudkitty_like.orchestrator.timings import StageTimings
 from cloudkitty_like.rating.noop import NoopModule
-from cloudkitty_like.service.ledger.writer import Rated
+from cloudkitty_like.service.ledger.writer import RatedPeriod
 from cloudkitty_like.service.pricing.tariffs import Pricing
 from cloudkitty_like.testing.collector import BEGIN as SAMPLES_BEGIN
 from cloudkitty_like.testing.collector import METRIC, Sample
@@ -53,7 +53,7 @@ def test_c8_the_whole_period_counts_and_not_its_first_sample():
 @pytest.mark.slow
 def test_c22_another_collector_goes_on_where_the_last_one_stopped(books):
     state = books.scope()
-    books.ledger.record([Rated(state, at(0), (usage(at(0), ("s", "1", "1")),))], 1)
+    books.ledger.record([RatedPeriod(state, at(0), (usage(at(0), ("s", "1", "1")),))], 1)
     with books.database.write() as tx:
         assert rows.register(tx, [Scope("alice", "project_id", "other fetcher", "other collector")], books.now) == []
         assert len(rows.everything(tx)) == 1
@@ -65,7 +65,8 @@ def test_p9_a_worker_has_one_process_and_a_fixed_number_of_threads():
     assert {opt.dest: opt.default for opt in OPTS["orchestrator"]}["max_workers"] == 1
     collector = MemoryCollector([Sample(SAMPLES_BEGIN, METRIC, "1", {"project_id": "p"})])
     metrics = [Metric(METRIC, "u", alt_name=f"m{n}", groupby=("project_id",)) for n in range(20)]
-    gatherer = Gatherer(collector, metrics, threads=4, deadline_seconds=60, stages=Stages(), stop=threading.Event())
+    gatherer = UsageCollector(collector, metrics, threads=4, deadline_seconds=60,
+                              stages=StageTimings(), stop=threading.Event())
     before = threading.active_count()
     for number in range(50):
         gatherer.usage(at(number), ["p"], [])
@@ -88,8 +89,8 @@ def test_p11_p12_frames_are_not_copied_for_modules_that_leave_them_alone(sqlite)
     frames = {state.identifier: [usage(at(0), ("a", "1", None), ("b", "2", None))] for state in states}
     ledger = Keeping()
     pricing = Pricing([("noop", NoopModule().tariff(0))])
-    outcome = Processor(ledger, {}, Stages()).process(
-        Batch(at(0), tuple(states)), Usage(dict(frames)), set(), pricing.rate, 1)
+    outcome = BatchRating(ledger, {}, StageTimings()).process(
+        Batch(at(0), tuple(states)), CollectedUsage(dict(frames)), set(), pricing.rate, 1)
     assert outcome.failed == []
     assert [rated.frames[0] is frames[rated.state.identifier][0] for rated in ledger.rated] == [True] * 3
     assert [rated.collected for rated in ledger.rated] == [None] * 3
@@ -103,7 +104,7 @@ def test_p17_transactions_do_not_grow_with_scopes_or_points(books):
     def record(number, points):
         frames = (usage(at(number), *((str(n), "1", "1") for n in range(points))),)
         del commits[:]
-        books.ledger.record([Rated(books.state(state.identifier), at(number), frames) for state in states], 1)
+        books.ledger.record([RatedPeriod(books.state(state.identifier), at(number), frames) for state in states], 1)
         return len(commits)
 
     assert record(0, 1) == record(1, 50) == 2        # one for the revisions' numbers, one for all the rest
@@ -118,6 +119,6 @@ def test_p20_rules_of_a_change_are_found_by_an_index(sqlite):
 def test_a_frame_of_nothing_is_no_frame(sqlite):
     state, ledger = sqlite.scope(), Keeping()
     nothing = Frame.of_usage("vcpu", "h", at(0), [], {"flavor": []})
-    Processor(ledger, {}, Stages()).process(
-        Batch(at(0), (state,)), Usage({"alice": [nothing]}), set(), Pricing([]).rate, 1)
+    BatchRating(ledger, {}, StageTimings()).process(
+        Batch(at(0), (state,)), CollectedUsage({"alice": [nothing]}), set(), Pricing([]).rate, 1)
     assert [(rated.frames, rated.collected) for rated in ledger.rated] == [((), None)]

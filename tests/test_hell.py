@@ -28,7 +28,7 @@ import pytest
 from sqlalchemy import text
 
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.limits import Limits
+from cloudkitty_like.db.limits import WaitLimits
 from cloudkitty_like.domain.errors import Error
 from cloudkitty_like.domain.period import instant
 from cloudkitty_like.testing.databases import KINDS
@@ -96,7 +96,7 @@ class Place:
         direct = (self.server.connection(name) if self.server is not None
                   else f"sqlite:///{(self.disk or self.directory) / name}.sqlite")
         self.database = Database(direct)
-        self.database.limit(Limits(connect=2, network=4, answer=5, question=5))
+        self.database.limit(WaitLimits(connect=2, network=4, answer=5, question=5))
         reached = direct if self.server is None or self.proxy is None else direct.replace(
             f":{self.server.port}/", f":{self.proxy.port}/")
         self.site = Installation(self.directory / name, reached, {

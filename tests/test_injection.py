@@ -19,14 +19,22 @@ from webtest import TestApp, TestResponse
 
 from cloudkitty_like.api.application import application
 from cloudkitty_like.api.counters import Counters
-from cloudkitty_like.api.fields import Boolean, Filters, Integer, Moment, Number, Text, Texts
+from cloudkitty_like.api.fields import (
+    BooleanField,
+    FilterField,
+    InstantField,
+    IntegerField,
+    NumberField,
+    TextField,
+    TextListField,
+)
 from cloudkitty_like.api.params import Param
 from cloudkitty_like.api.policies import ADMIN, NAMED
 from cloudkitty_like.api.root import routes
 from cloudkitty_like.api.routes import Route
-from cloudkitty_like.api.v1.rating import Resources
-from cloudkitty_like.api.v2.points import Frames
-from cloudkitty_like.api.v2.simulations import Scripts
+from cloudkitty_like.api.v1.rating import ResourcesField
+from cloudkitty_like.api.v2.points import FramesField
+from cloudkitty_like.api.v2.simulations import ScriptsField
 from tests.hostile import EVERYTHING
 from tests.tenants import Site, site, tenants
 
@@ -41,8 +49,9 @@ HEADERS = ("Accept", "Accept-Encoding", "Accept-Language", "Content-Type", "Orig
            "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Roles", "X-Project-Id", "X-User-Id", "Cookie",
            "X-Auth-Token", "If-None-Match", "Range", "User-Agent", "X-HTTP-Method-Override")
 ADMINS_RULES = {name for name, check, *_ in NAMED if check == ADMIN}
-USUAL = {Text: "x", Moment: "2026-11-03T00:00:00Z", Integer: 1, Boolean: "true", Number: "1", Texts: ["x"],
-         Filters: ["a:b"]}
+USUAL = {TextField: "x", InstantField: "2026-11-03T00:00:00Z", IntegerField: 1,
+         BooleanField: "true", NumberField: "1", TextListField: ["x"],
+         FilterField: ["a:b"]}
 
 
 class Door:
@@ -81,21 +90,22 @@ def door(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def forms(kind: Any, hostile: str) -> Iterator[Any]:
     """An argument of this kind that has the text in it, in every place where it has one."""
-    if isinstance(kind, Filters):
+    if isinstance(kind, FilterField):
         yield from ([f"{hostile}:x"], [f"flavor:{hostile}"], {hostile: hostile}, {"type": [hostile]})
-    elif isinstance(kind, Texts):
+    elif isinstance(kind, TextListField):
         yield from ([hostile], hostile)
-    elif isinstance(kind, Resources):
+    elif isinstance(kind, ResourcesField):
         one = {"service": "instance", "volume": "1", "desc": {"flavor": "small"}}
         yield from ([one | change] for change in (
             {"service": hostile}, {"volume": hostile}, {"desc": {hostile: hostile}}, {"desc": hostile}))
-    elif isinstance(kind, Frames):
+    elif isinstance(kind, FramesField):
         yield from frames(hostile)
-    elif isinstance(kind, Scripts):
+    elif isinstance(kind, ScriptsField):
         yield from ([{"name": "n", "data": "x"} | change] for change in (
             {"name": hostile}, {"data": hostile}, {"start": hostile}, {"order": hostile}, {hostile: hostile}))
     else:
-        assert isinstance(kind, Text | Moment | Integer | Boolean | Number), f"nobody knows how to misuse {kind}"
+        assert isinstance(kind, TextField | InstantField | IntegerField | BooleanField
+                          | NumberField), f"nobody knows how to misuse {kind}"
         yield hostile
 
 
@@ -112,9 +122,9 @@ def frames(hostile: str, scope: str = "posted") -> Iterator[Any]:
 
 
 def usual(param: Param) -> Any:
-    if isinstance(param.kind, Frames):
+    if isinstance(param.kind, FramesField):
         return next(frames("h"))
-    if isinstance(param.kind, Resources):
+    if isinstance(param.kind, ResourcesField):
         return next(forms(param.kind, "instance"))
     return next((value for kind, value in USUAL.items() if isinstance(param.kind, kind)), "x")
 

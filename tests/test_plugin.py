@@ -11,7 +11,7 @@ from oslo_config import cfg
 
 from cloudkitty_like import plugin
 from cloudkitty_like.domain.errors import Invalid
-from cloudkitty_like.ports import Site
+from cloudkitty_like.ports import PluginContext
 
 
 def test_a_plugin_is_made_from_its_own_group():
@@ -19,7 +19,7 @@ def test_a_plugin_is_made_from_its_own_group():
     conf([], default_config_files=[], default_config_dirs=[])
     conf.register_opts(plugin.load_class("fetcher", "source").OPTS, "fetcher_source")
     conf.set_override("sources", ["a", "b"], "fetcher_source")
-    assert list(plugin.load("fetcher", "source", conf, Site()).scopes()) == ["a", "b"]
+    assert list(plugin.load("fetcher", "source", conf, PluginContext()).scopes()) == ["a", "b"]
 
 
 def test_an_unknown_name_is_answered_with_those_there_are():

@@ -96,7 +96,7 @@ def answering(broken: Broken, reply: Reply) -> None:
 def module_gone(broken: Broken) -> None:
     with broken.database() as database:
         recorded(database, Change(NOW, "tester", "modules"),
-                 lambda tx, number: modules.record(tx, number, "gone", modules.ModuleState(True, 1)))
+                 lambda tx, number: modules.record(tx, number, "gone", modules.ModuleSetting(True, 1)))
 
 
 def module_wrong(broken: Broken) -> None:

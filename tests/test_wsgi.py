@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from webtest import TestApp
 
-from cloudkitty_like.wsgi import FILES, Application, application
+from cloudkitty_like.wsgi import FILES, LazyApplication, application
 from tests.installation import History, Installation
 
 DASHBOARD = "https://dashboard.example.org"
@@ -29,7 +29,7 @@ def served(site: Installation, monkeypatch: pytest.MonkeyPatch) -> TestApp:
     more = site.directory / "more.conf"
     more.write_text(f"[cors]\nallowed_origin = {DASHBOARD}\n[oslo_middleware]\nenable_proxy_headers_parsing = true\n")
     monkeypatch.setenv(FILES, f"{site.directory / 'site.conf'}:{more}")
-    return TestApp(Application())
+    return TestApp(LazyApplication())
 
 
 def test_it_is_there_without_a_configuration() -> None:
@@ -43,7 +43,7 @@ def test_it_answers_over_the_files_that_the_environment_names(served: TestApp) -
 def test_what_is_wrong_with_the_configuration_is_said_at_each_request(tmp_path: Path, monkeypatch) -> None:
     (tmp_path / "wrong.conf").write_text("[collect]\nperiod = 7\n")
     monkeypatch.setenv(FILES, str(tmp_path / "wrong.conf"))
-    wrong = TestApp(Application())
+    wrong = TestApp(LazyApplication())
     for _ in range(2):
         with pytest.raises(Exception, match="7 seconds do not divide a day"):
             wrong.get("/")
@@ -77,4 +77,4 @@ def test_i8_m6_a_copied_state_directory_does_not_serve_the_original(tmp_path: Pa
             f"[orchestrator]\ncoordination_url = file://{original}/locks\n")
     monkeypatch.setenv(FILES, str(copy / "cloudkitty-like.conf"))
     with pytest.raises(Exception, match="was moved or copied from"):
-        TestApp(Application()).get("/")
+        TestApp(LazyApplication()).get("/")

@@ -13,7 +13,7 @@ from cloudkitty_like.api.options import ALLOWED, EXPOSED, METHODS
 from cloudkitty_like.api.policies import Policy
 from cloudkitty_like.api.readiness import Readiness
 from cloudkitty_like.api.root import Root, kept_from_pecan, routes
-from cloudkitty_like.api.routes import Dispatcher, Limits
+from cloudkitty_like.api.routes import Dispatcher, RequestLimits
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
@@ -46,7 +46,7 @@ def make(use_cases: UseCases, conf: cfg.ConfigOpts, counters: Counters | None = 
     counters = counters or Counters()
     table = routes(use_cases, counters, conf.api.simulation_points)
     dispatcher = Dispatcher(table, Policy(conf), conf.auth_strategy, use_cases.clock,
-                            Limits(conf.api.max_body_bytes), counters)
+                            RequestLimits(conf.api.max_body_bytes), counters)
     inner = pecan.make_app(Root(dispatcher), debug=False, logging={},
                            guess_content_type_from_ext=False)
     application = identity.wrap(kept_from_pecan(inner), conf)

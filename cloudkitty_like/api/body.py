@@ -29,7 +29,7 @@ def given(request: Request, most: int) -> dict[str, list[Any]]:
     kind = (request.content_type or "").lower()
     # What a form of another site could send with a browser's password is refused: no text, nothing without a type.
     if kind != JSON and not kind.endswith("+json"):
-        raise errors.Unsupported(f"a body of {kind[:80] or 'no type'} is not understood; send {JSON}")
+        raise errors.UnsupportedMedia(f"a body of {kind[:80] or 'no type'} is not understood; send {JSON}")
     members = parsed(data)
     if not isinstance(members, dict):
         raise Invalid("the body is not an object of JSON")

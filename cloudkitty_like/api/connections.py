@@ -40,7 +40,7 @@ STATUSES: tuple[tuple[type[Exception], int, str], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class ConnectionPatience:
     """How long one connection may take, and how much all of them may hold."""
 
     head_seconds: float = 20           # for a request line and its header fields
@@ -53,10 +53,10 @@ class Patience:
     connections: int = 2000            # beyond, who has waited longest makes room
 
 
-class Settings(Adjustments):  # type: ignore[misc]
+class ServerSettings(Adjustments):  # type: ignore[misc]
     """Waitress' settings; ``rules``: gunicorn's configuration, by which it reads a head."""
 
-    def __init__(self, *, body_bytes: int, patience: Patience, rules: Any, **others: Any) -> None:
+    def __init__(self, *, body_bytes: int, patience: ConnectionPatience, rules: Any, **others: Any) -> None:
         super().__init__(
             max_request_header_size=LONGEST_HEAD, max_request_body_size=2 * body_bytes + KEPT_IN_MEMORY,
             inbuf_overflow=KEPT_IN_MEMORY, outbuf_high_watermark=AHEAD, recv_bytes=64 * 1024,
@@ -65,7 +65,7 @@ class Settings(Adjustments):  # type: ignore[misc]
         self.body_bytes, self.patience, self.rules = body_bytes, patience, rules
 
 
-class Refused(Error):  # type: ignore[misc]
+class RequestRefusal(Error):  # type: ignore[misc]
     """Why a request is answered without asking the application."""
 
     def __init__(self, code: int, reason: str, text: str) -> None:
@@ -79,9 +79,9 @@ class RequestReader(HTTPRequestParser):  # type: ignore[misc]
     path = ""
     url_scheme: str
     error: Error | None
-    refusal: Refused | None = None
+    refusal: RequestRefusal | None = None
 
-    def __init__(self, settings: Settings, peer: Any = None) -> None:
+    def __init__(self, settings: ServerSettings, peer: Any = None) -> None:
         super().__init__(settings)
         self._peer = peer
 
@@ -115,13 +115,13 @@ class RequestReader(HTTPRequestParser):  # type: ignore[misc]
         self.url_scheme = scheme or self.url_scheme
 
 
-def _refused(error: Exception) -> Refused:
+def _refused(error: Exception) -> RequestRefusal:
     code, reason = next(((code, reason) for kind, code, reason in STATUSES if isinstance(error, kind)),
                         (400, "Bad Request"))
-    return Refused(code, reason, str(error) or "the request is not HTTP")
+    return RequestRefusal(code, reason, str(error) or "the request is not HTTP")
 
 
-class Refusal(ErrorTask):  # type: ignore[misc]
+class RefusalTask(ErrorTask):  # type: ignore[misc]
     """Answers a request that never gets to the application, in the form that the API's errors have."""
 
     def execute(self) -> None:
@@ -153,14 +153,14 @@ class Stage(Enum):
 class Connection(HTTPChannel):  # type: ignore[misc]
     """One client's connection, and how fast it moves."""
 
-    error_task_class = Refusal
+    error_task_class = RefusalTask
     request: Any
     total_outbufs_len: int
     close_when_flushed: bool
     will_close: bool
 
-    def __init__(self, server: Any, sock: socket.socket, addr: Any, adj: Settings, **others: Any) -> None:
-        self.parser_class: Callable[[Settings], RequestReader] = partial(RequestReader, peer=addr)
+    def __init__(self, server: Any, sock: socket.socket, addr: Any, adj: ServerSettings, **others: Any) -> None:
+        self.parser_class: Callable[[ServerSettings], RequestReader] = partial(RequestReader, peer=addr)
         self.waiting_since = self.active_at = time.monotonic()
         self.moved = 0
         self.answered = self.sends_more = self.leaving = False

@@ -38,7 +38,7 @@ class Context:
 
 
 @dataclass(frozen=True)
-class Answer:
+class RouteAnswer:
     """What a controller answers where it is not just an object of JSON: ``body`` may be an iterator of bytes."""
 
     body: Any = None

@@ -18,7 +18,7 @@ STATUS: Mapping[type[Error], int] = {
 NO_ANSWER = "a part of the service does not answer, or not in time; try again, or ask for less"
 
 
-class MethodNotAllowed(Error):
+class UnknownMethod(Error):
     """The URL exists, and answers other methods: ``allowed``."""
 
     def __init__(self, allowed: list[str]) -> None:
@@ -30,11 +30,11 @@ class TooLarge(Error):
     """The body is larger than is accepted."""
 
 
-class Unsupported(Error):
+class UnsupportedMedia(Error):
     """The body is not of a type that is understood."""
 
 
-HTTP: Mapping[type[Error], int] = {**STATUS, MethodNotAllowed: 405, TooLarge: 413, Unsupported: 415}
+HTTP: Mapping[type[Error], int] = {**STATUS, UnknownMethod: 405, TooLarge: 413, UnsupportedMedia: 415}
 
 
 def status(error: BaseException) -> int:

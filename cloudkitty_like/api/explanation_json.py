@@ -7,11 +7,11 @@ from typing import Any
 
 from cloudkitty_like.api.params import FLAG, NULLABLE, NUMBER, TEXT, WHOLE, list_of, object_of
 from cloudkitty_like.api.render import with_offset
-from cloudkitty_like.domain.explanation import Part, Point, Provenance
+from cloudkitty_like.domain.explanation import ExplainedPoint, PricePart, Provenance
 from cloudkitty_like.domain.money import ZERO
 from cloudkitty_like.service.reports.replay import Explanation
 
-Number = Callable[[Decimal], Any]
+NumberWriter = Callable[[Decimal], Any]
 RULE = object_of(id=TEXT, kind=TEXT, name=TEXT, version=WHOLE, author=TEXT, reason=TEXT, recorded=NULLABLE,
                  start=NULLABLE, end=NULLABLE)
 PART = object_of(module=TEXT, amount=NUMBER, what=TEXT, rule={"anyOf": [RULE, {"type": "null"}]})
@@ -20,7 +20,7 @@ AMOUNTS = {"vol": object_of(unit=TEXT, qty=NUMBER), "rating": object_of("unprice
 POINT = object_of(**AMOUNTS, parts=list_of(PART), rounding=NUMBER, difference=NUMBER, reproduced=FLAG)
 
 
-def amounts(point: Point, number: Number) -> dict[str, Any]:
+def amounts(point: ExplainedPoint, number: NumberWriter) -> dict[str, Any]:
     """A point as the data frames have it, with its metric."""
     rating: dict[str, Any] = {"price": number(ZERO if point.price is None else point.price)}
     if point.price is None:
@@ -29,13 +29,13 @@ def amounts(point: Point, number: Number) -> dict[str, Any]:
             "groupby": dict(point.groupby), "metadata": dict(point.metadata)}
 
 
-def explained(one: Explanation, number: Number) -> dict[str, Any]:
+def explained(one: Explanation, number: NumberWriter) -> dict[str, Any]:
     """A point, and what its price is made of."""
     return {**amounts(one.point, number), "parts": [_part(part, one, number) for part in one.parts],
             "rounding": number(one.rounding), "difference": number(one.difference), "reproduced": one.reproduced}
 
 
-def _part(part: Part, one: Explanation, number: Number) -> dict[str, Any]:
+def _part(part: PricePart, one: Explanation, number: NumberWriter) -> dict[str, Any]:
     known = None if part.rule is None else one.rules.get((part.module, part.rule))
     return {"module": part.module, "amount": number(part.amount), "what": part.what,
             "rule": None if known is None else _rule(known)}

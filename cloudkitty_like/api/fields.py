@@ -23,7 +23,7 @@ FALSE = frozenset(("false", "f", "no", "n", "off", "0", ""))
 Schema = Mapping[str, Any]
 
 
-class Kind(Protocol):
+class Field(Protocol):
     """Reads one argument: text from a URL, or a value of JSON."""
 
     many: ClassVar[bool]               # whether the argument may come several times in a query
@@ -37,7 +37,7 @@ class Kind(Protocol):
 
 
 @dataclass(frozen=True)
-class Text:
+class TextField:
     """Text; of ``choices`` where there are any."""
 
     choices: tuple[str, ...] = ()
@@ -63,7 +63,7 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Boolean:
+class BooleanField:
     """``true`` or ``false`` in any of their spellings; ``false`` in a URL is false."""
 
     many: ClassVar[bool] = False
@@ -84,7 +84,7 @@ class Boolean:
 
 
 @dataclass(frozen=True)
-class Integer:
+class IntegerField:
     """A whole number within bounds."""
 
     least: int = -(2**31)
@@ -109,7 +109,7 @@ class Integer:
 
 
 @dataclass(frozen=True)
-class Number:
+class NumberField:
     """An exact decimal, as a JSON number or in quotes."""
 
     many: ClassVar[bool] = False
@@ -123,7 +123,7 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Moment:
+class InstantField:
     """An instant: ``2026-11-01``, ``2026-11-01T10:00:00Z``, with an offset or none (UTC), or ``20261101T100000Z``."""
 
     fractions: bool = False            # else what is below a second is dropped
@@ -161,10 +161,10 @@ def _spelled_out(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class Texts:
+class TextListField:
     """Several texts: ``a,b`` or repeated in a URL, a list or ``a,b`` in JSON."""
 
-    each: Kind = field(default_factory=lambda: Text(may_be_empty=False))
+    each: Field = field(default_factory=lambda: TextField(may_be_empty=False))
     many: ClassVar[bool] = True
 
     @property
@@ -182,7 +182,7 @@ class Texts:
 
 
 @dataclass(frozen=True)
-class Filters:
+class FilterField:
     """``key:value`` pairs, ``a:x,a:y,b:z`` or repeated: values of one key are alternatives, keys all have to fit."""
 
     many: ClassVar[bool] = True
@@ -197,13 +197,13 @@ class Filters:
                      for one in (many if isinstance(many, list) else [many])]
         else:
             pieces = [piece for part in (value if isinstance(value, list) else [value])
-                      for piece in Text().read(part).split(",") if piece]
+                      for piece in TextField().read(part).split(",") if piece]
             pairs = [_pair(piece) for piece in pieces]
         if len(pairs) > MOST_VALUES:
             raise Invalid(f"has more than {MOST_VALUES} values")
         found: dict[str, set[str]] = {}
         for name, one in pairs:
-            found.setdefault(Text(may_be_empty=False).read(name), set()).add(Text().read(one))
+            found.setdefault(TextField(may_be_empty=False).read(name), set()).add(TextField().read(one))
         return MappingProxyType({name: frozenset(values) for name, values in found.items()})
 
 
@@ -215,7 +215,7 @@ def _pair(piece: str) -> tuple[str, str]:
 
 
 @dataclass(frozen=True)
-class Label:
+class LabelField:
     """A label's value as it would have been collected: text, whatever it was."""
 
     many: ClassVar[bool] = False
@@ -228,6 +228,6 @@ class Label:
         return json_value.label(value)
 
 
-def named(name: str, kind: Kind, value: Any) -> Any:
+def named(name: str, kind: Field, value: Any) -> Any:
     """A member of something larger; Invalid with its name."""
     return json_value.named(name, kind.read, value)

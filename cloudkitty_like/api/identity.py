@@ -16,7 +16,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from oslo_config import cfg
 from oslo_context.context import RequestContext
 
-from cloudkitty_like.api.policies import Anonymous, Policy
+from cloudkitty_like.api.policies import AnonymousContext, Policy
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.service.access import Caller
 
@@ -124,10 +124,11 @@ def wrap(application: WSGIApplication, conf: cfg.ConfigOpts, *, public: Iterable
 def request_context(environ: WSGIEnvironment, strategy: str) -> RequestContext:
     """What the strategy found out about the request: ids, roles, the scope of the token.
 
-    Without a strategy, and only then, it is an :class:`~cloudkitty_like.api.policies.Anonymous`.
+    Without a strategy, and only then, it is an :class:`~cloudkitty_like.api.policies.AnonymousContext`.
     """
     if strategy == NOAUTH:
-        return Anonymous(user_id="", is_admin=True, roles=["admin"], request_id=environ.get("openstack.request_id"))
+        return AnonymousContext(user_id="", is_admin=True, roles=["admin"],
+                                request_id=environ.get("openstack.request_id"))
     return RequestContext.from_environ(environ)
 
 

@@ -23,7 +23,7 @@ from oslo_middleware import basic_auth
 from cloudkitty_like.api.errors import refuse
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.service import strict_yaml
-from cloudkitty_like.service.strict_yaml import Table
+from cloudkitty_like.service.strict_yaml import YamlMapping
 
 BCRYPT = ("$2a$", "$2b$", "$2y$")
 KEYS = ("project", "roles")
@@ -158,7 +158,7 @@ def read_users(path: Path) -> Mapping[str, User]:
     document = strict_yaml.load(_text(path), str(path))
     if document is None:
         return {}
-    if not isinstance(document, Table):
+    if not isinstance(document, YamlMapping):
         raise Invalid(f"{path}: write one user a line, NAME: {{project: ID, roles: [ROLE, ...]}}")
     users, found = {}, []
     for name, entry in document.items():
@@ -173,7 +173,7 @@ def read_users(path: Path) -> Mapping[str, User]:
 
 def _wrong(entry: Any) -> Iterator[str]:
     """What is wrong with what a user has."""
-    if not isinstance(entry, Table):
+    if not isinstance(entry, YamlMapping):
         yield "write {project: ID, roles: [ROLE, ...]}"
         return
     for key in entry:

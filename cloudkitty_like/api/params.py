@@ -14,25 +14,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from cloudkitty_like.api.fields import Kind
+from cloudkitty_like.api.fields import Field
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.period import LATEST, Period, instant
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Required:
+class RequiredMarker:
     """The default of an argument that has none."""
 
 
-REQUIRED = Required()
+REQUIRED = RequiredMarker()
 
 
 @dataclass(frozen=True)
 class Param:
     """An argument: its kind, its default, and a line of explanation.  ``alias``: another name that clients use."""
 
-    kind: Kind
+    kind: Field
     default: Any = REQUIRED
     text: str = ""
     alias: str = ""
@@ -43,7 +43,7 @@ class Param:
         return self.default is REQUIRED
 
 
-def takes(**params: Param) -> Callable[[F], F]:
+def accepts(**params: Param) -> Callable[[F], F]:
     """Declares a controller method's arguments."""
     def mark(function: F) -> F:
         function.takes = params        # type: ignore[attr-defined]
@@ -51,7 +51,7 @@ def takes(**params: Param) -> Callable[[F], F]:
     return mark
 
 
-def gives(shape: Mapping[str, Any], *, csv: bool = False, statuses: Sequence[int] = (),
+def returns(shape: Mapping[str, Any], *, csv: bool = False, statuses: Sequence[int] = (),
           content_type: str = "application/json") -> Callable[[F], F]:
     """Declares the JSON Schema of a controller method's answer, and whether it can be had as CSV too.
 

@@ -101,7 +101,7 @@ def _operation(text: str) -> policy.Operation:
     return {"method": method, "path": path}
 
 
-class Anonymous(RequestContext):
+class AnonymousContext(RequestContext):
     """The context of every request where nobody is authenticated (``noauth``): it may do everything.
 
     A type of its own, because no header, role or policy file makes or unmakes one.
@@ -146,7 +146,7 @@ class Policy:
         ``target`` says what is asked about; to readers its ``project_id`` counts, None or absent where it is no
         single project.  The message names the rule and nothing else.
         """
-        if isinstance(context, Anonymous):
+        if isinstance(context, AnonymousContext):
             return
         if not _of_a_project(context):
             raise Forbidden(f"{rule} takes the token of a project, not of a domain or of the system")
@@ -155,7 +155,7 @@ class Policy:
 
     def is_admin(self, context: RequestContext) -> bool:
         """Whether the caller may see every scope."""
-        return isinstance(context, Anonymous) or (
+        return isinstance(context, AnonymousContext) or (
             _of_a_project(context) and self._allows("context_is_admin", context, {}))
 
     def _allows(self, rule: str, context: RequestContext, target: Mapping[str, str | None]) -> bool:

@@ -12,8 +12,8 @@ from webob import Request, Response
 from cloudkitty_like.api import openapi
 from cloudkitty_like.api.context import Context
 from cloudkitty_like.api.counters import Counters
-from cloudkitty_like.api.monitoring import Watching
-from cloudkitty_like.api.params import gives
+from cloudkitty_like.api.monitoring import MonitoringRoutes
+from cloudkitty_like.api.params import returns
 from cloudkitty_like.api.routes import Dispatcher, Route
 from cloudkitty_like.api.v1 import collector, hashmap_routes, info, pyscripts, rating, report
 from cloudkitty_like.api.v2 import (
@@ -27,7 +27,7 @@ from cloudkitty_like.api.v2 import (
     simulations,
     summary,
 )
-from cloudkitty_like.api.versions import Versions
+from cloudkitty_like.api.versions import VersionRoutes
 from cloudkitty_like.domain.metric import Metric
 
 if TYPE_CHECKING:
@@ -44,14 +44,14 @@ def routes(use_cases: UseCases, counters: Counters, simulation_points: int) -> l
     described += [
         *_root(use_cases, counters), *_v1(use_cases), *_rating_v1(use_cases),
         *_v2(use_cases, simulation_points),
-        Route("GET", "/v2/openapi.json", Description(described).get_all, ""),
+        Route("GET", "/v2/openapi.json", DescriptionRoutes(described).get_all, ""),
     ]
     return described
 
 
 def _root(use_cases: UseCases, counters: Counters) -> list[Route]:
-    versions = Versions()
-    watching = Watching(use_cases.health, use_cases.statistics, counters)
+    versions = VersionRoutes()
+    watching = MonitoringRoutes(use_cases.health, use_cases.statistics, counters)
     return [
         Route("GET", "/", versions.get_all, ""),
         Route("GET", "/v1", versions.v1, ""),
@@ -62,9 +62,9 @@ def _root(use_cases: UseCases, counters: Counters) -> list[Route]:
 
 
 def _v1(use_cases: UseCases) -> list[Route]:
-    known = info.Info(lambda: use_cases.metrics.metrics, use_cases.document)
+    known = info.InfoRoutes(lambda: use_cases.metrics.metrics, use_cases.document)
     collectors = collector.CollectorRoutes(use_cases.collectors)
-    reports = report.Report(use_cases.summary, use_cases.scope_key)
+    reports = report.ReportRoutes(use_cases.summary, use_cases.scope_key)
     whose = report.tenant_target(use_cases.scope_key)
     return [
         Route("GET", "/v1/info/config", known.config, "info:get_config"),
@@ -95,7 +95,7 @@ def _v1(use_cases: UseCases) -> list[Route]:
 
 def _rating_v1(use_cases: UseCases) -> list[Route]:
     """Return the subtree of rating, and the same under its former name."""
-    known = rating.Rating(use_cases.modules, use_cases.quotes)
+    known = rating.RatingRoutes(use_cases.modules, use_cases.quotes)
     found = [
         Route("GET", "/v1/rating/modules", known.get_all, "rating:list_modules"),
         Route("GET", "/v1/rating/modules/{module_id}", known.get_one, "rating:get_module"),
@@ -115,18 +115,18 @@ def _rating_v1(use_cases: UseCases) -> list[Route]:
 
 def _v2(use_cases: UseCases, simulation_points: int) -> list[Route]:
     period, scope_key = use_cases.period, use_cases.scope_key
-    asked = report_query.Asking(
+    asked = report_query.ReportQuery(
         scope_key, use_cases.summary.change_at, use_cases.summary.last_change)
-    summaries = summary.Summaries(asked, use_cases.groups, period, use_cases.holes.of_query,
+    summaries = summary.SummaryRoutes(asked, use_cases.groups, period, use_cases.holes.of_query,
                                   lambda: _labels(use_cases.metrics.metrics))
-    frames = dataframes.DataFrames(asked, use_cases.pages, use_cases.posting)
-    known = modules.RatingModules(use_cases.modules)
-    scopes = scope.ScopeStates(use_cases.scopes, period, scope_key, use_cases.fetcher_name,
+    frames = dataframes.DataFrameRoutes(asked, use_cases.pages, use_cases.posting)
+    known = modules.ModuleRoutes(use_cases.modules)
+    scopes = scope.ScopeRoutes(use_cases.scopes, period, scope_key, use_cases.fetcher_name,
                                use_cases.collector_name)
     reasons = explanations.ExplanationRoutes(asked, use_cases.explanations)
-    trials = simulations.Simulations(use_cases.simulation, simulation_points)
-    tasks = reprocesses.Reprocesses(use_cases.tasks, period)
-    changes = history.Changes(use_cases.history)
+    trials = simulations.SimulationRoutes(use_cases.simulation, simulation_points)
+    tasks = reprocesses.TaskRoutes(use_cases.tasks, period)
+    changes = history.HistoryRoutes(use_cases.history)
     return [
         Route("GET", "/v2/dataframes", frames.get_all, "dataframes:get"),
         Route("POST", "/v2/dataframes", frames.post, "dataframes:add", 204),
@@ -155,13 +155,13 @@ def _labels(metrics: Iterable[Metric]) -> set[str]:
     return {label for metric in metrics for label in (*metric.groupby, *metric.metadata)}
 
 
-class Description:
+class DescriptionRoutes:
     """What this page says, for programs."""
 
     def __init__(self, described: list[Route]) -> None:
         self._described = described
 
-    @gives({"type": "object"})
+    @returns({"type": "object"})
     def get_all(self, context: Context) -> Any:
         """This document."""
         return openapi.document([route for route in self._described if not route.hidden])

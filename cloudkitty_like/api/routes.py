@@ -15,7 +15,7 @@ from webob import Request, Response
 from webob.acceptparse import create_accept_encoding_header, create_accept_header
 
 from cloudkitty_like.api import body, errors, identity, render
-from cloudkitty_like.api.context import CSV, JSON, XML, Answer, Context
+from cloudkitty_like.api.context import CSV, JSON, XML, Context, RouteAnswer
 from cloudkitty_like.api.counters import Counters
 from cloudkitty_like.api.params import Param, arguments
 from cloudkitty_like.api.policies import Policy
@@ -112,7 +112,7 @@ class Router:
                 return route, values
             allowed.append(route.method)
         if allowed:
-            raise errors.MethodNotAllowed(sorted(set(allowed)))
+            raise errors.UnknownMethod(sorted(set(allowed)))
         raise NotFound("there is nothing at this URL")
 
 
@@ -129,7 +129,7 @@ def _matched(pattern: Sequence[str], segments: Sequence[str]) -> dict[str, str] 
 
 
 @dataclass(frozen=True)
-class Limits:
+class RequestLimits:
     """What a request may cost."""
 
     body_bytes: int = 10 * 2**20
@@ -139,7 +139,7 @@ class Dispatcher:
     """Answers requests by a table of routes."""
 
     def __init__(self, routes: Sequence[Route], policy: Policy, strategy: str, clock: Callable[[], datetime],
-                 limits: Limits, counters: Counters) -> None:
+                 limits: RequestLimits, counters: Counters) -> None:
         self._router, self._policy, self._strategy = Router(routes), policy, strategy
         self._clock, self._limits, self._counters = clock, limits, counters
         counters.name([str(route) for route in routes])
@@ -177,8 +177,8 @@ class Dispatcher:
             url=request.application_url, path=request.path_url, query=request.query_string, accepts=_accepts(request),
             exact=exact, now=self._clock(), request_id=credentials.request_id or "")
         answer = route.answers(context, **values)
-        if not isinstance(answer, Answer):
-            answer = Answer(answer, route.status)
+        if not isinstance(answer, RouteAnswer):
+            answer = RouteAnswer(answer, route.status)
         return _response(request, answer, context.accepts if request.path_info.startswith("/v1") else JSON)
 
     def _authorize(self, route: Route, values: Mapping[str, Any], caller: Caller, credentials: RequestContext) -> None:
@@ -188,8 +188,8 @@ class Dispatcher:
     def _failed(self, request: Request, error: Exception, request_id: str) -> Response:
         fault = request.environ.get("PATH_INFO", "").startswith("/v1/")
         told = errors.body(error, fault=fault, request_id=request_id)
-        headers = {"Allow": ", ".join(error.allowed)} if isinstance(error, errors.MethodNotAllowed) else {}
-        return _response(request, Answer(told, errors.status(error), headers), JSON)
+        headers = {"Allow": ", ".join(error.allowed)} if isinstance(error, errors.UnknownMethod) else {}
+        return _response(request, RouteAnswer(told, errors.status(error), headers), JSON)
 
 
 def _in_url(request: Request, in_path: Mapping[str, str]) -> dict[str, list[Any]]:
@@ -239,7 +239,7 @@ def _unpacks(request: Request) -> bool:
     return "gzip" in header and bool(create_accept_encoding_header(header).acceptable_offers(["gzip"]))
 
 
-def _response(request: Request, answer: Answer, accepts: str) -> Response:
+def _response(request: Request, answer: RouteAnswer, accepts: str) -> Response:
     headers = dict(answer.headers or {})
     if answer.status == 204 or (answer.body is None and answer.status in (301, 302)):
         response = Response(status=answer.status, headerlist=list(headers.items()))

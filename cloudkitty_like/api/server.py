@@ -14,7 +14,7 @@ from cloudkitty_like.domain.errors import Invalid, Unavailable
 
 
 @dataclass(frozen=True, slots=True)
-class Where:
+class ServerAddress:
     """The address, and how many processes and threads answer there."""
 
     host: str
@@ -53,7 +53,7 @@ class Where:
 class _Server(BaseApplication):  # type: ignore[misc]
     """Gunicorn without a configuration file or arguments of its own."""
 
-    def __init__(self, application: Callable[[], Any], where: Where) -> None:
+    def __init__(self, application: Callable[[], Any], where: ServerAddress) -> None:
         self._application, self._where = application, where
         super().__init__()
 
@@ -74,6 +74,6 @@ class _Server(BaseApplication):  # type: ignore[misc]
         return self._application()
 
 
-def serve(application: Callable[[], Any], where: Where) -> None:
+def serve(application: Callable[[], Any], where: ServerAddress) -> None:
     """Until told to stop; then requests under way have some seconds."""
     _Server(application, where).run()

@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import Any
 
 from cloudkitty_like.api.context import Context
-from cloudkitty_like.api.params import TEXT, gives, list_of, object_of
+from cloudkitty_like.api.params import TEXT, list_of, object_of, returns
 
 STATUS = {"v1": "CURRENT", "v2": "EXPERIMENTAL"}       # as CloudKitty calls them
 
@@ -12,22 +12,22 @@ STATUS = {"v1": "CURRENT", "v2": "EXPERIMENTAL"}       # as CloudKitty calls the
 VERSION = object_of(id=TEXT, status=TEXT, links=list_of(object_of(href=TEXT, rel=TEXT)))
 
 
-class Versions:
+class VersionRoutes:
     """Public: clients ask it before they have a token."""
 
-    @gives(object_of(versions=list_of(VERSION)))
+    @returns(object_of(versions=list_of(VERSION)))
     def get_all(self, context: Context) -> Any:
         """The versions, each with its URL."""
         return {"versions": [
             {"id": name, "status": status, "links": [{"href": f"{context.url}/{name}", "rel": "self"}]}
             for name, status in STATUS.items()]}
 
-    @gives(object_of(version=VERSION))
+    @returns(object_of(version=VERSION))
     def v1(self, context: Context) -> Any:
         """The first version."""
         return self._one(context, "v1")
 
-    @gives(object_of(version=VERSION))
+    @returns(object_of(version=VERSION))
     def v2(self, context: Context) -> Any:
         """The second version."""
         return self._one(context, "v2")

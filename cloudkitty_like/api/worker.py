@@ -20,7 +20,7 @@ from waitress import wasyncore
 from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 
-from cloudkitty_like.api.connections import Connection, Patience, Settings, Stage
+from cloudkitty_like.api.connections import Connection, ConnectionPatience, ServerSettings, Stage
 from cloudkitty_like.api.identity import HEALTHCHECK, PROOFS
 
 SWITCH_SECONDS = 0.001                 # a short answer is not to wait for the threads of long ones, five times as long
@@ -42,7 +42,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
     channel_class = Connection
     active_channels: dict[int, Connection]
 
-    def __init__(self, application: Any, sock: Any, settings: Settings, sockets: dict[int, Any],
+    def __init__(self, application: Any, sock: Any, settings: ServerSettings, sockets: dict[int, Any],
                  threads: ThreadedTaskDispatcher) -> None:
         self.patience = settings.patience
         self._health_thread = ThreadedTaskDispatcher()
@@ -124,13 +124,13 @@ class WaitressWorker(Worker):  # type: ignore[misc]
     """One process, with ``threads`` of gunicorn's configuration; ``body_bytes`` at most are a body."""
 
     body_bytes = 10 * 2**20
-    patience = Patience()
+    patience = ConnectionPatience()
 
     def run(self) -> None:
         """Answer until told to stop; then what is asked already has the rest of the grace."""
         sys.setswitchinterval(SWITCH_SECONDS)
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)     # that all threads are at work is no news
-        settings = Settings(body_bytes=self.body_bytes, patience=affordable(self.patience), rules=self.cfg)
+        settings = ServerSettings(body_bytes=self.body_bytes, patience=affordable(self.patience), rules=self.cfg)
         threads = ThreadedTaskDispatcher()
         threads.set_thread_count(self.cfg.threads)
         sockets: dict[int, Any] = {}
@@ -158,7 +158,7 @@ class WaitressWorker(Worker):  # type: ignore[misc]
             wasyncore.poll2(LAST_ROUND_SECONDS, sockets)
 
 
-def affordable(patience: Patience) -> Patience:
+def affordable(patience: ConnectionPatience) -> ConnectionPatience:
     """As many connections as this process may have descriptors for; the limit is raised as far as it may be."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:

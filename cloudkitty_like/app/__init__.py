@@ -27,9 +27,9 @@ from cloudkitty_like.app.configuration import (
 )
 from cloudkitty_like.db import schema
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.limits import Limits
+from cloudkitty_like.db.limits import WaitLimits
 from cloudkitty_like.domain.errors import Error, Invalid, NotFound, together
-from cloudkitty_like.ports import Closable, Collector, Fetcher, RatingModule, Site, Storage
+from cloudkitty_like.ports import Closable, Collector, Fetcher, PluginContext, RatingModule, Storage
 
 if TYPE_CHECKING:
     from cloudkitty_like.app.use_cases import UseCases
@@ -56,7 +56,7 @@ class App:
         self.conf, self.clock = conf, clock
         self.author = user()
         self._rating_modules: dict[str, RatingModule] = {}
-        self._limits: Limits | None = None
+        self._limits: WaitLimits | None = None
         self._check_values()
         self.period = timedelta(seconds=conf.collect.period)
         self.wait_periods: int = conf.collect.wait_periods
@@ -106,7 +106,7 @@ class App:
         ``question``: seconds that one question may keep the database busy; None: no limit.
         """
         options = self.conf.database
-        self._limits = Limits(
+        self._limits = WaitLimits(
             connect=options.connect_timeout, network=options.network_timeout,
             answer=options.answer_timeout if answers else None, question=question)
         if "database" in self.__dict__:
@@ -135,9 +135,9 @@ class App:
     # --- plugins ---------------------------------------------------------------------------------
 
     @property
-    def site(self) -> Site:
+    def site(self) -> PluginContext:
         """What every plugin may know of the installation."""
-        return Site(self.scope_key, self.database)
+        return PluginContext(self.scope_key, self.database)
 
     @cached_property
     def collector(self) -> Collector:

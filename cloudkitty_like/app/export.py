@@ -23,7 +23,7 @@ SECRET_FILE = re.compile(r"(htpasswd|users|password|token|secret)_?file$|^keyfil
 NOT_TAKEN = {"DEFAULT"}  # its files are logs
 VARIABLE = re.compile(r"OS_([A-Z0-9_]+?)__([A-Z0-9_]+)")
 
-Sections = dict[str, dict[str, list[str]]]
+ConfigSections = dict[str, dict[str, list[str]]]
 """Values as written, by group and option; an option may be there several times."""
 
 Options = Iterable[tuple[str, list[cfg.Opt]]]
@@ -31,10 +31,10 @@ Options = Iterable[tuple[str, list[cfg.Opt]]]
 
 
 @dataclass
-class Exported:
+class ConfigExport:
     """The options as they are to be written, the files that go along, and what does not."""
 
-    sections: Sections
+    sections: ConfigSections
     files: dict[str, Path] = field(default_factory=dict)  # by their names in the state directory
     without: list[str] = field(default_factory=list)  # secrets that were left out: [group] option
     left_out: list[str] = field(default_factory=list)  # files that were, and why
@@ -58,9 +58,9 @@ class Exported:
         )
 
 
-def exported(
+def config_export(
     conf: cfg.ConfigOpts, places: dict[tuple[str, str], str], options: Options, *, secrets: bool
-) -> Exported:
+) -> ConfigExport:
     """The configuration as it is to stand in another state directory.
 
     ``places``: values, as written into a file, of options that say where the state is kept.
@@ -68,7 +68,7 @@ def exported(
     ``secrets``: keep passwords, tokens and the files that hold them.
     """
     read, known = _files(conf), _loadable(options)
-    result = Exported({group: dict(options) for group, options in read.items()})
+    result = ConfigExport({group: dict(options) for group, options in read.items()})
     for (group, name), value in _environment(known):
         result.sections.setdefault(group, {})[name] = [value]
     result.sections.get("DEFAULT", {}).pop(
@@ -85,14 +85,14 @@ def exported(
     return result
 
 
-def _files(conf: cfg.ConfigOpts) -> Sections:
+def _files(conf: cfg.ConfigOpts) -> ConfigSections:
     """What all files say; a later one wins."""
-    sections: Sections = {}
+    sections: ConfigSections = {}
     names = list(map(str, conf.config_file or ()))
     for directory in conf.config_dir or ():
         names += sorted(map(str, Path(directory).glob("*.conf")))
     for name in names:
-        one: Sections = {}
+        one: ConfigSections = {}
         cfg.ConfigParser(name, one).parse()
         for group, options in one.items():
             sections.setdefault(group, {}).update(options)
@@ -114,7 +114,7 @@ def _environment(options: Options) -> Iterator[tuple[tuple[str, str], str]]:
 # --- secrets ------------------------------------------------------------------------------------
 
 
-def _remove_secrets(result: Exported, known: Options) -> None:
+def _remove_secrets(result: ConfigExport, known: Options) -> None:
     secret = {(group, opt.dest) for group, opts in known for opt in opts if opt.secret}
     for group, options in result.sections.items():
         for name, values in list(options.items()):
@@ -152,7 +152,7 @@ def _without_password(value: str) -> str:
 # --- files --------------------------------------------------------------------------------------
 
 
-def _take_files(result: Exported, conf: cfg.ConfigOpts, secrets: bool) -> None:
+def _take_files(result: ConfigExport, conf: cfg.ConfigOpts, secrets: bool) -> None:
     """Take along the files that options name, and let the options name them there."""
     home = Path(conf.state_path)
     metrics = Path(conf.collect.metrics_conf)
@@ -177,7 +177,7 @@ def _take_files(result: Exported, conf: cfg.ConfigOpts, secrets: bool) -> None:
         result.files.setdefault(policy.name, policy)
 
 
-def _take(result: Exported, group: str, name: str, path: Path, home: Path, secrets: bool) -> None:
+def _take(result: ConfigExport, group: str, name: str, path: Path, home: Path, secrets: bool) -> None:
     if SECRET_FILE.search(name) and not secrets:
         result.without.append(f"[{group}] {name}: the file {path}")
         return

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from cloudkitty_like.app.installation import Installation
     from cloudkitty_like.db.engine import Database
     from cloudkitty_like.ports import Storage
-    from cloudkitty_like.service.corrections.tasks import Reprocessing
+    from cloudkitty_like.service.corrections.tasks import CorrectionTasks
     from cloudkitty_like.service.hashmap.rules import Hashmap
     from cloudkitty_like.service.ledger.holes import Holes
-    from cloudkitty_like.service.ledger.posting import Posting
+    from cloudkitty_like.service.ledger.posting import PointIngest
     from cloudkitty_like.service.ledger.retention import Retention
     from cloudkitty_like.service.ledger.writer import Ledger
     from cloudkitty_like.service.metrics.acceptance import Acceptances
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
     from cloudkitty_like.service.operation.health import Health
     from cloudkitty_like.service.operation.name_check import NameCheck
     from cloudkitty_like.service.operation.scopes import Scopes
-    from cloudkitty_like.service.operation.statistics import Figures
+    from cloudkitty_like.service.operation.statistics import Statistics
     from cloudkitty_like.service.pricing.modules import Modules
     from cloudkitty_like.service.pricing.tariffs import Pricing, Tariffs
     from cloudkitty_like.service.pyscripts.scripts import Scripts
-    from cloudkitty_like.service.reports.explanations import Explaining
-    from cloudkitty_like.service.reports.grouping import Groups
-    from cloudkitty_like.service.reports.history import History
-    from cloudkitty_like.service.reports.pages import Dataframes
+    from cloudkitty_like.service.reports.explanations import ExplanationService
+    from cloudkitty_like.service.reports.grouping import GroupedSummary
+    from cloudkitty_like.service.reports.history import ChangeHistory
+    from cloudkitty_like.service.reports.pages import PointPages
     from cloudkitty_like.service.reports.summary import Summary
-    from cloudkitty_like.service.whatif.quote import Quotes
-    from cloudkitty_like.service.whatif.script_trial import Trying
+    from cloudkitty_like.service.whatif.quote import QuoteService
+    from cloudkitty_like.service.whatif.script_trial import ScriptTrial
     from cloudkitty_like.service.whatif.simulation import Simulation
 
 
@@ -114,16 +114,16 @@ class UseCases:
         return Holes(self.database, self.clock, self.author)
 
     @cached_property
-    def tasks(self) -> Reprocessing:
-        from cloudkitty_like.service.corrections.tasks import Reprocessing
+    def tasks(self) -> CorrectionTasks:
+        from cloudkitty_like.service.corrections.tasks import CorrectionTasks
 
-        return Reprocessing(self.database, self.clock, self.period)
+        return CorrectionTasks(self.database, self.clock, self.period)
 
     @cached_property
-    def posting(self) -> Posting:
-        from cloudkitty_like.service.ledger.posting import Posting
+    def posting(self) -> PointIngest:
+        from cloudkitty_like.service.ledger.posting import PointIngest
 
-        return Posting(self.database, self.storage, self.clock, self.scope_key, self.period)
+        return PointIngest(self.database, self.storage, self.clock, self.scope_key, self.period)
 
     @cached_property
     def retention(self) -> Retention:
@@ -147,28 +147,28 @@ class UseCases:
         return Summary(self.database, self.storage)
 
     @cached_property
-    def groups(self) -> Groups:
-        from cloudkitty_like.service.reports.grouping import Groups
+    def groups(self) -> GroupedSummary:
+        from cloudkitty_like.service.reports.grouping import GroupedSummary
 
-        return Groups(self.summary)
-
-    @cached_property
-    def pages(self) -> Dataframes:
-        from cloudkitty_like.service.reports.pages import Dataframes
-
-        return Dataframes(self.database, self.storage)
+        return GroupedSummary(self.summary)
 
     @cached_property
-    def explanations(self) -> Explaining:
-        from cloudkitty_like.service.reports.explanations import Explaining
+    def pages(self) -> PointPages:
+        from cloudkitty_like.service.reports.pages import PointPages
 
-        return Explaining(self.database, self.storage, self.tariffs, lambda: self.metrics)
+        return PointPages(self.database, self.storage)
 
     @cached_property
-    def history(self) -> History:
-        from cloudkitty_like.service.reports.history import History
+    def explanations(self) -> ExplanationService:
+        from cloudkitty_like.service.reports.explanations import ExplanationService
 
-        return History(self.database)
+        return ExplanationService(self.database, self.storage, self.tariffs, lambda: self.metrics)
+
+    @cached_property
+    def history(self) -> ChangeHistory:
+        from cloudkitty_like.service.reports.history import ChangeHistory
+
+        return ChangeHistory(self.database)
 
     # --- prices ----------------------------------------------------------------------------------
 
@@ -241,16 +241,16 @@ class UseCases:
         return Simulation(self.database, self.storage, self.tariffs, lambda: self.metrics.metrics)
 
     @cached_property
-    def script_trial(self) -> Trying:
-        from cloudkitty_like.service.whatif.script_trial import Trying
+    def script_trial(self) -> ScriptTrial:
+        from cloudkitty_like.service.whatif.script_trial import ScriptTrial
 
-        return Trying(self.database, self.storage, self.tariffs)
+        return ScriptTrial(self.database, self.storage, self.tariffs)
 
     @cached_property
-    def quotes(self) -> Quotes:
-        from cloudkitty_like.service.whatif.quote import Quotes
+    def quotes(self) -> QuoteService:
+        from cloudkitty_like.service.whatif.quote import QuoteService
 
-        return Quotes(self.rating, lambda: self.metrics.metrics, self.clock, self.period,
+        return QuoteService(self.rating, lambda: self.metrics.metrics, self.clock, self.period,
                       self.scope_key, self.tariffs)
 
     # --- operation -------------------------------------------------------------------------------
@@ -268,10 +268,10 @@ class UseCases:
         return Health(self.database, self.storage, self.clock, self.period, self.wait_periods)
 
     @cached_property
-    def statistics(self) -> Figures:
-        from cloudkitty_like.service.operation.statistics import Figures
+    def statistics(self) -> Statistics:
+        from cloudkitty_like.service.operation.statistics import Statistics
 
-        return Figures(self.database, self.summary, self.clock, self.period, self.wait_periods)
+        return Statistics(self.database, self.summary, self.clock, self.period, self.wait_periods)
 
     @cached_property
     def name_check(self) -> NameCheck:

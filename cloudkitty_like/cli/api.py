@@ -34,7 +34,7 @@ def run(args: argparse.Namespace, app: App) -> int:
     if args.parent is not None:
         end_with_parent(args.parent)
     options = app.conf.api
-    where = server.Where(
+    where = server.ServerAddress(
         options.host_ip if args.host is None else args.host, options.port if args.port is None else args.port,
         options.workers if args.workers is None else args.workers, options.threads, GRACE_SECONDS,
         options.max_body_bytes)

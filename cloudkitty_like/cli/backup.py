@@ -19,7 +19,7 @@ from cloudkitty_like.domain.text import counted
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
-    from cloudkitty_like.app.export import Exported
+    from cloudkitty_like.app.export import ConfigExport
     from cloudkitty_like.service.operation.archive import Manifest
     from cloudkitty_like.service.operation.state_databases import StateDatabase
 
@@ -44,7 +44,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, app: App) -> int:
-    from cloudkitty_like.app.export import exported
+    from cloudkitty_like.app.export import config_export
 
     target: Path = args.file.absolute()
     if target.is_dir() or not target.parent.is_dir():
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace, app: App) -> int:
         )
     databases = _databases(app)
     places = _places(app, databases)
-    export = exported(app.conf, places, list_opts(), secrets=args.with_secrets)
+    export = config_export(app.conf, places, list_opts(), secrets=args.with_secrets)
     with aside(target, "backup") as directory:
         manifest = _written(app, args, databases, export, directory)
         if args.verify:
@@ -93,7 +93,7 @@ def _written(
     app: App,
     args: argparse.Namespace,
     databases: list[StateDatabase],
-    export: Exported,
+    export: ConfigExport,
     directory: Path,
 ) -> Manifest:
     """Make the archive in the directory."""
@@ -156,7 +156,7 @@ def _progressed(done: int, pages: int) -> None:
 
 
 def _report(
-    args: argparse.Namespace, manifest: Manifest, databases: list[StateDatabase], export: Exported
+    args: argparse.Namespace, manifest: Manifest, databases: list[StateDatabase], export: ConfigExport
 ) -> None:
     size = args.file.stat().st_size
     counts = manifest.counts

@@ -5,12 +5,12 @@ from collections.abc import Callable
 
 from cloudkitty_like.domain.errors import Error
 from cloudkitty_like.service.operation import check
-from cloudkitty_like.service.operation.check import Check
+from cloudkitty_like.service.operation.check import HealthCheck
 
 
-def tried(name: str, look: Callable[[], str]) -> Check:
+def tried(name: str, look: Callable[[], str]) -> HealthCheck:
     """``ok`` with the answer of ``look()``, or its error and hint on one line."""
-    return check.tried(name, look, _told)
+    return check.checked(name, look, _told)
 
 
 def _told(error: Error) -> str:

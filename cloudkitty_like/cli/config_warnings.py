@@ -15,7 +15,7 @@ from cloudkitty_like.domain.errors import Invalid
 
 ALIKE = 0.8         # a group that resembles one of ours less than this belongs to somebody else
 
-Sections = dict[str, dict[str, list[str]]]
+SectionTexts = dict[str, dict[str, list[str]]]
 
 
 def doubts(conf: cfg.ConfigOpts) -> list[str]:
@@ -55,7 +55,7 @@ def _files(conf: cfg.ConfigOpts) -> Iterator[str]:
         yield from sorted(map(str, Path(directory).glob("*.conf")))
 
 
-def _sections(path: str) -> Sections:
-    sections: Sections = {}
+def _sections(path: str) -> SectionTexts:
+    sections: SectionTexts = {}
     cfg.ConfigParser(path, sections).parse()
     return sections

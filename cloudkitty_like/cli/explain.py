@@ -15,9 +15,9 @@ from cloudkitty_like.domain.text import counted
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
-    from cloudkitty_like.domain.explanation import Point, Provenance
+    from cloudkitty_like.domain.explanation import ExplainedPoint, Provenance
     from cloudkitty_like.service.reports.explanations import Explanations
-    from cloudkitty_like.service.reports.replay import Basis, Explanation, Left
+    from cloudkitty_like.service.reports.replay import Explanation, OmittedPoint, RatingBasis
 
 COLUMNS = ("begin", "end", "scope", "metric", "unit", "quantity", "price", "labels", "module", "amount", "what",
            "rule", "name", "version", "author")
@@ -81,16 +81,16 @@ def _rest(one: Explanation) -> Iterator[tuple[Any, str]]:
         yield one.difference, f"{DIFFERENCE}: what the rules come to now is another price"
 
 
-def _where(basis: Basis) -> str:
+def _where(basis: RatingBasis) -> str:
     revision = basis.revision
     return f"{instant(revision.period.begin)}  {output.printable(revision.place.scope)}"
 
 
-def _point(point: Point) -> str:
+def _point(point: ExplainedPoint) -> str:
     return output.printable(f"{point.metric}  {plain(point.qty)} {point.unit}  {_labels(point)}".rstrip())
 
 
-def _labels(point: Point) -> str:
+def _labels(point: ExplainedPoint) -> str:
     return " ".join(f"{name}={value}" for name, value in sorted(point.labels.items()))
 
 
@@ -101,7 +101,7 @@ def _origin(known: Provenance | None) -> str:
     return f"({name}version {known.version} by {known.author}, {instant(known.recorded)}, {known.valid})"
 
 
-def _how(basis: Basis) -> str:
+def _how(basis: RatingBasis) -> str:
     revision, ruleset = basis.revision, basis.ruleset
     what = f"{revision.origin} by {revision.author}, {instant(revision.at)}, revision {revision.revision}"
     if ruleset is not None:
@@ -137,16 +137,16 @@ def entry(one: Explanation) -> dict[str, Any]:
         "rounding": plain(one.rounding), "difference": plain(one.difference), "reproduced": one.reproduced}
 
 
-def _point_entry(point: Point) -> dict[str, Any]:
+def _point_entry(point: ExplainedPoint) -> dict[str, Any]:
     return {"metric": point.metric, "unit": point.unit, "qty": plain(point.qty),
             "price": None if point.price is None else plain(point.price), "labels": dict(point.labels)}
 
 
-def _left_entry(left: Left) -> dict[str, Any]:
+def _left_entry(left: OmittedPoint) -> dict[str, Any]:
     return {**_basis_entry(left.basis), **_point_entry(left.point), "module": left.module, "why": left.why}
 
 
-def _basis_entry(basis: Basis) -> dict[str, Any]:
+def _basis_entry(basis: RatingBasis) -> dict[str, Any]:
     revision, ruleset = basis.revision, basis.ruleset
     return {"scope": revision.place.scope, "begin": instant(revision.period.begin),
             "end": instant(revision.period.end), "origin": revision.origin, "revision": revision.revision,

@@ -145,7 +145,7 @@ def leave(code: int) -> NoReturn:
     os._exit(streams.exit_code(code))
 
 
-class Progress:
+class ProgressLine:
     """A bar on a terminal, a line now and then elsewhere."""
 
     def __init__(self, window: Period) -> None:
@@ -200,7 +200,7 @@ def backfill(app: App, begin: datetime, end: datetime) -> int:
     from cloudkitty_like.orchestrator import assembly
     from cloudkitty_like.service.operation.backfill import ends, failures, idle, prepare
 
-    progress = Progress(Period(begin, end))
+    progress = ProgressLine(Period(begin, end))
     with stopping(INTERRUPTED) as stop:
         worker = assembly.worker(app, stop, until=end, progressed=progress)
         with worker.pulse:

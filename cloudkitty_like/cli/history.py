@@ -15,7 +15,7 @@ from cloudkitty_like.domain.period import instant
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
-    from cloudkitty_like.service.reports.history import Entry
+    from cloudkitty_like.service.reports.history import HistoryEntry
 
 COLUMNS = ("at", "kind", "first", "last", "author", "cause", "reason", "summary", "begin", "end", "scopes",
            "published", "superseded", "price")
@@ -36,18 +36,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, app: App) -> int:
-    from cloudkitty_like.service.reports.history import (
-        KINDS,
-        LEDGER,
-        METRICS,
-        RULES,
-        Wanted,
-    )
+    from cloudkitty_like.service.reports.history import KINDS, LEDGER, METRICS, RULES, HistoryFilter
 
     if args.begin is not None and args.end is not None and args.begin >= args.end:
         raise Invalid("--end: it is not after --begin")
     kinds = (RULES, METRICS) if args.rules else (LEDGER,) if args.ledger else KINDS
-    found = app.use_cases.history.entries(Wanted(args.begin, args.end, kinds, args.scope, args.all))
+    found = app.use_cases.history.entries(HistoryFilter(args.begin, args.end, kinds, args.scope, args.all))
     if args.last is not None:
         found = found[-args.last:]
     if args.json:
@@ -71,11 +65,11 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _number(entry: Entry) -> str:
+def _number(entry: HistoryEntry) -> str:
     return f"{entry.kind} {entry.first}" + (f"-{entry.last}" if entry.last != entry.first else "")
 
 
-def _entry(entry: Entry) -> dict[str, object]:
+def _entry(entry: HistoryEntry) -> dict[str, object]:
     return dict(zip(COLUMNS, (
         instant(entry.at), entry.kind, entry.first, entry.last, entry.author, entry.cause, entry.reason, entry.summary,
         None if entry.period is None else instant(entry.period.begin),

@@ -9,7 +9,7 @@ from cloudkitty_like.cli import output
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
-    from cloudkitty_like.service.pricing.modules import Module
+    from cloudkitty_like.service.pricing.modules import ModuleInfo
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +48,7 @@ def _said(args: argparse.Namespace, changed: bool) -> str:
     return f"{args.name} {'has' if args.action == 'priority' else 'is'} {what} now."
 
 
-def _order(known: Sequence[Module]) -> str:
+def _order(known: Sequence[ModuleInfo]) -> str:
     """Which modules rate from now on."""
     enabled = [f"{module.name} (priority {module.priority})" for module in known if module.enabled]
     if not enabled:

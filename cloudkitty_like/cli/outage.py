@@ -12,26 +12,26 @@ from typing import TYPE_CHECKING
 from cloudkitty_like.cli.check import tried
 from cloudkitty_like.domain.errors import Error
 from cloudkitty_like.domain.period import Period, instant
-from cloudkitty_like.service.operation.check import Check, State
+from cloudkitty_like.service.operation.check import CheckState, HealthCheck
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
     from cloudkitty_like.domain.worker_state import WorkerState
-    from cloudkitty_like.service.operation.workers import Workforce
+    from cloudkitty_like.service.operation.workers import WorkerOverview
 
 
-def workforce(app: App) -> Workforce:
+def worker_overview(app: App) -> WorkerOverview:
     """Who is at work, and how much there is to rate."""
-    from cloudkitty_like.service.operation.workers import workforce
+    from cloudkitty_like.service.operation.workers import worker_overview
 
     with app.database.read() as tx:
-        return workforce(tx, app.clock(), app.period, app.conf.collect.wait_periods)
+        return worker_overview(tx, app.clock(), app.period, app.conf.collect.wait_periods)
 
 
 # --- what is needed to rate -------------------------------------------------------------------------
 
 
-def source(app: App, known: Workforce | None) -> Check:
+def source(app: App, known: WorkerOverview | None) -> HealthCheck:
     """Whether the source answers here and, where somebody is at work (None: nobody knows), there."""
     from cloudkitty_like.domain.worker_state import SOURCE
 
@@ -56,7 +56,7 @@ def _data(app: App) -> str:
     return f"data since {instant(begins)}, looking back to {instant(since)}"
 
 
-def rating_modules(app: App, known: Workforce) -> Check:
+def rating_modules(app: App, known: WorkerOverview) -> HealthCheck:
     """Whether every module that is on can be loaded and makes sense of its rules, here and at the workers."""
     from cloudkitty_like.domain.worker_state import MODULES
 
@@ -66,33 +66,34 @@ def rating_modules(app: App, known: Workforce) -> Check:
     return _with_workers(found, known, MODULES)
 
 
-def _with_workers(check: Check, known: Workforce | None, cause: str) -> Check:
+def _with_workers(check: HealthCheck, known: WorkerOverview | None, cause: str) -> HealthCheck:
     blocked = known.blocked(cause) if known is not None else []
     if not blocked:
         return check
     told = "; ".join(f"worker {beat.place}: {beat.doing}" for beat in blocked)
-    return Check(check.name, "error", told if check.state == "ok" else f"{check.text}; {told}")
+    return HealthCheck(check.name, "error", told if check.state == "ok" else f"{check.text}; {told}")
 
 
-def definitions(app: App) -> Check:
+def definitions(app: App) -> HealthCheck:
     """Whether all workers measure by the same metric definitions, and this host would."""
     name = "metric definitions"
     standing = app.use_cases.acceptances.standing()
     if standing is None:
-        return Check(name, "ok", "none accepted yet: the first worker accepts its own")
+        return HealthCheck(name, "ok", "none accepted yet: the first worker accepts its own")
     if standing.differing:
-        return Check(name, "error", f"{standing} (decide: cloudkitty-like metrics accept FILE --reason TEXT)")
+        return HealthCheck(name, "error", f"{standing} (decide: cloudkitty-like metrics accept FILE --reason TEXT)")
     try:
         change = app.use_cases.acceptances.differs(app.metrics)
     except Error:
         change = None              # metrics.yml has a row of its own
     if change is None:
-        return Check(name, "ok", str(standing))
-    return Check(name, "warning", f"metrics.yml here is not the accepted one: {change}; it comes to hold when a worker "
+        return HealthCheck(name, "ok", str(standing))
+    return HealthCheck(name, "warning",
+                       f"metrics.yml here is not the accepted one: {change}; it comes to hold when a worker "
                                   "starts with it and no other is at work")
 
 
-def room(app: App) -> Check:
+def room(app: App) -> HealthCheck:
     """Whether the database can be written, and for SQLite whether there is room to."""
     from cloudkitty_like.service.operation.disk_space import (
         LITTLE,
@@ -108,24 +109,24 @@ def room(app: App) -> Check:
     check, free = tried("writing", written), free_bytes(app.database)
     if check.state == "error" or free is None or free >= LITTLE:
         return check
-    return Check(check.name, "error" if free < TOO_LITTLE else "warning",
+    return HealthCheck(check.name, "error" if free < TOO_LITTLE else "warning",
                  f"{free >> 20} MiB are free where the database is: without room nothing can be recorded")
 
 
 # --- who rates --------------------------------------------------------------------------------------
 
 
-def workers(known: Workforce) -> list[Check]:
+def workers(known: WorkerOverview) -> list[HealthCheck]:
     """Whether those are at work that have to be, then each of them and each that was lost."""
-    lost: State = "error" if known.missing else "warning"
+    lost: CheckState = "error" if known.missing else "warning"
     return [
-        Check("workers", *_at_work(known)),
-        *(Check(f"worker {beat.place}", "error" if beat.blocked else "ok", _told(beat)) for beat in known.alive),
-        *(Check(f"worker {beat.place}", lost, f"{_told(beat)}; last seen {instant(beat.seen_at)[:19]}Z")
+        HealthCheck("workers", *_at_work(known)),
+        *(HealthCheck(f"worker {beat.place}", "error" if beat.blocked else "ok", _told(beat)) for beat in known.alive),
+        *(HealthCheck(f"worker {beat.place}", lost, f"{_told(beat)}; last seen {instant(beat.seen_at)[:19]}Z")
           for beat in known.lost)]
 
 
-def _at_work(known: Workforce) -> tuple[State, str]:
+def _at_work(known: WorkerOverview) -> tuple[CheckState, str]:
     due = f"{known.due} scope{'s' * (known.due != 1)} could be rated further"
     if known.alive:
         blocked = [beat for beat in known.alive if beat.blocked]

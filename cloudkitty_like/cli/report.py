@@ -12,7 +12,7 @@ from cloudkitty_like.cli.arguments import grouping
 from cloudkitty_like.cli.query_options import add_choice, add_form, chosen
 from cloudkitty_like.domain.hole import sentences
 from cloudkitty_like.domain.money import plain
-from cloudkitty_like.domain.query import DAY, METRIC, SCOPE, TIME, Query, Row, Sum
+from cloudkitty_like.domain.query import DAY, METRIC, SCOPE, TIME, Query, Sum, SummaryRow
 from cloudkitty_like.domain.text import counted
 
 if TYPE_CHECKING:
@@ -50,12 +50,12 @@ def _tell_missing(lines: Sequence[str], form: str) -> None:
         print(f"cloudkitty-like: warning: not in these figures: {output.printable(line)}", file=sys.stderr)
 
 
-def _absent(query: Query, rows: Sequence[Row]) -> list[str]:
+def _absent(query: Query, rows: Sequence[SummaryRow]) -> list[str]:
     return [name for number, name in enumerate(query.groupby)
             if name not in (SCOPE, METRIC, DAY, TIME) and rows and not any(row.key[number] for row in rows)]
 
 
-def show(query: Query, rows: Sequence[Row], form: str) -> None:
+def show(query: Query, rows: Sequence[SummaryRow], form: str) -> None:
     """Print the rows of an answer, and the total where people read it."""
     by_metric = METRIC in query.groupby
     if form == "json":
@@ -84,7 +84,7 @@ def show(query: Query, rows: Sequence[Row], form: str) -> None:
         print(f"\n{total.unpriced} of {counted(total.points, 'point')} {has} no price: no rule met {them}.")
 
 
-def _entry(query: Query, row: Row, by_metric: bool) -> dict[str, object]:
+def _entry(query: Query, row: SummaryRow, by_metric: bool) -> dict[str, object]:
     amounts = {"unit": row.unit, "qty": plain(row.sum.qty)} if by_metric else {}
     return {
         "key": dict(zip(query.groupby, row.key, strict=True)), **amounts, "price": plain(row.sum.price),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cloudkitty_like.cli import output
 from cloudkitty_like.cli.arguments import add_window, aligned, some_or_all, window
-from cloudkitty_like.cli.foreground import INTERRUPTED, Progress, leave, log_to_stderr, stopping
+from cloudkitty_like.cli.foreground import INTERRUPTED, ProgressLine, leave, log_to_stderr, stopping
 from cloudkitty_like.cli.query_options import check_scopes
 from cloudkitty_like.cli.source_retention import warn_of_forgotten
 from cloudkitty_like.domain import money
@@ -128,7 +128,7 @@ def _worked_off(args: argparse.Namespace, app: App, ids: Sequence[int]) -> int:
 
     log_to_stderr(args.debug, logging.ERROR)
     before = app.use_cases.tasks.named(ids)
-    progress = Progress(Period(min(task.period.begin for task in before), max(task.period.end for task in before)))
+    progress = ProgressLine(Period(min(task.period.begin for task in before), max(task.period.end for task in before)))
     with stopping() as stop:
         worker = assembly.worker(app, stop, progressed=progress)
         with worker.pulse:

@@ -17,7 +17,7 @@ from cloudkitty_like.domain.text import counted
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
     from cloudkitty_like.domain.rule import Rule
-    from cloudkitty_like.domain.rule_diff import Amendment
+    from cloudkitty_like.domain.rule_diff import RuleDiff
 
 MAX_BYTES = 4_000_000
 
@@ -60,12 +60,12 @@ def _apply(args: argparse.Namespace, app: App) -> None:
     from cloudkitty_like.service.hashmap import apply as rules
 
     now = app.clock()
-    how = rules.Application(args.effective or now, args.retroactive, args.dry_run, args.move_changes)
+    how = rules.RuleApplication(args.effective or now, args.retroactive, args.dry_run, args.move_changes)
     change = Change(now, app.author, "apply", args.reason)
     wanted = wanted_rules(args.file, app)
     try:
         amendment = rules.apply(app.database, wanted, how, change)
-    except rules.MovesBack as refusal:
+    except rules.RetroactiveMove as refusal:
         _print(refusal.amendment)
         raise
     _print(amendment)              # after the work: what becomes of the output must not decide what is recorded
@@ -74,7 +74,7 @@ def _apply(args: argparse.Namespace, app: App) -> None:
     name_warnings.show_of_rules(app, wanted)
 
 
-def _print(amendment: Amendment) -> None:
+def _print(amendment: RuleDiff) -> None:
     for line in amendment.lines():
         print(line)
     if amendment:

@@ -17,7 +17,7 @@ from cloudkitty_like.domain.text import counted
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
     from cloudkitty_like.domain.scope_state import ScopeState
-    from cloudkitty_like.service.operation.scopes import Moved
+    from cloudkitty_like.service.operation.scopes import ResetResult
 
 
 CONDITIONS = ("new", "ok", "failing", "parked", "inactive", "posted")
@@ -84,7 +84,7 @@ def _reset(args: argparse.Namespace, app: App, scopes: Collection[str]) -> None:
         _show(moved, app.period)
 
 
-def _show(moved: Moved, length: timedelta) -> None:
+def _show(moved: ResetResult, length: timedelta) -> None:
     """What would become of each scope."""
     table = [(state.identifier, instant(state.due) if state.due else "-", *_effect(state, moved.begin, length))
              for state in sorted((*moved.back, *moved.forward, *moved.starting), key=lambda state: state.identifier)]
@@ -113,7 +113,7 @@ def _activate(args: argparse.Namespace, app: App) -> None:
               f"{'left alone already' if args.off else 'active already'}.")
 
 
-def _tell(moved: Moved) -> None:
+def _tell(moved: ResetResult) -> None:
     """What a reset has done."""
     again = len(moved.back) + len(moved.starting)
     if again or not moved.forward:

@@ -23,7 +23,7 @@ from cloudkitty_like.domain.text import counted
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
-    from cloudkitty_like.service.whatif.script_trial import Tried
+    from cloudkitty_like.service.whatif.script_trial import TrialResult
 
 POINTS = 3
 
@@ -94,7 +94,7 @@ def _printed(name: str, text: str) -> None:
     print("\n".join(f"    {output.printable(line)}" for line in text.splitlines()))
 
 
-def _tell(one: Tried, most: int) -> None:
+def _tell(one: TrialResult, most: int) -> None:
     print(f"{instant(one.period.begin)}  {output.printable(one.scope)}")
     totals: Counter[tuple[str, str]] = Counter()
     prices: dict[tuple[str, str], Decimal] = {}

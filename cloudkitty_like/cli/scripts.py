@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cloudkitty_like.app import App
     from cloudkitty_like.domain.change import Change
     from cloudkitty_like.domain.script import ScriptVersion
-    from cloudkitty_like.domain.script_diff import Succession
+    from cloudkitty_like.domain.script_diff import ScriptDiff
 
 CAUSE = "scripts"
 STDIN = "-"
@@ -83,26 +83,26 @@ def _change(args: argparse.Namespace, app: App) -> Change:
 
 
 def _add(args: argparse.Namespace, app: App) -> None:
-    from cloudkitty_like.service.pyscripts.request import Release
+    from cloudkitty_like.service.pyscripts.request import ScriptRelease
 
     if args.name is None and args.file == STDIN:
         raise Invalid("--name: standard input has none; say how the script is to be called")
     name = Path(args.file).stem if args.name is None else args.name
-    release = Release(name=name, text=read(args.file), order=args.order, description=args.description,
+    release = ScriptRelease(name=name, text=read(args.file), order=args.order, description=args.description,
                       begin=args.begin, end=args.end, retroactive=args.retroactive)
     with script_trial.complaints(args.file):
         done = app.use_cases.scripts.release(release, _change(args, app), dry_run=args.dry_run)
     _recorded(done, args.dry_run)
 
 
-def _print(succession: Succession) -> None:
+def _print(succession: ScriptDiff) -> None:
     for line in succession.lines():
         print(output.printable(line))
     if not succession:
         print("No change: the script is as it should be.")
 
 
-def _recorded(succession: Succession, dry_run: bool) -> None:
+def _recorded(succession: ScriptDiff, dry_run: bool) -> None:
     """Print what was done, after it was: what becomes of the output must not decide what is recorded."""
     _print(succession)
     if succession:
@@ -110,10 +110,10 @@ def _recorded(succession: Succession, dry_run: bool) -> None:
 
 
 def _list(args: argparse.Namespace, app: App) -> None:
-    from cloudkitty_like.service.rule_changes.validity import Which
+    from cloudkitty_like.service.rule_changes.validity import ValidityFilter
 
     now = app.clock()
-    found = app.use_cases.scripts.scripts(now, Which(deleted=args.all), texts=False)
+    found = app.use_cases.scripts.scripts(now, ValidityFilter(deleted=args.all), texts=False)
     if not args.all:
         found = [one for one in found if not one.version.valid.is_over(now)]
     found.sort(key=lambda one: (one.version.order, one.version.name))

@@ -6,7 +6,7 @@ import argparse
 import configparser
 
 from cloudkitty_like.cli import state_directory
-from cloudkitty_like.cli.state_directory import Settings
+from cloudkitty_like.cli.state_directory import OptionValues
 
 DAY_SECONDS = 86400
 SOURCE = (
@@ -77,7 +77,7 @@ def missing(args: argparse.Namespace, before: configparser.ConfigParser) -> list
 
 
 def contradictions(
-    args: argparse.Namespace, before: configparser.ConfigParser, given: Settings
+    args: argparse.Namespace, before: configparser.ConfigParser, given: OptionValues
 ) -> list[str]:
     """What a directory in use cannot become, and options that exclude each other."""
     problems = []

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from cloudkitty_like.cli import name_warnings, standalone_setup
 from cloudkitty_like.cli.foreground import (
     INTERRUPTED,
-    Progress,
+    ProgressLine,
     backfill,
     leave,
     log_to_stderr,
@@ -136,7 +136,7 @@ def _rate(args: argparse.Namespace, app: App) -> int:
     from cloudkitty_like.orchestrator import assembly
 
     with stopping() as stop:
-        catching_up = Progress(Period(Period.month_of(app.clock()).begin, app.clock()))
+        catching_up = ProgressLine(Period(Period.month_of(app.clock()).begin, app.clock()))
         live = _Live()
         worker = assembly.worker(
             app, stop,

@@ -15,7 +15,7 @@ from cloudkitty_like.cli.state_directory import (
     METRICS,
     PROGRAM,
     STATE,
-    Settings,
+    OptionValues,
     literal,
     merged,
 )
@@ -58,7 +58,7 @@ def prepare(args: argparse.Namespace) -> None:
 
 def _wanted(
     args: argparse.Namespace, before: configparser.ConfigParser
-) -> tuple[Settings, dict[str, Path]]:
+) -> tuple[OptionValues, dict[str, Path]]:
     """The settings to be written, and which files are copied to where in the directory."""
     given = _sample() if args.sample else _given(args)
     absent = missing(args, before)
@@ -99,7 +99,7 @@ def _is_own(before: configparser.ConfigParser, directory: Path) -> bool:
 # --- what the arguments say ---------------------------------------------------------------------
 
 
-def _sample() -> Settings:
+def _sample() -> OptionValues:
     usage = {"path": f"{HERE}/sample/usage.csv.gz"}
     return {
         "collect": {
@@ -113,8 +113,8 @@ def _sample() -> Settings:
     }
 
 
-def _given(args: argparse.Namespace) -> Settings:
-    settings: Settings = {}
+def _given(args: argparse.Namespace) -> OptionValues:
+    settings: OptionValues = {}
     for value, groups, name in (
         (args.prometheus, PROMETHEUS, "prometheus_url"),
         (args.prometheus_user, PROMETHEUS, "prometheus_user"),
@@ -140,7 +140,7 @@ def _given(args: argparse.Namespace) -> Settings:
     return merged(_replaced_secrets(args), settings)
 
 
-def _replaced_secrets(args: argparse.Namespace) -> Settings:
+def _replaced_secrets(args: argparse.Namespace) -> OptionValues:
     """The options of another way to authenticate than the one that is asked for now: they go."""
     gone: list[str] = []
     if args.prometheus_token_file is not None:
@@ -163,7 +163,7 @@ def _absolute(path: Path | None) -> Path | None:
 # --- trying it before it is written -------------------------------------------------------------
 
 
-def _from_sources(settings: Settings, copies: Mapping[str, Path]) -> Settings:
+def _from_sources(settings: OptionValues, copies: Mapping[str, Path]) -> OptionValues:
     """The settings with the files that are to be copied, where these are now."""
     names = {f"{HERE}/{name}": literal(path.absolute()) for name, path in copies.items()}
     return {
@@ -172,7 +172,7 @@ def _from_sources(settings: Settings, copies: Mapping[str, Path]) -> Settings:
     }
 
 
-def _check(args: argparse.Namespace, before: configparser.ConfigParser, settings: Settings) -> None:
+def _check(args: argparse.Namespace, before: configparser.ConfigParser, settings: OptionValues) -> None:
     """Load all that the configuration would name, from memory: nothing refused is written."""
     from cloudkitty_like.app import App, read_configuration
     from cloudkitty_like.cli.rules import read
@@ -201,9 +201,9 @@ def _check(args: argparse.Namespace, before: configparser.ConfigParser, settings
 
 
 def _try_port(port: int) -> None:
-    from cloudkitty_like.api.server import Where
+    from cloudkitty_like.api.server import ServerAddress
 
-    where = Where(HOST, port, 1, 1, 0)
+    where = ServerAddress(HOST, port, 1, 1, 0)
     where.check()
     try:
         where.try_address()

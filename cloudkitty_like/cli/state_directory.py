@@ -25,11 +25,11 @@ HERE = "$state_path"
 UNFIT = "$?#%"  # of these at least one library makes something else, in a path or a URL
 SECRET_MODE = 0o600  # a configuration may hold passwords
 
-Settings = dict[str, dict[str, str | None]]
+OptionValues = dict[str, dict[str, str | None]]
 """Values of options by group and name, as written into a file; None: it is removed."""
 
 
-def own_places() -> Settings:
+def own_places() -> OptionValues:
     """Where a state directory keeps its database and its locks."""
     return {
         "database": {"connection": f"sqlite:///{HERE}/{DATABASE}"},
@@ -42,7 +42,7 @@ def literal(value: object) -> str:
     return str(value).replace("$", "$$")
 
 
-def merged(first: Settings, second: Settings) -> Settings:
+def merged(first: OptionValues, second: OptionValues) -> OptionValues:
     """Both; of an option that both have the second's value."""
     return {group: first.get(group, {}) | second.get(group, {}) for group in [*first, *second]}
 
@@ -68,7 +68,7 @@ def read(path: Path) -> configparser.ConfigParser:
 
 
 def changed(
-    before: configparser.ConfigParser, settings: Settings
+    before: configparser.ConfigParser, settings: OptionValues
 ) -> configparser.ConfigParser | None:
     """The configuration with these settings; None where it has them already."""
     after = configparser.ConfigParser(interpolation=None)
@@ -180,7 +180,7 @@ def check_place(directory: Path) -> None:
 
 def relocated(
     parser: configparser.ConfigParser, directory: Path, shipped: Path
-) -> tuple[Settings, dict[str, Path]]:
+) -> tuple[OptionValues, dict[str, Path]]:
     """Settings and files to copy that let a directory of an earlier release use what it holds.
 
     :raises Invalid: when a file that its configuration names is nowhere.

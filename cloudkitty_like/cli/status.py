@@ -10,11 +10,11 @@ from cloudkitty_like.cli import outage, output
 from cloudkitty_like.cli.check import tried
 from cloudkitty_like.domain.errors import Error
 from cloudkitty_like.domain.text import counted
-from cloudkitty_like.service.operation.check import Check
+from cloudkitty_like.service.operation.check import HealthCheck
 
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
-    from cloudkitty_like.service.operation.workers import Workforce
+    from cloudkitty_like.service.operation.workers import WorkerOverview
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace, app: App) -> int:
     return 1 if any(check.state == "error" for check in checks) else 0
 
 
-def _checks(app: App, verify: bool) -> Iterator[Check]:
+def _checks(app: App, verify: bool) -> Iterator[HealthCheck]:
     database = tried("database", lambda: _schema(app))
     yield database
     yield tried("metrics.yml", lambda: counted(len(app.metrics.metrics), 'metric'))
@@ -57,10 +57,10 @@ def _checks(app: App, verify: bool) -> Iterator[Check]:
             yield from _verified(app)
 
 
-def _known(app: App) -> Workforce | None:
+def _known(app: App) -> WorkerOverview | None:
     """None where the database has gone since it was looked at: then there is nothing to say."""
     try:
-        return outage.workforce(app)
+        return outage.worker_overview(app)
     except Error:
         return None
 
@@ -69,7 +69,7 @@ def _schema(app: App) -> str:
     return f"schema {app.schema} in {app.database}"
 
 
-def _password_files(app: App) -> Iterator[Check]:
+def _password_files(app: App) -> Iterator[HealthCheck]:
     """Who may read and write the files of [http_basic], where the API uses them and they are on this host."""
     from cloudkitty_like.api import identity
 
@@ -78,7 +78,7 @@ def _password_files(app: App) -> Iterator[Check]:
     if not identity.is_basic(app.conf) or not any(path.exists() for path in files):
         return
     problems, warnings = identity.problems(app.conf), identity.warnings(app.conf)
-    yield Check("password files", "error" if problems else "warning" if warnings else "ok",
+    yield HealthCheck("password files", "error" if problems else "warning" if warnings else "ok",
                 "; ".join(problems or warnings) or ", ".join(map(str, files)))
 
 
@@ -104,33 +104,33 @@ def _leases(app: App) -> str:
     return counted(app.conf.orchestrator.shards, 'shard')
 
 
-def _scopes(app: App) -> Iterator[Check]:
+def _scopes(app: App) -> Iterator[HealthCheck]:
     states = app.use_cases.scopes.states()
     failing = [state for state in states if state.active and state.error]
-    yield Check("scopes", "warning" if failing else "ok",
+    yield HealthCheck("scopes", "warning" if failing else "ok",
                 f"{len(states)} known, {len(failing)} with an error"
                 + ("; see 'cloudkitty-like scopes list'" if failing else ""))
 
 
-def _tasks(app: App) -> Check:
+def _tasks(app: App) -> HealthCheck:
     waiting = app.use_cases.tasks.tasks(waiting=True)
     failing = [task for task in waiting if task.error is not None]
-    return Check("tasks", "warning" if failing else "ok",
+    return HealthCheck("tasks", "warning" if failing else "ok",
                  f"{len(waiting)} to correct the past, {len(failing)} with an error"
                  + ("; see 'cloudkitty-like reprocess list --waiting'" if waiting else ""))
 
 
-def _holes(app: App) -> Check:
+def _holes(app: App) -> HealthCheck:
     from cloudkitty_like.domain.hole import UNKNOWN
 
     found = app.use_cases.holes.extents()
     text = ", ".join(f"{counted(extent.seconds // app.conf.collect.period, 'period')} of "
                      f"{counted(extent.scopes, 'scope')} {kind}" for kind, extent in sorted(found.items()))
-    return Check("holes", "warning" if UNKNOWN in found else "ok",
+    return HealthCheck("holes", "warning" if UNKNOWN in found else "ok",
                  f"{text}; see 'cloudkitty-like scopes holes'" if found else "none")
 
 
-def _names(app: App, source: bool) -> Iterator[Check]:
+def _names(app: App, source: bool) -> Iterator[HealthCheck]:
     """What is probably a typo, beside the source if that answers; nothing where another row says what keeps it."""
     from cloudkitty_like.cli import name_warnings
 
@@ -138,19 +138,21 @@ def _names(app: App, source: bool) -> Iterator[Check]:
         texts = name_warnings.of_status(app, source=source)
     except Error:
         return
-    yield from (Check("names", "warning", text) for text in texts[:name_warnings.MOST])
+    yield from (HealthCheck("names", "warning", text) for text in texts[:name_warnings.MOST])
     if len(texts) > name_warnings.MOST:
-        yield Check("names", "warning", f"{len(texts) - name_warnings.MOST} more; see 'cloudkitty-like metrics check'")
+        yield HealthCheck("names", "warning",
+                          f"{len(texts) - name_warnings.MOST} more; see 'cloudkitty-like metrics check'")
     if not texts:
-        yield Check("names", "ok", "rules, metrics.yml and usage have the same names for the same things")
+        yield HealthCheck("names", "ok", "rules, metrics.yml and usage have the same names for the same things")
 
 
-def _verified(app: App) -> Iterator[Check]:
+def _verified(app: App) -> Iterator[HealthCheck]:
     """Totals by scope, metric and day: from the rollups, from the frames' totals, and from the points."""
     from cloudkitty_like.service.operation.verification import differences
 
     found = differences(app.database, app.use_cases.summary)
     for text in found[:20]:
-        yield Check("totals", "error", text)
+        yield HealthCheck("totals", "error", text)
     if not found:
-        yield Check("totals", "ok", "sums of points, totals of frames, days and months are equal to the last digit")
+        yield HealthCheck("totals", "ok",
+                          "sums of points, totals of frames, days and months are equal to the last digit")

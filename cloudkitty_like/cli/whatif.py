@@ -19,7 +19,7 @@ from cloudkitty_like.domain.script import Script
 if TYPE_CHECKING:
     from cloudkitty_like.app import App
     from cloudkitty_like.domain.query import Sum
-    from cloudkitty_like.service.whatif.simulation import Comparison, Simulated
+    from cloudkitty_like.service.whatif.simulation import Comparison, SimulationResult
 
 BAR = 30
 COLUMNS = ("scope", "metric", "unit", "stored", "candidate", "difference", "points", "unpriced before",
@@ -39,14 +39,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, app: App) -> int:
-    from cloudkitty_like.service.whatif.simulation import Trial
+    from cloudkitty_like.service.whatif.simulation import SimulationRequest
 
-    trial = Trial(
+    trial = SimulationRequest(
         period=window(args), scopes=frozenset(args.scope) if args.scope else None,
         rules=None if args.rules is None else wanted_rules(args.rules, app),
         scripts=None if args.script is None else _scripts(args.script))
     check_scopes(args.scope or (), app)
-    bar = Bar()
+    bar = ProgressBar()
     try:
         found = app.use_cases.simulation.run(trial, progressed=bar)
     finally:
@@ -61,7 +61,7 @@ def _scripts(files: Sequence[str]) -> list[Script]:
     return [Script(name=Path(file).stem, text=read(file), order=number) for number, file in enumerate(files)]
 
 
-class Bar:
+class ProgressBar:
     """How far it is, on a terminal; nothing elsewhere."""
 
     def __init__(self) -> None:
@@ -80,7 +80,7 @@ class Bar:
             print(file=sys.stderr)
 
 
-def _show(found: Simulated, args: argparse.Namespace) -> None:
+def _show(found: SimulationResult, args: argparse.Namespace) -> None:
     if args.json:
         output.json({"results": [{"scope": row.scope, "metric": row.metric, "unit": row.unit, **_entry(row)}
                                  for row in found.rows], "total": _entry(found.total), "failed": dict(found.failed)})

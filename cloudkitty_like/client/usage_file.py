@@ -31,7 +31,7 @@ GZIP, BOM = b"\x1f\x8b", b"\xef\xbb\xbf"
 SEPARATORS = (",", ";", "\t")          # of cells; which one a file has is told from its header
 
 
-class Record(NamedTuple):
+class UsageRecord(NamedTuple):
     """The bytes of a row, line end included, and where they begin in the (unpacked) file."""
 
     line: int                          # from 1
@@ -39,16 +39,16 @@ class Record(NamedTuple):
     content: bytes
 
 
-class Row(NamedTuple):
+class UsageRow(NamedTuple):
     """A row that was checked; its cells are in the order of the header."""
 
-    record: Record
+    record: UsageRecord
     begin: datetime
     cells: list[str]
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class UsageHeader:
     """The columns, and where those are that every file has; all but the fixed three are labels."""
 
     names: tuple[str, ...]
@@ -59,7 +59,7 @@ class Header:
     separator: str = ","
 
     @classmethod
-    def of(cls, content: bytes, scope_key: str) -> Header:
+    def of(cls, content: bytes, scope_key: str) -> UsageHeader:
         """The header in the first row of a file, with the separator by which most of the needed columns are there.
 
         :raises Invalid: with every reason, when a column is missing, without a name or there twice.
@@ -85,7 +85,7 @@ class Header:
         return tuple(name for name in self.names if name not in FIXED)
 
 
-class Instants:
+class InstantCache:
     """Instants by their text: a file repeats few of them, in whatever order."""
 
     def __init__(self) -> None:
@@ -109,7 +109,7 @@ def is_packed(path: Path) -> bool:
         raise _unreadable(path, error) from error
 
 
-def records(path: Path) -> Iterator[Record]:
+def records(path: Path) -> Iterator[UsageRecord]:
     """Every row of the file, the header too.
 
     Raises Invalid where the rest cannot be told into rows (a quote that is
@@ -127,29 +127,29 @@ def records(path: Path) -> Iterator[Record]:
         raise _unreadable(path, error) from error
 
 
-def framed(file: BufferedIOBase, path: Path) -> Iterator[Record]:
+def framed(file: BufferedIOBase, path: Path) -> Iterator[UsageRecord]:
     """The rows of an open text of which ``path`` is the name; line and offset count from where it stands."""
     line, offset = 1, 0
     while content := _record(file, f"{path}: line {line}: "):
-        yield Record(line, offset, content)
+        yield UsageRecord(line, offset, content)
         line += content.count(b"\n")
         offset += len(content)
 
 
-def rows(path: Path, scope_key: str) -> Iterator[Header | Row]:
+def rows(path: Path, scope_key: str) -> Iterator[UsageHeader | UsageRow]:
     """The header, then every row; Invalid, after the last row or 20 problems, where anything is wrong."""
     problems: list[str] = []
-    header: Header | None = None
-    instants = Instants()
+    header: UsageHeader | None = None
+    instants = InstantCache()
     for record in records(path):
         where = f"{path}: line {record.line}: "
         try:
             if header is None:
-                header = Header.of(record.content.removeprefix(BOM), scope_key)
+                header = UsageHeader.of(record.content.removeprefix(BOM), scope_key)
                 yield header
             elif record.content.rstrip(b"\r\n"):
                 cells = cells_of(record.content, header.separator)
-                yield Row(record, _checked(cells, header, instants), cells)
+                yield UsageRow(record, _checked(cells, header, instants), cells)
         except Invalid as error:
             problems += [f"{where}{problem}" for problem in error.problems]
             if header is None:
@@ -200,7 +200,7 @@ def _record(file: BufferedIOBase, where: str) -> bytes:
     return content
 
 
-def _checked(cells: list[str], header: Header, instants: Instants) -> datetime:
+def _checked(cells: list[str], header: UsageHeader, instants: InstantCache) -> datetime:
     """The instant of a row of which everything was checked; Invalid, with every reason, otherwise."""
     if len(cells) != len(header.names):
         raise Invalid(f"has {counted(len(cells), 'field')}, the header {len(header.names)}")
@@ -214,7 +214,7 @@ def _checked(cells: list[str], header: Header, instants: Instants) -> datetime:
     return when
 
 
-def _reasons(cells: list[str], header: Header) -> Iterator[str]:
+def _reasons(cells: list[str], header: UsageHeader) -> Iterator[str]:
     """What is wrong with the cells of a row, by column."""
     checks = {header.begin: parse_instant, header.metric: _check_name,
               header.quantity: _check_quantity, header.scope: check_identifier}

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from cloudkitty_like.client import usage_file
-from cloudkitty_like.client.usage_file import Header, Instants
+from cloudkitty_like.client.usage_file import InstantCache, UsageHeader
 from cloudkitty_like.domain.errors import Invalid, Unavailable
 from cloudkitty_like.domain.period import EPOCH, Period, parse_instant
 
@@ -29,10 +29,10 @@ MAX_STRETCHES = 1_000_000      # 16 bytes each
 MAX_METRICS = 1_000
 BUFFER = 1 << 16
 
-Signature = tuple[int, int, int]
+FileSignature = tuple[int, int, int]
 
 
-def signature(path: Path) -> Signature:
+def signature(path: Path) -> FileSignature:
     """What changes when the file does; Unavailable where there is none."""
     try:
         status = path.stat()
@@ -46,7 +46,7 @@ class UsageIndex:
 
     def __init__(self, path: Path, scope_key: str, most_stretches: int = MAX_STRETCHES) -> None:
         """Raises Invalid, with up to 20 problems, and Unavailable, where the file cannot be read."""
-        self.header: Header
+        self.header: UsageHeader
         self.last: datetime | None = None               # begin of the latest row
         self._path = path
         self._stretches: dict[int, array[int]] = {}     # by hour since 1970: begin, end, begin, end ... in bytes
@@ -67,7 +67,7 @@ class UsageIndex:
 
     def rows(self, period: Period) -> Iterator[list[str]]:
         """The cells of the rows that begin in ``period``, hour by hour in the order of the file."""
-        instants = Instants()
+        instants = InstantCache()
         begin, end, column = period.begin, period.end, self.header.begin
         for hour in self._hours[bisect_left(self._hours, _hour(begin)):]:
             if EPOCH + hour * HOUR >= end:
@@ -103,7 +103,7 @@ class UsageIndex:
         hour = 0
         position = 0
         for row in usage_file.rows(path, scope_key):
-            if isinstance(row, Header):
+            if isinstance(row, UsageHeader):
                 self.header = row
                 continue
             if row.begin is not previous:

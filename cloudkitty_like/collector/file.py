@@ -10,20 +10,20 @@ from typing import Any, ClassVar, Self
 
 from oslo_config import cfg
 
-from cloudkitty_like.client.usage_file import Header
-from cloudkitty_like.client.usage_index import Signature, UsageIndex, signature
+from cloudkitty_like.client.usage_file import UsageHeader
+from cloudkitty_like.client.usage_index import FileSignature, UsageIndex, signature
 from cloudkitty_like.domain.errors import Invalid, Unavailable
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.domain.period import EPOCH, Period
-from cloudkitty_like.ports import Collected, Site, SourceNames
+from cloudkitty_like.ports import CollectorAnswer, PluginContext, SourceNames
 
 KEPT_PERIODS = 2
 
-Quantities = tuple[list[str], list[tuple[str, ...]]]
+QuantityCells = tuple[list[str], list[tuple[str, ...]]]
 """Of one metric and scope: the quantities as written, and the cells of all columns but the fixed three."""
 
-Usage = Mapping[str, Mapping[str, Quantities]]
+FileUsage = Mapping[str, Mapping[str, QuantityCells]]
 """By metric and scope."""
 
 
@@ -43,13 +43,13 @@ class FileCollector:
         self._path = path
         self._scope_key = scope_key
         self._lock = threading.Lock()
-        self._signature: Signature | None = None
+        self._signature: FileSignature | None = None
         self._index: UsageIndex | None = None
         self._error: Invalid | None = None
-        self._usage: OrderedDict[Period, Usage] = OrderedDict()
+        self._usage: OrderedDict[Period, FileUsage] = OrderedDict()
 
     @classmethod
-    def from_conf(cls, group: Any, site: Site) -> Self:
+    def from_conf(cls, group: Any, site: PluginContext) -> Self:
         if not group.path:
             raise Invalid("[collector_file] path: is not set")
         path = Path(group.path)
@@ -68,7 +68,7 @@ class FileCollector:
         return None
 
     def collect(self, metric: Metric, period: Period, scopes: Collection[str],
-                others: Collection[str] = ()) -> Collected:
+                others: Collection[str] = ()) -> CollectorAnswer:
         with self._lock:
             index = self._current()
             usage = self._of(index, period).get(metric.name, {})
@@ -80,7 +80,7 @@ class FileCollector:
                     frames[scope] = _frame(metric, period, index.header, usage[scope])
                 except Invalid as error:
                     failed[scope] = Invalid(f"{metric.name} in {self._path}: {error}")
-        return Collected(frames, failed, proven=index.last is not None and period.begin <= index.last)
+        return CollectorAnswer(frames, failed, proven=index.last is not None and period.begin <= index.last)
 
     def begins(self, metrics: Sequence[Metric], period: Period) -> datetime | None:
         with self._lock:
@@ -113,7 +113,7 @@ class FileCollector:
             raise self._error or Unavailable(f"{self._path} was not read")
         return self._index
 
-    def _of(self, index: UsageIndex, period: Period) -> Usage:
+    def _of(self, index: UsageIndex, period: Period) -> FileUsage:
         if period not in self._usage:
             while len(self._usage) >= KEPT_PERIODS:
                 self._usage.popitem(last=False)
@@ -124,18 +124,18 @@ class FileCollector:
                 self._unchanged(self._signature)
         return self._usage[period]
 
-    def _unchanged(self, before: Signature | None) -> None:
+    def _unchanged(self, before: FileSignature | None) -> None:
         if signature(self._path) != before:
             self._signature = None
             raise Unavailable(f"{self._path} was changed while it was read",
                               hint="write another file and rename it over this one")
 
 
-def _usage(index: UsageIndex, period: Period) -> Usage:
+def _usage(index: UsageIndex, period: Period) -> FileUsage:
     header = index.header
     labels = [place for place in range(len(header.names))
               if place not in (header.begin, header.metric, header.quantity)]
-    found: dict[str, dict[str, Quantities]] = {}
+    found: dict[str, dict[str, QuantityCells]] = {}
     # A label value is there in many rows: keep one of each.
     once: dict[Any, Any] = {}
     keep = once.setdefault
@@ -148,7 +148,7 @@ def _usage(index: UsageIndex, period: Period) -> Usage:
     return found
 
 
-def _frame(metric: Metric, period: Period, header: Header, usage: Quantities) -> Frame:
+def _frame(metric: Metric, period: Period, header: UsageHeader, usage: QuantityCells) -> Frame:
     quantities, rows = usage
     columns = dict(zip(header.labels, zip(*rows, strict=True), strict=True))
     blank = ("",) * len(rows)

@@ -18,13 +18,13 @@ from cloudkitty_like.client.prometheus_retention import retention
 from cloudkitty_like.collector import prometheus_frame as build_frame
 from cloudkitty_like.collector import prometheus_names
 from cloudkitty_like.collector import prometheus_query as build
-from cloudkitty_like.collector.prometheus_frame import SHOWN, Answer
-from cloudkitty_like.collector.prometheus_query import Args
+from cloudkitty_like.collector.prometheus_frame import SHOWN, SeriesSamples
+from cloudkitty_like.collector.prometheus_query import QueryArguments
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Error, Invalid, Unavailable
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.domain.period import DAY, EPOCH, Period
-from cloudkitty_like.ports import Collected, Site, SourceNames
+from cloudkitty_like.ports import CollectorAnswer, PluginContext, SourceNames
 
 FINE, COARSE = timedelta(minutes=1), timedelta(minutes=5)
 """Steps at which the begin of data is looked for; Prometheus sees a sample for five minutes, so none is missed."""
@@ -59,7 +59,7 @@ class PrometheusCollector:
         self._selector = guard
 
     @classmethod
-    def from_conf(cls, group: Any, site: Site) -> Self:
+    def from_conf(cls, group: Any, site: PluginContext) -> Self:
         problems = []
         if not promql.LABEL_NAME.match(site.scope_key):
             problems.append(f"scope_key: {site.scope_key!r} is not the name of a label in Prometheus")
@@ -73,7 +73,7 @@ class PrometheusCollector:
     def requests_made(self) -> int:
         return self.client.requests_made
 
-    def parse_args(self, extra_args: Mapping[str, Any]) -> Args:
+    def parse_args(self, extra_args: Mapping[str, Any]) -> QueryArguments:
         return build.parse_args(extra_args)
 
     def check(self, metric: Metric) -> None:
@@ -91,9 +91,9 @@ class PrometheusCollector:
         return None if kept is None else now - min(kept, now - EPOCH)
 
     def collect(self, metric: Metric, period: Period, scopes: Collection[str],
-                others: Collection[str] = ()) -> Collected:
+                others: Collection[str] = ()) -> CollectorAnswer:
         self.check(metric)
-        args: Args = metric.args or Args()
+        args: QueryArguments = metric.args or QueryArguments()
         asked = list(dict.fromkeys(scopes))
         # Their label would be an absent one, and matches what belongs to nobody.
         failed: dict[str, Error] = {
@@ -102,7 +102,7 @@ class PrometheusCollector:
         }
         asked = [scope for scope in asked if scope not in failed]
         if not asked:
-            return Collected({}, failed)
+            return CollectorAnswer({}, failed)
         if args.free:
             answers = self._one_by_one(metric, args, period, asked, failed)
         else:
@@ -117,7 +117,7 @@ class PrometheusCollector:
             except Invalid as error:
                 failed[scope] = error
         complete = all(scope in frames or scope in failed for scope in asked)
-        return Collected(frames, failed, proven=complete or self._guard is None or self._guard.alive(period))
+        return CollectorAnswer(frames, failed, proven=complete or self._guard is None or self._guard.alive(period))
 
     def begins(self, metrics: Sequence[Metric], period: Period) -> datetime | None:
         """The time of the earliest sample, of the guard's series or else of the metrics'.
@@ -143,8 +143,8 @@ class PrometheusCollector:
             return found
         return earliest(Period(max(period.begin, found - COARSE), found + _MILLISECOND)) or found
 
-    def _together(self, metric: Metric, args: Args, period: Period, asked: Sequence[str],
-                  others: Collection[str]) -> dict[str, Answer]:
+    def _together(self, metric: Metric, args: QueryArguments, period: Period, asked: Sequence[str],
+                  others: Collection[str]) -> dict[str, SeriesSamples]:
         names = build.labels(metric, self._scope_key)
         length = self._length(args.over_range, period)
         room = build.LONGEST - len(build.query(metric, args, self._scope_key, "", length).encode())
@@ -159,13 +159,13 @@ class PrometheusCollector:
                 values.append(value)
         return {scope: answers[scope] for scope in asked if scope in answers}
 
-    def _one_by_one(self, metric: Metric, args: Args, period: Period, asked: Iterable[str],
-                    failed: dict[str, Error]) -> dict[str, Answer]:
+    def _one_by_one(self, metric: Metric, args: QueryArguments, period: Period, asked: Iterable[str],
+                    failed: dict[str, Error]) -> dict[str, SeriesSamples]:
         """For queries that the operator's own PromQL surrounds; what is refused for one scope fails that scope."""
         names = build.labels(metric, self._scope_key)
         length = self._length(args.over_range, period)
         position = names.index(self._scope_key)
-        answers: dict[str, Answer] = {}
+        answers: dict[str, SeriesSamples] = {}
         refusals = 0
         for scope in asked:
             text = build.query(metric, args, self._scope_key, build.positive(self._scope_key, [scope]), length)

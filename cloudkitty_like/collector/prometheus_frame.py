@@ -14,18 +14,18 @@ from cloudkitty_like.domain.period import Period
 SHOWN = 5
 """Bad rows of a scope that are named."""
 
-Answer = tuple[Sequence[tuple[str, ...]], Sequence[str]]
+SeriesSamples = tuple[Sequence[tuple[str, ...]], Sequence[str]]
 """Rows of labels, and their samples."""
 
 
-def quantities_of(metric: Metric, answers: Mapping[str, Answer]) -> Iterator[Decimal] | None:
+def quantities_of(metric: Metric, answers: Mapping[str, SeriesSamples]) -> Iterator[Decimal] | None:
     """Those of all scopes, one after the other; None where it has to be found out whose is none."""
     with suppress(Invalid):
         return iter(metric.quantities([value for _, values in answers.values() for value in values]))
     return None
 
 
-def frame_of(metric: Metric, period: Period, names: Sequence[str], answer: Answer,
+def frame_of(metric: Metric, period: Period, names: Sequence[str], answer: SeriesSamples,
            quantities: Iterator[Decimal] | None) -> Frame:
     """The frame of one scope's answer, whose labels are ``names``; Invalid, naming each bad row."""
     rows, values = answer
@@ -40,7 +40,7 @@ def frame_of(metric: Metric, period: Period, names: Sequence[str], answer: Answe
         raise Invalid(*_bad_rows(metric, names, answer) or (f"{metric.name}: {error}",)) from None
 
 
-def _bad_rows(metric: Metric, names: Sequence[str], answer: Answer) -> list[str]:
+def _bad_rows(metric: Metric, names: Sequence[str], answer: SeriesSamples) -> list[str]:
     """Each row that is no quantity, with its labels."""
     problems = []
     for row, value in zip(*answer, strict=True):

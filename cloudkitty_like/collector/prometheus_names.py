@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from cloudkitty_like.client import promql
 from cloudkitty_like.client.prometheus import Prometheus
-from cloudkitty_like.collector.prometheus_query import LONGEST, Args
+from cloudkitty_like.collector.prometheus_query import LONGEST, QueryArguments
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.ports import SourceNames
 
@@ -26,7 +26,7 @@ def read(client: Prometheus, metrics: Sequence[Metric], labels: bool) -> SourceN
         present.update(client.label_values(NAME, f"{{{NAME}=~{promql.one_of(batch)}}}"))
     known = {}
     if labels:
-        surrounded = {metric.name for metric in metrics if (metric.args or Args()).free}
+        surrounded = {metric.name for metric in metrics if (metric.args or QueryArguments()).free}
         known = {name: frozenset(client.label_names(name)) - {NAME}
                  for name in wanted if name in present and name not in surrounded}
     if not present.issuperset(wanted):

@@ -24,7 +24,7 @@ FEW = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Args:
+class QueryArguments:
     """``extra_args`` of a metric in metrics.yml; an empty text stands for what is not given."""
 
     aggregation_method: str = "max"
@@ -48,12 +48,12 @@ _CHOICES = {
 }
 
 
-def parse_args(extra_args: Mapping[str, Any] | None) -> Args:
+def parse_args(extra_args: Mapping[str, Any] | None) -> QueryArguments:
     """Raises Invalid with everything that is wrong with them."""
     if not isinstance(extra_args or {}, Mapping):
         raise Invalid(f"extra_args: {extra_args!r} is not a mapping")
     values = dict(extra_args or {})
-    names = [field.name for field in fields(Args)]
+    names = [field.name for field in fields(QueryArguments)]
     problems = [
         f"extra_args.{name}: is not known; the prometheus collector knows {', '.join(names)}"
         for name in values if name not in names
@@ -61,7 +61,7 @@ def parse_args(extra_args: Mapping[str, Any] | None) -> Args:
     problems += [problem for name in names if name in values for problem in _problems(name, values[name])]
     if problems:
         raise Invalid(*problems)
-    return Args(**{name: value.strip() for name, value in values.items()})
+    return QueryArguments(**{name: value.strip() for name, value in values.items()})
 
 
 def _problems(name: str, value: Any) -> list[str]:
@@ -95,7 +95,7 @@ def labels(metric: Metric, scope_key: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*metric.groupby, scope_key, *metric.metadata)))
 
 
-def query(metric: Metric, args: Args, scope_key: str, matcher: str, length: str) -> str:
+def query(metric: Metric, args: QueryArguments, scope_key: str, matcher: str, length: str) -> str:
     """From the inside out: selector, function over the range, function, aggregation, the operator's own text."""
     text = f"{args.over_range}({metric.name}{{{matcher}}}[{length}])"
     if args.query_function:

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Row, func, insert, select
 
 from cloudkitty_like.db.tables import metrics_acceptance, metrics_document, ruleset
-from cloudkitty_like.domain.acceptance import Acceptance, DefinitionsReplaced
+from cloudkitty_like.domain.acceptance import Acceptance, ReplacedDefinitions
 
 
 def last(tx: Connection) -> Acceptance | None:
@@ -52,7 +52,7 @@ def require(tx: Connection, rulesets: Collection[int]) -> None:
     query = select(ruleset.c.version).where(ruleset.c.version.in_(sorted(set(rulesets))),
                                             ruleset.c.metrics != accepted.digest)
     if tx.execute(query).first() is not None:
-        raise DefinitionsReplaced(f"other metric definitions were accepted meanwhile, by {accepted.author}: "
+        raise ReplacedDefinitions(f"other metric definitions were accepted meanwhile, by {accepted.author}: "
                        "what was measured by the former ones is dropped and due again")
 
 

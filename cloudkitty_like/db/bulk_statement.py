@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, UpdateBase
 
 
-class Many:
+class BulkStatement:
     """A statement with a parameter for each of ``columns``; ``build`` makes it for a dialect's name.
 
     Values go to the driver as they are: instants must be integers already.

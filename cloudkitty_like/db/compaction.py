@@ -23,14 +23,14 @@ CHECKPOINT_SECONDS = 1  # that are waited for readers, before the file is left t
 
 
 @dataclass(frozen=True, slots=True)
-class Sizes:
+class FileSizes:
     """The size of a database file before and after, in bytes."""
 
     before: int
     after: int
 
 
-def compact(database: Database) -> Sizes | None:
+def compact(database: Database) -> FileSizes | None:
     """Give the free pages of a SQLite file back to the disk; None where that is no file, or few of its pages are free.
 
     :raises Unavailable: when there is too little room to write the file anew, or the database fails; it stays as it is.
@@ -46,7 +46,7 @@ def compact(database: Database) -> Sizes | None:
         cursor.execute("VACUUM")
         cursor.execute(f"PRAGMA busy_timeout = {CHECKPOINT_SECONDS * 1000}")
         cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        return Sizes(before * page, _number(cursor, "page_count") * page)
+        return FileSizes(before * page, _number(cursor, "page_count") * page)
 
 
 def _check_room(database: Database, needed: int) -> None:

@@ -25,7 +25,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, InterfaceEr
 from sqlalchemy.pool import NullPool
 
 from cloudkitty_like.db import read_only
-from cloudkitty_like.db.limits import Limits, install
+from cloudkitty_like.db.limits import WaitLimits, install
 from cloudkitty_like.domain.errors import Conflict, Invalid, Refused, Unavailable
 from cloudkitty_like.domain.exhaustion import exhausted, out_of_files
 
@@ -47,7 +47,7 @@ DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg",
 EXTRAS = {"postgresql": "postgresql", "mysql": "mysql", "mariadb": "mysql"}
 
 
-class Undone(Unavailable):
+class TransactionAborted(Unavailable):
     """The database has undone a transaction to let others pass: nothing of it happened, and it may be tried again."""
 
 
@@ -70,7 +70,7 @@ class Database:
         if self.dialect == "mysql" and "charset" not in parsed.query:
             self.url = parsed.update_query_dict({"charset": "utf8mb4"})
         self._options = engine_options
-        self._limits: Limits | None = None
+        self._limits: WaitLimits | None = None
         self._neighbours: list[Database] = []
         self._engine: Engine | None = None
         self._lock = threading.Lock()
@@ -108,7 +108,7 @@ class Database:
                 self._engine = self._made()
             return self._engine
 
-    def limit(self, limits: Limits) -> None:
+    def limit(self, limits: WaitLimits) -> None:
         """Wait no longer than so for anything from now on, here and in the databases beside; what is open is closed."""
         self.close()
         self._limits = limits
@@ -131,7 +131,7 @@ class Database:
             try:
                 with self.write() as tx:
                     return work(tx)
-            except Undone as error:
+            except TransactionAborted as error:
                 LOG.info("%s; trying again", error)
                 sleep(random.uniform(0.5, 1) * PAUSE_SECONDS * attempt)     # noqa: S311 - no secret
         with self.write() as tx:
@@ -235,7 +235,7 @@ def failure(who: str, error: BaseException | None) -> Unavailable:
     said = " ".join(str(error).split())
     kind: type[Unavailable] = Unavailable
     if not codes.isdisjoint((*POSTGRESQL_UNDONE, *MYSQL_UNDONE)):
-        kind = Undone
+        kind = TransactionAborted
     elif not codes.isdisjoint(MYSQL_REFUSED) or POSTGRESQL_REFUSED.search(said) or _is_refused_by_sqlite(error):
         kind = Refused
     return kind(f"{who} failed: {said}{_limit_reached(error)}")

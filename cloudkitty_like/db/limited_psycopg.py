@@ -11,7 +11,7 @@ import psycopg
 T = TypeVar("T")
 
 
-class LimitedConnection(psycopg.Connection[Any]):
+class LimitedPsycopg(psycopg.Connection[Any]):
     """``patience`` is how many seconds the server may send nothing while it is waited for."""
 
     patience: float = inf

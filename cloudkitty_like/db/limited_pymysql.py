@@ -8,7 +8,7 @@ from typing import Any
 import pymysql.connections
 
 
-class LimitedConnection(pymysql.connections.Connection):  # type: ignore[misc]
+class LimitedPymysql(pymysql.connections.Connection):  # type: ignore[misc]
     """``patience`` is how many seconds the server may send nothing while it is waited for.
 
     PyMySQL knows such a limit, but one for all of a connection's life: while it connects it

@@ -51,7 +51,7 @@ OPTS: list[cfg.Opt] = [
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class WaitLimits:
     """Seconds.  ``answer`` bounds the wait for one answer of a server; None: it may take as long as it takes.
 
     ``question`` bounds what only reads, on SQLite too.
@@ -94,7 +94,7 @@ class Limits:
             connection.exec_driver_sql("SET SESSION idle_readonly_transaction_timeout = 0")
 
 
-def install(engine: Engine, limits: Limits) -> None:
+def install(engine: Engine, limits: WaitLimits) -> None:
     """Put an engine that has not connected yet under these limits."""
     if engine.dialect.name == "sqlite":
         if limits.question is not None:
@@ -127,9 +127,9 @@ def install(engine: Engine, limits: Limits) -> None:
         event.listen(engine, "handle_error", _end_stranded(engine, connect))
 
 
-def _postgresql(url: URL, limits: Limits) -> Callable[..., Any]:
+def _postgresql(url: URL, limits: WaitLimits) -> Callable[..., Any]:
     """How to connect to PostgreSQL; what the URL says itself is left as it is."""
-    from cloudkitty_like.db.limited_psycopg import LimitedConnection
+    from cloudkitty_like.db.limited_psycopg import LimitedPsycopg
 
     network: dict[str, int | str] = {
         "connect_timeout": limits.connect, "keepalives": 1, "keepalives_idle": max(1, limits.network // 2),
@@ -141,7 +141,7 @@ def _postgresql(url: URL, limits: Limits) -> Callable[..., Any]:
         network["application_name"] = POSTGRESQL_NAME.format(ceil(limits.silence))
 
     def connect(*args: Any, **parameters: Any) -> Any:
-        connection = LimitedConnection.connect(*args, **{**network, **parameters})
+        connection = LimitedPsycopg.connect(*args, **{**network, **parameters})
         connection.patience = float(limits.connect)
         return connection
 
@@ -173,17 +173,17 @@ def _end_stranded(engine: Engine, connect: Callable[..., Any]) -> Callable[[Exce
     return waited_in_vain
 
 
-def _mysql(limits: Limits) -> Callable[..., Any]:
-    from cloudkitty_like.db.limited_pymysql import LimitedConnection
+def _mysql(limits: WaitLimits) -> Callable[..., Any]:
+    from cloudkitty_like.db.limited_pymysql import LimitedPymysql
 
     def connect(*args: Any, **parameters: Any) -> Any:
-        return LimitedConnection(*args, **{"connect_timeout": limits.connect, **parameters},
+        return LimitedPymysql(*args, **{"connect_timeout": limits.connect, **parameters},
                                  network_seconds=limits.network)
 
     return connect
 
 
-def _session(dialect: str, limits: Limits) -> list[str]:
+def _session(dialect: str, limits: WaitLimits) -> list[str]:
     """What a server is told when a session begins."""
     seconds = limits.statement
     if dialect == "postgresql":

@@ -6,18 +6,18 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, String, cast, column, func, inspect, select, table
 
-Shape = Mapping[str, frozenset[str]]
+TableColumns = Mapping[str, frozenset[str]]
 """The columns of each table, by the table's name."""
 
 
-def shape(tx: Connection) -> Shape:
+def shape(tx: Connection) -> TableColumns:
     """The tables and columns that there are, without Alembic's own."""
     look = inspect(tx)
     return {name: frozenset(found["name"] for found in look.get_columns(name))
             for name in look.get_table_names() if name != "alembic_version"}
 
 
-def losses(tx: Connection, kept: Shape) -> list[tuple[str, int]]:
+def losses(tx: Connection, kept: TableColumns) -> list[tuple[str, int]]:
     """What ``kept`` has no place for: the name of a table, or table.column, and how many of its rows say something."""
     found: list[tuple[str, int]] = []
     for name, columns in sorted(shape(tx).items()):

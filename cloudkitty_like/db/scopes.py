@@ -18,7 +18,7 @@ from cloudkitty_like.domain.errors import Conflict, NotFound
 from cloudkitty_like.domain.scope import Scope
 from cloudkitty_like.domain.scope_state import POSTED_ONLY, ScopeFailure, ScopeState
 
-WELL: Mapping[str, Any] = MappingProxyType({
+CLEARED_ERROR: Mapping[str, Any] = MappingProxyType({
     "failures": 0, "error": None, "error_kind": None, "error_at": None, "retry_at": None, "parked_ruleset": None})
 
 
@@ -135,7 +135,7 @@ def due(tx: Connection, now: datetime, *, length: timedelta, wait_periods: int, 
 def start(tx: Connection, starts: Mapping[datetime, Collection[int]]) -> None:
     """Rating of scopes starts with the period that begins then; those already started stay as they are."""
     statement = update(scope).where(scope.c.id == bindparam("scope_id"), scope.c.due.is_(None)).values(
-        first=bindparam("begin"), due=bindparam("begin"), **WELL)
+        first=bindparam("begin"), due=bindparam("begin"), **CLEARED_ERROR)
     tx.execute(statement, [{"scope_id": number, "begin": seconds(begin)}
                            for begin, ids in starts.items() for number in sorted(ids)])
 
@@ -164,7 +164,7 @@ def _change(tx: Connection, ids: Sequence[int], values: Mapping[str, object]) ->
 
 def clear(tx: Connection, ids: Sequence[int]) -> None:
     """Forget what was wrong: the scopes are tried again at once."""
-    _change(tx, ids, WELL)
+    _change(tx, ids, CLEARED_ERROR)
 
 
 def set_active(tx: Connection, ids: Sequence[int], active: bool, at: datetime) -> None:

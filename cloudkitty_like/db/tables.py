@@ -24,7 +24,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from cloudkitty_like.db.types import Digest, Document, Instant, Second, Serial, text
+from cloudkitty_like.db.types import Digest, Document, InstantColumn, SecondColumn, Serial, text
 from cloudkitty_like.domain.money import TOTAL_LIMIT
 
 metadata = MetaData(naming_convention={
@@ -54,7 +54,7 @@ ledger_setting = Table(
 ledger_tx = Table(
     "ledger_tx", metadata,
     Column("id", Serial, primary_key=True, autoincrement=True),
-    Column("at", Instant, nullable=False),
+    Column("at", InstantColumn, nullable=False),
     Column("author", text(255), nullable=False),
     Column("cause", text(64), nullable=False),         # rating, accept-empty, reset ...
     Column("reason", Text, nullable=False, default=""),
@@ -69,18 +69,18 @@ scope = Table(
     Column("collector", text(64), nullable=False),
     Column("shard_hash", Integer, nullable=False),     # of the identifier; modulo the number of shards
     Column("active", SmallInteger, nullable=False, default=1),
-    Column("seen_at", Instant, nullable=False),        # when the fetcher first found it
-    Column("starts_at", Second),                       # where rating starts, where that was given
-    Column("first", Second),                           # begin of the first period; null: not started
-    Column("due", Second),                             # begin of the next period to rate; null: not started
+    Column("seen_at", InstantColumn, nullable=False),        # when the fetcher first found it
+    Column("starts_at", SecondColumn),                       # where rating starts, where that was given
+    Column("first", SecondColumn),                           # begin of the first period; null: not started
+    Column("due", SecondColumn),                             # begin of the next period to rate; null: not started
     # What is wrong with it.
     Column("failures", Integer, nullable=False, default=0),    # in a row
     Column("error", Text),
     Column("error_kind", text(16)),                    # source, rating
-    Column("error_at", Instant),
-    Column("retry_at", Instant),                       # not before
+    Column("error_at", InstantColumn),
+    Column("retry_at", InstantColumn),                       # not before
     Column("parked_ruleset", BigInteger),              # rating failed under this version; wait for another
-    Column("toggled_at", Instant),                     # when it was last switched on or off; null: never
+    Column("toggled_at", InstantColumn),                     # when it was last switched on or off; null: never
 )
 Index(None, scope.c.due)
 
@@ -90,7 +90,7 @@ revision_block = Table(
     Column("id", Serial, primary_key=True, autoincrement=True),
     Column("first", BigInteger, nullable=False),
     Column("last", BigInteger, nullable=False),
-    Column("at", Instant, nullable=False),
+    Column("at", InstantColumn, nullable=False),
     # 1: given up; its points are being purged and it can no longer be published.
     Column("given_up", SmallInteger, nullable=False, default=0),
 )
@@ -99,8 +99,8 @@ frame = Table(
     "frame", metadata,
     Column("revision", BigInteger, primary_key=True, autoincrement=False),
     Column("scope_id", ForeignKey("scope.id"), nullable=False),
-    Column("begin", Second, nullable=False),
-    Column("end", Second, nullable=False),
+    Column("begin", SecondColumn, nullable=False),
+    Column("end", SecondColumn, nullable=False),
     Column("origin", text(16), nullable=False),        # collected, posted, timeline
     Column("published", ForeignKey("ledger_tx.id"), nullable=False),
     Column("superseded", ForeignKey("ledger_tx.id")),
@@ -132,7 +132,7 @@ total = Table(
 def _rollup(name: str) -> Table:
     return Table(
         name, metadata,
-        Column("begin", Second, primary_key=True),     # of the day or the month
+        Column("begin", SecondColumn, primary_key=True),     # of the day or the month
         Column("scope_id", ForeignKey("scope.id"), primary_key=True),
         Column("metric", text(255), primary_key=True),
         Column("unit", text(64), primary_key=True),
@@ -158,15 +158,15 @@ hole = Table(
     "hole", metadata,
     Column("id", Serial, primary_key=True, autoincrement=True),
     Column("scope_id", ForeignKey("scope.id")),        # null: every scope; of accepted ones alone
-    Column("begin", Second, nullable=False),
-    Column("end", Second, nullable=False),
+    Column("begin", SecondColumn, nullable=False),
+    Column("end", SecondColumn, nullable=False),
     Column("kind", text(16), nullable=False),          # accepted, unknown, skipped
     Column("tx", ForeignKey("ledger_tx.id"), nullable=False),              # who left it, when and why
     Column("recorded_from", ForeignKey("ledger_tx.id"), nullable=False),
     Column("recorded_to", ForeignKey("ledger_tx.id")),     # null: it is there now
     # Of an unknown one: how often the source was asked again, and when it is asked next.
     Column("tries", Integer, nullable=False, server_default="0"),
-    Column("retry_at", Instant),                       # null: at once
+    Column("retry_at", InstantColumn),                       # null: at once
 )
 Index(None, hole.c.scope_id, hole.c.begin)
 Index(None, hole.c.recorded_to)
@@ -176,8 +176,8 @@ scope_reset = Table(
     "scope_reset", metadata,
     Column("tx", ForeignKey("ledger_tx.id"), primary_key=True),
     Column("scope_id", ForeignKey("scope.id"), primary_key=True),
-    Column("was_due", Second),                         # null: it had not started
-    Column("due", Second, nullable=False),
+    Column("was_due", SecondColumn),                         # null: it had not started
+    Column("due", SecondColumn, nullable=False),
 )
 
 # --- points: the sqlalchemy storage, by default in the same database ----------------------------
@@ -198,8 +198,8 @@ appended = Table(
     "appended", metadata,
     Column("revision", BigInteger, primary_key=True, autoincrement=False),
     Column("scope", text(255), nullable=False),
-    Column("begin", Second, nullable=False),
-    Column("end", Second, nullable=False),
+    Column("begin", SecondColumn, nullable=False),
+    Column("end", SecondColumn, nullable=False),
     Column("collected", SmallInteger, nullable=False, default=0),  # 1: kept beside the rated rows, though it be nothing
 )
 Index(None, appended.c.begin)
@@ -235,7 +235,7 @@ rule_change = Table(
     # The change before it (0: none).  Unique, so of two writers at once one has to look again:
     # changes form a chain, and who sees one sees all before it.
     Column("previous", BigInteger, nullable=False, unique=True),
-    Column("at", Instant, nullable=False),
+    Column("at", InstantColumn, nullable=False),
     Column("author", text(255), nullable=False),
     Column("cause", text(64), nullable=False),         # apply, modules, api ...
     Column("reason", Text, nullable=False, default=""),
@@ -256,12 +256,12 @@ hashmap_rule = Table(
     Column("scope", text(255)),                        # null: every scope
     Column("name", text(255), nullable=False, default=""),
     Column("description", Text, nullable=False, default=""),
-    Column("valid_from", Instant),                     # null: from always
-    Column("valid_to", Instant),                       # null: for ever
+    Column("valid_from", InstantColumn),                     # null: from always
+    Column("valid_to", InstantColumn),                       # null: for ever
     Column("recorded_from", ForeignKey("rule_change.id"), nullable=False),
     Column("recorded_to", ForeignKey("rule_change.id")),
     # When somebody deleted it: it has ended then, and still prices what was before.
-    Column("deleted_at", Instant),
+    Column("deleted_at", InstantColumn),
 )
 Index(None, hashmap_rule.c.rule_id)
 Index(None, hashmap_rule.c.recorded_to, hashmap_rule.c.service)
@@ -290,12 +290,12 @@ script = Table(
     Column("checksum", ForeignKey("script_text.checksum"), nullable=False),
     Column("position", Integer, nullable=False, default=0),        # the lowest runs first, then by name
     Column("description", Text, nullable=False, default=""),
-    Column("valid_from", Instant),                     # null: from always
-    Column("valid_to", Instant),                       # null: for ever
+    Column("valid_from", InstantColumn),                     # null: from always
+    Column("valid_to", InstantColumn),                       # null: for ever
     Column("recorded_from", ForeignKey("rule_change.id"), nullable=False),
     Column("recorded_to", ForeignKey("rule_change.id")),
     # When somebody deleted it: it has ended then, and still rates what was before.
-    Column("deleted_at", Instant),
+    Column("deleted_at", InstantColumn),
 )
 Index(None, script.c.script_id)
 Index(None, script.c.recorded_to)
@@ -321,7 +321,7 @@ metrics_document = Table(
     "metrics_document", metadata,
     Column("digest", text(64), primary_key=True),      # SHA-256, in hex
     Column("text", Document, nullable=False),
-    Column("at", Instant, nullable=False),
+    Column("at", InstantColumn, nullable=False),
 )
 
 # By which definitions the ledger is rated: the last row holds.  Whoever adds one has serialised the ledger's changes.
@@ -330,7 +330,7 @@ metrics_acceptance = Table(
     Column("id", Serial, primary_key=True, autoincrement=True),
     Column("digest", ForeignKey("metrics_document.digest"), nullable=False),
     Column("skip", Text, nullable=False),              # the skip expression of metrics that have none of their own
-    Column("at", Instant, nullable=False),
+    Column("at", InstantColumn, nullable=False),
     Column("author", text(255), nullable=False),
     Column("explicit", SmallInteger, nullable=False),  # 1: by 'metrics accept'; 0: by a worker that was alone
     Column("reason", Text, nullable=False),
@@ -343,7 +343,7 @@ ruleset = Table(
     Column("change", BigInteger, nullable=False),      # rule_change.id; 0: before the first
     Column("metrics", ForeignKey("metrics_document.digest"), nullable=False),
     Column("software", text(64), nullable=False),
-    Column("at", Instant, nullable=False),
+    Column("at", InstantColumn, nullable=False),
     UniqueConstraint("change", "metrics", "software"),
 )
 
@@ -367,13 +367,13 @@ reprocess_task = Table(
     "reprocess_task", metadata,
     Column("id", Serial, primary_key=True, autoincrement=True),
     Column("scope_id", ForeignKey("scope.id"), nullable=False),
-    Column("begin", Second, nullable=False),
-    Column("end", Second, nullable=False),
+    Column("begin", SecondColumn, nullable=False),
+    Column("end", SecondColumn, nullable=False),
     Column("reason", Text, nullable=False),
     Column("author", text(255), nullable=False),
-    Column("created_at", Instant, nullable=False),
-    Column("due", Second),                             # begin of the next period to rate again; null: not begun
-    Column("ended_at", Instant),
+    Column("created_at", InstantColumn, nullable=False),
+    Column("due", SecondColumn),                             # begin of the next period to rate again; null: not begun
+    Column("ended_at", InstantColumn),
     # Where the quantities come from: source, stored; or undo, which brings former revisions back.
     Column("kind", text(16), nullable=False, server_default="source"),
     Column("undoes", BigInteger),                      # the reprocess_task whose revisions these are to replace
@@ -384,8 +384,8 @@ reprocess_task = Table(
     Column("failures", Integer, nullable=False, server_default="0"),
     Column("error", Text),
     Column("error_kind", text(16)),
-    Column("error_at", Instant),
-    Column("retry_at", Instant),
+    Column("error_at", InstantColumn),
+    Column("retry_at", InstantColumn),
     Column("parked_ruleset", BigInteger),
 )
 Index(None, reprocess_task.c.scope_id)
@@ -412,10 +412,10 @@ worker = Table(
     Column("id", text(255), primary_key=True),         # host:pid:start
     Column("host", text(255), nullable=False),
     Column("pid", Integer, nullable=False),
-    Column("started_at", Instant, nullable=False),
-    Column("seen_at", Instant, nullable=False),
+    Column("started_at", InstantColumn, nullable=False),
+    Column("seen_at", InstantColumn, nullable=False),
     Column("doing", text(255), nullable=False),
-    Column("since", Instant, nullable=False),
+    Column("since", InstantColumn, nullable=False),
     Column("periods", BigInteger, nullable=False),
     Column("points", BigInteger, nullable=False),
     Column("stages", Text, nullable=False),            # a JSON object: seconds per stage

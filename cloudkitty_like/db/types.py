@@ -28,7 +28,7 @@ def text(length: int) -> TypeEngine[str]:
     return String(length).with_variant(exact, "mysql", "mariadb")
 
 
-class Instant(TypeDecorator[datetime]):
+class InstantColumn(TypeDecorator[datetime]):
     """An aware datetime, kept as microseconds since 1970: no time zone, no rounding, no driver's opinion."""
 
     impl = BigInteger
@@ -41,7 +41,7 @@ class Instant(TypeDecorator[datetime]):
         return None if value is None else EPOCH + value * MICROSECOND
 
 
-class Second(TypeDecorator[datetime]):
+class SecondColumn(TypeDecorator[datetime]):
     """A period's begin or end, an aware datetime, kept as seconds since 1970; a day is ``begin / 86400``."""
 
     impl = BigInteger

@@ -7,7 +7,7 @@ from datetime import datetime
 from cloudkitty_like.domain.errors import Conflict
 
 
-class DefinitionsReplaced(Conflict):
+class ReplacedDefinitions(Conflict):
     """Other metric definitions were accepted meanwhile, so what was measured must not count."""
 
 

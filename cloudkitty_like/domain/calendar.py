@@ -8,13 +8,13 @@ from typing import Literal
 
 from cloudkitty_like.domain.period import DAY, Period
 
-Unit = Literal["day_of_the_year", "week_of_the_year", "month", "year"]
-UNITS: Mapping[str, Unit] = MappingProxyType({
+CalendarUnit = Literal["day_of_the_year", "week_of_the_year", "month", "year"]
+UNITS: Mapping[str, CalendarUnit] = MappingProxyType({
     "time-d": "day_of_the_year", "time-w": "week_of_the_year", "time-m": "month", "time-y": "year"})
 """CloudKitty's ways to ask for them, and the names that their numbers have in an answer."""
 
 
-def number(unit: Unit, when: datetime) -> str:
+def number(unit: CalendarUnit, when: datetime) -> str:
     """The unit's number: day 1 to 366, week 00 to 53 (from Sunday to Saturday, as ``%U``), month 1 to 12, the year."""
     match unit:
         case "day_of_the_year":
@@ -27,7 +27,7 @@ def number(unit: Unit, when: datetime) -> str:
             return f"{when.year:04}"
 
 
-def bounds(unit: Unit, when: datetime) -> Period:
+def bounds(unit: CalendarUnit, when: datetime) -> Period:
     """The whole unit that an instant is in; a week ends with its year."""
     day = Period.day_of(when)
     year = Period(Period.month_of(when.replace(month=1, day=1)).begin, Period.month_of(when.replace(month=12)).end)

@@ -21,7 +21,7 @@ HALF = money.QUANTUM / 2
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PricePart:
     """What one cause added to the price of one point, not rounded.
 
     An amount of zero is a rule that was met and made no difference, because
@@ -35,11 +35,11 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Explained:
+class ExplainedFrames:
     """What a tariff answers, and for every row of every frame the parts that it added; they may be made when read."""
 
     frames: Sequence[Frame]
-    parts: Sequence[Sequence[tuple[Part, ...]]]
+    parts: Sequence[Sequence[tuple[PricePart, ...]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class ExplainedPoint:
     """One row of a frame, by itself."""
 
     metric: str
@@ -70,7 +70,7 @@ class Point:
     price: Decimal | None              # None: unpriced
 
     @classmethod
-    def of(cls, frame: Frame, row: int) -> Point:
+    def of(cls, frame: Frame, row: int) -> ExplainedPoint:
         groupby, metadata = (MappingProxyType({name: column.values[column.codes[row]]
                                                for name, column in labels.items()})
                              for labels in (frame.groupby, frame.metadata))
@@ -82,7 +82,7 @@ class Point:
         return {**self.metadata, **self.groupby}
 
 
-class OnDemand(Sequence[T]):
+class LazySequence(Sequence[T]):
     """A sequence of ``length`` whose elements are made when they are read."""
 
     def __init__(self, length: int, make: Callable[[int], T]) -> None:
@@ -102,13 +102,13 @@ class OnDemand(Sequence[T]):
         return self._length
 
 
-def total(parts: Iterable[Part]) -> Decimal:
+def total(parts: Iterable[PricePart]) -> Decimal:
     """All of them together, exactly."""
     with localcontext(EXACT):
         return sum((part.amount for part in parts), money.ZERO)
 
 
-def rounding(price: Decimal | None, parts: Iterable[Part]) -> Decimal:
+def rounding(price: Decimal | None, parts: Iterable[PricePart]) -> Decimal:
     """What the price as it is stored has beyond its parts; of what is unpriced, beyond zero."""
     with localcontext(EXACT):
         return (money.ZERO if price is None else price) - total(parts)

@@ -19,7 +19,14 @@ from dataclasses import dataclass, field
 
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.expression_reader import read
-from cloudkitty_like.domain.expression_tree import CALENDAR, Literal, Node, Place, Rows, answers
+from cloudkitty_like.domain.expression_tree import (
+    CALENDAR,
+    LabelPath,
+    LiteralNode,
+    Node,
+    Rows,
+    answers,
+)
 from cloudkitty_like.domain.frame import Frame
 
 
@@ -33,7 +40,7 @@ class Predicate:
     @property
     def never(self) -> bool:
         """Whether it is plainly false, of every point; then it costs nothing."""
-        return isinstance(self.tree, Literal) and not self.tree.value
+        return isinstance(self.tree, LiteralNode) and not self.tree.value
 
     def mask(self, frame: Frame) -> list[bool]:
         """For each row, whether it is to be skipped.
@@ -55,7 +62,7 @@ class Predicate:
         skipped = self.mask(frame)
         return frame.where([not skip for skip in skipped]) if True in skipped else frame
 
-    def missing(self, groupby: Iterable[str], metadata: Iterable[str]) -> list[Place]:
+    def missing(self, groupby: Iterable[str], metadata: Iterable[str]) -> list[LabelPath]:
         """The labels, by kind and name, without which it fails, and that a metric with these labels has not."""
         known = {"groupby": frozenset((*groupby, *CALENDAR)), "metadata": frozenset(metadata)}
         return sorted(self.tree.unmet(known))

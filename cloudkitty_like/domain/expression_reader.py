@@ -14,13 +14,13 @@ from cloudkitty_like.domain.expression_tree import (
     SHAPE,
     UNIT,
     Apply,
-    Keys,
-    Label,
-    Literal,
-    Logic,
+    KeysNode,
+    LabelNode,
+    LiteralNode,
+    LogicNode,
     Node,
-    Number,
-    Unit,
+    NumberNode,
+    UnitNode,
 )
 from cloudkitty_like.domain.text import quoted
 
@@ -85,19 +85,19 @@ def _not_among(value: object, container: Any) -> bool:
     return value not in container
 
 
-Named = tuple[str, Callable[..., Any]]
+NamedFunction = tuple[str, Callable[..., Any]]
 
-SIGNS: Mapping[type[ast.unaryop], Named] = {
+SIGNS: Mapping[type[ast.unaryop], NamedFunction] = {
     ast.USub: ("-", lambda value: money.CONTEXT.minus(_decimal(value))),
     ast.UAdd: ("+", lambda value: money.CONTEXT.plus(_decimal(value))),
 }
-ARITHMETIC: Mapping[type[ast.operator], Named] = {
+ARITHMETIC: Mapping[type[ast.operator], NamedFunction] = {
     ast.Add: ("+", lambda left, right: money.CONTEXT.add(_decimal(left), _decimal(right))),
     ast.Sub: ("-", lambda left, right: money.CONTEXT.subtract(_decimal(left), _decimal(right))),
     ast.Mult: ("*", lambda left, right: money.CONTEXT.multiply(_decimal(left), _decimal(right))),
     ast.Div: ("/", lambda left, right: money.CONTEXT.divide(_decimal(left), _decimal(right))),
 }
-COMPARISONS: Mapping[type[ast.cmpop], Named] = {
+COMPARISONS: Mapping[type[ast.cmpop], NamedFunction] = {
     ast.Eq: ("==", operator.eq), ast.NotEq: ("!=", operator.ne),
     ast.Lt: ("<", operator.lt), ast.LtE: ("<=", operator.le),
     ast.Gt: (">", operator.gt), ast.GtE: (">=", operator.ge),
@@ -127,7 +127,7 @@ class _Reader:
         if reader is None:
             self._refuse(tree, f"{_kind(tree)} is not allowed here")
         found = reader(self, tree, depth + 1)
-        if isinstance(found, Keys) and not whole:
+        if isinstance(found, KeysNode) and not whole:
             self._refuse(tree, f"{ast.unparse(tree)} is a mapping: name a key of it")
         return found
 
@@ -140,21 +140,21 @@ class _Reader:
                 self._refuse(tree, "the number is out of range")
         if value is not None and not isinstance(value, str | int | Decimal):
             self._refuse(tree, f"{_kind(tree)} is not allowed here")
-        return Literal(value)
+        return LiteralNode(value)
 
-    def collection(self, tree: ast.Tuple | ast.List | ast.Set, depth: int) -> Literal:
+    def collection(self, tree: ast.Tuple | ast.List | ast.Set, depth: int) -> LiteralNode:
         values = []
         for element in tree.elts:
             node = self.node(element, depth)
-            if not isinstance(node, Literal):
+            if not isinstance(node, LiteralNode):
                 self._refuse(element, "a list may hold literals only")
             values.append(node.value)
-        return Literal(tuple(values))
+        return LiteralNode(tuple(values))
 
     def name(self, tree: ast.Name, _depth: int) -> Node:
         if tree.id != "datapoint":
             self._refuse(tree, f"{tree.id!r} is unknown: the only name is datapoint")
-        return Keys("")
+        return KeysNode("")
 
     def subscript(self, tree: ast.Subscript, depth: int) -> Node:
         return self._part(tree.value, tree.slice, None, depth)
@@ -183,7 +183,7 @@ class _Reader:
     def _part(self, of: ast.expr, key: ast.expr, default: ast.expr | None, depth: int) -> Node:
         """The value under a key of datapoint or of one of its parts."""
         base = self.node(of, depth, whole=True)
-        if not isinstance(base, Keys):
+        if not isinstance(base, KeysNode):
             self._refuse(of, "only datapoint and its parts have keys")
         if not (isinstance(key, ast.Constant) and isinstance(key.value, str)):
             self._refuse(key, "a key must be a literal text")
@@ -193,20 +193,20 @@ class _Reader:
         if default is not None and not (isinstance(default, ast.Dict) and not default.keys and base.part not in LABELS):
             absent = self.node(default, depth)
         if base.part in LABELS:
-            return Label(place, absent)
+            return LabelNode(place, absent)
         if key.value not in SHAPE[base.part]:
             self._refuse(key, f"there is no {key.value!r}, only {', '.join(SHAPE[base.part])}")
         if not base.part:
-            return Keys(key.value)
-        return Unit() if place == UNIT else Number(place)
+            return KeysNode(key.value)
+        return UnitNode() if place == UNIT else NumberNode(place)
 
     def logic(self, tree: ast.BoolOp, depth: int) -> Node:
         conjunction = isinstance(tree.op, ast.And)
         operands = tuple(self.node(operand, depth, whole=True) for operand in tree.values)
         first = operands[0]
-        if isinstance(first, Literal) and bool(first.value) is not conjunction:
+        if isinstance(first, LiteralNode) and bool(first.value) is not conjunction:
             return first
-        return Logic(conjunction, operands)
+        return LogicNode(conjunction, operands)
 
     def unary(self, tree: ast.UnaryOp, depth: int) -> Node:
         if isinstance(tree.op, ast.Not):
@@ -228,7 +228,7 @@ class _Reader:
         for sign, right in zip(tree.ops, tree.comparators, strict=True):
             pairs.append(self._compared(tree, left, sign, right, depth))
             left = right
-        return pairs[0] if len(pairs) == 1 else Logic(True, tuple(pairs))
+        return pairs[0] if len(pairs) == 1 else LogicNode(True, tuple(pairs))
 
     def _compared(self, tree: ast.Compare, left: ast.expr, sign: ast.cmpop, right: ast.expr, depth: int) -> Node:
         name, function = COMPARISONS[type(sign)]
@@ -251,11 +251,11 @@ class _Reader:
 
     def _applied(self, tree: ast.expr, name: str, function: Callable[..., Any], *operands: Node) -> Node:
         """The function of the operands; worked out here and now where they are literals."""
-        values = [operand.value for operand in operands if isinstance(operand, Literal)]
+        values = [operand.value for operand in operands if isinstance(operand, LiteralNode)]
         if len(values) < len(operands):
             return Apply(name, function, operands)
         try:
-            return Literal(function(*values))
+            return LiteralNode(function(*values))
         except (TypeError, ValueError, ArithmeticError, Invalid) as error:
             return self._refuse(tree, str(error) or f"{name} cannot be applied")
 

@@ -17,7 +17,7 @@ from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.text import quoted
 
-Place = tuple[str, str]
+LabelPath = tuple[str, str]
 """A part of a data point: ``("vol", "qty")``, ``("metadata", "flavor")``."""
 
 QTY, PRICE, UNIT = ("vol", "qty"), ("rating", "price"), ("vol", "unit")
@@ -31,12 +31,12 @@ SHAPE: Mapping[str, tuple[str, ...]] = {
 }
 """The keys of a data point ("") and of those of its parts that always have the same."""
 
-CALENDAR: Mapping[str, calendar.Unit] = {
+CALENDAR: Mapping[str, calendar.CalendarUnit] = {
     "week_of_the_year": "week_of_the_year", "day_of_the_year": "day_of_the_year",
     "month": "month", "year": "year"}
 """The labels of the calendar, read from the begin of the period and never stored."""
 
-Known = Mapping[str, frozenset[str]]
+KnownLabels = Mapping[str, frozenset[str]]
 """The label names that a metric has, under "groupby" and under "metadata"."""
 
 
@@ -65,39 +65,39 @@ class Node(Protocol):
     """A part of an expression."""
 
     @property
-    def reads(self) -> frozenset[Place]:
+    def reads(self) -> frozenset[LabelPath]:
         """What of a data point the answer depends on."""
 
     def cells(self, rows: Rows) -> Sequence[Any]:
         """The answer for each of the rows, of which there is at least one; Invalid where there is none."""
 
-    def unmet(self, known: Known) -> frozenset[Place]:
+    def unmet(self, known: KnownLabels) -> frozenset[LabelPath]:
         """The labels that it cannot do without and that are not among ``known``."""
 
 
 @dataclass(frozen=True, slots=True)
-class Literal:
+class LiteralNode:
     value: Any
 
     @property
-    def reads(self) -> frozenset[Place]:
+    def reads(self) -> frozenset[LabelPath]:
         return frozenset()
 
     def cells(self, rows: Rows) -> Sequence[Any]:
         return [self.value] * len(rows)
 
-    def unmet(self, known: Known) -> frozenset[Place]:
+    def unmet(self, known: KnownLabels) -> frozenset[LabelPath]:
         return frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
+class NumberNode:
     """The quantity or the price; an unpriced point's price is shown as 0, as CloudKitty shows it."""
 
-    place: Place
+    place: LabelPath
 
     @property
-    def reads(self) -> frozenset[Place]:
+    def reads(self) -> frozenset[LabelPath]:
         return frozenset((self.place,))
 
     def cells(self, rows: Rows) -> Sequence[Any]:
@@ -106,32 +106,32 @@ class Number:
         prices = rows.of(rows.frame.price)
         return [money.ZERO if price is None else price for price in prices] if rows.frame.unpriced else prices
 
-    def unmet(self, known: Known) -> frozenset[Place]:
+    def unmet(self, known: KnownLabels) -> frozenset[LabelPath]:
         return frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class UnitNode:
     @property
-    def reads(self) -> frozenset[Place]:
+    def reads(self) -> frozenset[LabelPath]:
         return frozenset((UNIT,))
 
     def cells(self, rows: Rows) -> Sequence[Any]:
         return [rows.frame.unit] * len(rows)
 
-    def unmet(self, known: Known) -> frozenset[Place]:
+    def unmet(self, known: KnownLabels) -> frozenset[LabelPath]:
         return frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class Label:
+class LabelNode:
     """A groupby or metadata label; ``default`` where the metric has none of that name, None: that is an error."""
 
-    place: Place
+    place: LabelPath
     default: Node | None = None
 
     @property
-    def reads(self) -> frozenset[Place]:
+    def reads(self) -> frozenset[LabelPath]:
         return frozenset((self.place,)) | (self.default.reads if self.default else frozenset())
 
     def cells(self, rows: Rows) -> Sequence[Any]:
@@ -145,7 +145,7 @@ class Label:
             raise Invalid(f"there is no {kind} label {name!r}, only {', '.join(names(rows.frame, kind)) or 'none'}")
         return answers(self.default, rows)
 
-    def unmet(self, known: Known) -> frozenset[Place]:
+    def unmet(self, known: KnownLabels) -> frozenset[LabelPath]:
         kind, name = self.place
         if name in known[kind]:
             return frozenset()
@@ -153,19 +153,19 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
+class KeysNode:
     """A part of the point as a whole (``"" `` for all of it): its keys, which is all one may ask about it."""
 
     part: str
 
     @property
-    def reads(self) -> frozenset[Place]:
+    def reads(self) -> frozenset[LabelPath]:
         return frozenset(((self.part, ""),))
 
     def cells(self, rows: Rows) -> Sequence[Any]:
         return [SHAPE.get(self.part) or names(rows.frame, self.part)] * len(rows)
 
-    def unmet(self, known: Known) -> frozenset[Place]:
+    def unmet(self, known: KnownLabels) -> frozenset[LabelPath]:
         return frozenset()
 
 
@@ -178,8 +178,8 @@ class Apply:
     operands: tuple[Node, ...]
 
     @property
-    def reads(self) -> frozenset[Place]:
-        return frozenset[Place]().union(*(operand.reads for operand in self.operands))
+    def reads(self) -> frozenset[LabelPath]:
+        return frozenset[LabelPath]().union(*(operand.reads for operand in self.operands))
 
     def cells(self, rows: Rows) -> Sequence[Any]:
         columns = [answers(operand, rows) for operand in self.operands]
@@ -196,20 +196,20 @@ class Apply:
                 return Invalid(f"{self.name} cannot be applied to {' and '.join(map(shown, values))}")
         return Invalid(f"{self.name} cannot be applied")
 
-    def unmet(self, known: Known) -> frozenset[Place]:
-        return frozenset[Place]().union(*(operand.unmet(known) for operand in self.operands))
+    def unmet(self, known: KnownLabels) -> frozenset[LabelPath]:
+        return frozenset[LabelPath]().union(*(operand.unmet(known) for operand in self.operands))
 
 
 @dataclass(frozen=True, slots=True)
-class Logic:
+class LogicNode:
     """``and`` (``conjunction``) or ``or``: the value of the operand that decides, as in Python."""
 
     conjunction: bool
     operands: tuple[Node, ...]
 
     @property
-    def reads(self) -> frozenset[Place]:
-        return frozenset[Place]().union(*(operand.reads for operand in self.operands))
+    def reads(self) -> frozenset[LabelPath]:
+        return frozenset[LabelPath]().union(*(operand.reads for operand in self.operands))
 
     def cells(self, rows: Rows) -> Sequence[Any]:
         found = list(answers(self.operands[0], rows))
@@ -222,8 +222,8 @@ class Logic:
                 found[place] = value
         return found
 
-    def unmet(self, known: Known) -> frozenset[Place]:
-        missing: set[Place] = set()
+    def unmet(self, known: KnownLabels) -> frozenset[LabelPath]:
+        missing: set[LabelPath] = set()
         for operand in self.operands:
             missing |= operand.unmet(known)
             truth = foregone(operand, known)
@@ -235,7 +235,7 @@ class Logic:
 def answers(node: Node, rows: Rows) -> Sequence[Any]:
     """The node's answer for each row, worked out once per distinct labels where only they matter."""
     reads = node.reads
-    if not len(rows) or not isinstance(node, Apply | Logic):
+    if not len(rows) or not isinstance(node, Apply | LogicNode):
         return node.cells(rows) if len(rows) else ()
     if rows.distinct or reads & NUMBERS:
         return node.cells(rows)
@@ -251,12 +251,12 @@ def answers(node: Node, rows: Rows) -> Sequence[Any]:
     return list(map(spread.__getitem__, keys))
 
 
-def foregone(node: Node, known: Known) -> bool | None:
+def foregone(node: Node, known: KnownLabels) -> bool | None:
     """Whether the node is true, as far as the metric's label names alone can tell."""
     match node:
-        case Literal(value):
+        case LiteralNode(value):
             return bool(value)
-        case Apply("in" | "not in", _, (Literal(name), Keys(part))):
+        case Apply("in" | "not in", _, (LiteralNode(name), KeysNode(part))):
             there = name in (SHAPE.get(part) or known[part])
             return there if node.name == "in" else not there
         case Apply("not", _, (operand,)):

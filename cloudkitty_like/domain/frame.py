@@ -21,7 +21,7 @@ from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.text import all_storable, storable_value
 
-Labels = Mapping[str, "Column"]
+LabelColumns = Mapping[str, "Column"]
 T = TypeVar("T")
 
 # Most frames are short, and most of their columns hold nothing twice or the same everywhere: copied, not counted out.
@@ -87,8 +87,8 @@ class Frame:
     period: Period
     qty: tuple[Decimal, ...]           # rounded to 12 decimals
     price: tuple[Decimal | None, ...]
-    groupby: Labels                    # labels that split totals
-    metadata: Labels                   # labels that describe
+    groupby: LabelColumns                    # labels that split totals
+    metadata: LabelColumns                   # labels that describe
 
     @classmethod
     def of_usage(cls, metric: str, unit: str, period: Period, qty: Iterable[Decimal],
@@ -236,7 +236,7 @@ def merged(frames: Sequence[Frame]) -> Frame:
     metadata = list(dict.fromkeys(name for frame in frames for name in frame.metadata
                                   if name not in groupby or name in frame.groupby))
 
-    def cells(name: str, of: Callable[[Frame], Labels]) -> Iterator[str]:
+    def cells(name: str, of: Callable[[Frame], LabelColumns]) -> Iterator[str]:
         for frame in frames:
             column = of(frame).get(name, frame.labels.get(name))
             yield from [""] * len(frame) if column is None else column

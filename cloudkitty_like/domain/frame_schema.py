@@ -8,19 +8,20 @@ from typing import NamedTuple
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 
-Names = tuple[str, ...]
+LabelNames = tuple[str, ...]
 
 
-class Shape(NamedTuple):
+class FrameSchema(NamedTuple):
     """The names of labels are sorted."""
 
     metric: str
     unit: str
-    groupby: Names
-    metadata: Names
+    groupby: LabelNames
+    metadata: LabelNames
 
 
-def frame_of(period: Period, shape: Shape, amounts: Mapping[Names, tuple[Decimal, Decimal | None]]) -> Frame:
+def frame_of_points(period: Period, shape: FrameSchema,
+                    amounts: Mapping[LabelNames, tuple[Decimal, Decimal | None]]) -> Frame:
     """The frame of these points: quantity and price by the cells of groupby, then of metadata.
 
     Invalid where a quantity is out of range; prices are taken as they are.
@@ -34,3 +35,6 @@ def frame_of(period: Period, shape: Shape, amounts: Mapping[Names, tuple[Decimal
         shape.metric, shape.unit, period, [amounts[row][0] for row in rows],
         dict(zip(shape.groupby, columns[:width], strict=True)), dict(zip(shape.metadata, columns[width:], strict=True)))
     return frame.with_price([amounts[row][1] for row in rows])
+
+PricedQuantity = tuple[Decimal, Decimal | None]
+"""Quantity and price; None of what no rule has priced."""

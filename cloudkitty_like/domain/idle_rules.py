@@ -15,14 +15,14 @@ LEVEL = "a threshold of level -1 or less never applies"
 RATE = ("a rate multiplies the flat cost of its own group, and no flat rule there can meet the same points: "
         "it comes to 0")
 
-Place = tuple[str, str]
+ServiceGroup = tuple[str, str]
 """A service and a group."""
 
 
-def idle(rules: Iterable[Rule]) -> Iterator[tuple[Rule, str]]:
+def idle_rules(rules: Iterable[Rule]) -> Iterator[tuple[Rule, str]]:
     """Every rule that never prices anything beside the others, and why."""
     rules = list(rules)
-    flats: dict[Place, list[Rule]] = {}
+    flats: dict[ServiceGroup, list[Rule]] = {}
     for rule in rules:
         if rule.type == "flat" and not rule.never_applies:
             flats.setdefault(_place(rule), []).append(rule)
@@ -33,7 +33,7 @@ def idle(rules: Iterable[Rule]) -> Iterator[tuple[Rule, str]]:
             yield rule, RATE
 
 
-def _place(rule: Rule) -> Place:
+def _place(rule: Rule) -> ServiceGroup:
     return rule.service, rule.key[4]
 
 

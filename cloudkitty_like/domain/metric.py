@@ -13,8 +13,8 @@ from typing import Any, Literal
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.expression import Predicate
 
-Mutation = Literal["NONE", "NUMBOOL", "NOTNUMBOOL", "FLOOR", "CEIL", "MAP"]
-MUTATIONS: tuple[Mutation, ...] = ("NONE", "NUMBOOL", "NOTNUMBOOL", "FLOOR", "CEIL", "MAP")
+MutationName = Literal["NONE", "NUMBOOL", "NOTNUMBOOL", "FLOOR", "CEIL", "MAP"]
+MUTATIONS: tuple[MutationName, ...] = ("NONE", "NUMBOOL", "NOTNUMBOOL", "FLOOR", "CEIL", "MAP")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Metric:
     offset: Fraction = Fraction(0)
     groupby: tuple[str, ...] = ()      # the scope key among them
     metadata: tuple[str, ...] = ()
-    mutate: Mutation = "NONE"
+    mutate: MutationName = "NONE"
     mutate_map: Mapping[Decimal, Decimal] = field(default_factory=lambda: MappingProxyType({}))
     skip: Predicate | None = None      # rated points for which it holds are dropped; None: the default's turn
     args: Any = None                   # the collector's own, already checked

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 
-class Overdue(Exception):
+class PatienceEnd(Exception):
     """The caller does not wait any longer; the work is to be ended, and may be begun anew later."""
 
 
@@ -34,4 +34,4 @@ def limited(gives_up: Callable[[], bool]) -> Iterator[None]:
 def check() -> None:
     """:raises Overdue: when the caller does not wait any longer"""
     if _GIVES_UP.get()():
-        raise Overdue
+        raise PatienceEnd

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.frame import Frame
-from cloudkitty_like.domain.frame_schema import Names, Shape, frame_of
+from cloudkitty_like.domain.frame_schema import FrameSchema, LabelNames, PricedQuantity, frame_of_points
 from cloudkitty_like.domain.period import EPOCH, LATEST, Period
 from cloudkitty_like.domain.scope import check_identifier
 from cloudkitty_like.domain.text import storable
@@ -18,8 +18,6 @@ from cloudkitty_like.domain.text import storable
 SHOWN = 20                             # problems of one call that are told
 LONGEST_METRIC, LONGEST_UNIT = 255, 64
 
-Amount = tuple[Decimal, Decimal | None]
-"""Quantity and price; None of what no rule has priced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,63 +33,63 @@ class PostedPoint:
     metadata: Mapping[str, str]
 
 
-class Place(NamedTuple):
+class FramePosition(NamedTuple):
     """Which points are kept together: those of one scope that begin then."""
 
     scope: str
     begin: datetime
 
 
-class Points:
+class PostedFramePoints:
     """Points of one place, at most one of each metric, unit, and names and values of labels."""
 
     def __init__(self, period: Period, frames: Iterable[Frame] = ()) -> None:
         self.period = period
-        self._amounts: dict[Shape, dict[Names, Amount]] = {}
+        self._amounts: dict[FrameSchema, dict[LabelNames, PricedQuantity]] = {}
         for frame in frames:
             self._keep(frame)
 
-    def put(self, point: PostedPoint, period: Period, amount: Amount) -> None:
+    def put(self, point: PostedPoint, period: Period, amount: PricedQuantity) -> None:
         """Add one, or replace the one that is the same; Invalid where its period is another."""
         if period != self.period:
             raise Invalid(f"its period is {period}, that of an earlier point of this scope {self.period}")
         groupby, metadata = sorted(point.groupby), sorted(point.metadata)
         cells = (*map(point.groupby.__getitem__, groupby), *map(point.metadata.__getitem__, metadata))
-        self._of(Shape(point.metric, point.unit, tuple(groupby), tuple(metadata)))[cells] = amount
+        self._of(FrameSchema(point.metric, point.unit, tuple(groupby), tuple(metadata)))[cells] = amount
 
-    def update(self, other: Points) -> None:
+    def update(self, other: PostedFramePoints) -> None:
         """Add all of those, each replacing the one that is the same."""
         for shape, amounts in other._amounts.items():
             self._of(shape).update(amounts)
 
     def frames(self) -> tuple[Frame, ...]:
         """The same points make the same frames in the same order."""
-        return tuple(frame_of(self.period, shape, self._amounts[shape]) for shape in sorted(self._amounts))
+        return tuple(frame_of_points(self.period, shape, self._amounts[shape]) for shape in sorted(self._amounts))
 
-    def _of(self, shape: Shape) -> dict[Names, Amount]:
+    def _of(self, shape: FrameSchema) -> dict[LabelNames, PricedQuantity]:
         return self._amounts.setdefault(shape, {})
 
     def _keep(self, frame: Frame) -> None:
         groupby, metadata = sorted(frame.groupby), sorted(frame.metadata)
         columns = [*map(frame.groupby.__getitem__, groupby), *map(frame.metadata.__getitem__, metadata)]
-        rows: list[Names] = list(zip(*columns, strict=True)) if columns else [()] * len(frame)
-        self._of(Shape(frame.metric, frame.unit, tuple(groupby), tuple(metadata))).update(
+        rows: list[LabelNames] = list(zip(*columns, strict=True)) if columns else [()] * len(frame)
+        self._of(FrameSchema(frame.metric, frame.unit, tuple(groupby), tuple(metadata))).update(
             zip(rows, zip(frame.qty, frame.price, strict=True), strict=True))
 
 
-def by_place(points: Sequence[PostedPoint], scope_key: str) -> dict[Place, Points]:
+def by_place(points: Sequence[PostedPoint], scope_key: str) -> dict[FramePosition, PostedFramePoints]:
     """The points by scope and begin; of those that are the same the last one counts.
 
     Amounts are rounded to 12 decimals, fractions of a second are dropped.
     Invalid, saying what is wrong with which points, where any of them is.
     """
-    found: dict[Place, Points] = {}
+    found: dict[FramePosition, PostedFramePoints] = {}
     problems: list[str] = []
     for number, point in enumerate(points, 1):
         try:
             period, amount = _checked(point, scope_key)
-            place = Place(point.groupby[scope_key], period.begin)
-            found.setdefault(place, Points(period)).put(point, period, amount)
+            place = FramePosition(point.groupby[scope_key], period.begin)
+            found.setdefault(place, PostedFramePoints(period)).put(point, period, amount)
         except Invalid as error:
             problems += (f"point {number} ({point.metric!r}): {problem}" for problem in error.problems)
     if problems:
@@ -100,7 +98,7 @@ def by_place(points: Sequence[PostedPoint], scope_key: str) -> dict[Place, Point
     return found
 
 
-def _checked(point: PostedPoint, scope_key: str) -> tuple[Period, Amount]:
+def _checked(point: PostedPoint, scope_key: str) -> tuple[Period, PricedQuantity]:
     problems: list[str] = []
     amounts: list[Decimal] = []
     for name, value in (("quantity", point.qty), ("price", money.ZERO if point.price is None else point.price)):

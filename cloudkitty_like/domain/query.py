@@ -68,7 +68,7 @@ class Sum:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SummaryRow:
     """One line of an answer: ``key`` in the order of Query.groupby."""
 
     key: tuple[str, ...]

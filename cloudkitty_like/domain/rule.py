@@ -30,7 +30,7 @@ MAX_DESCRIPTION = 4000
 MAX_WHOLE_DIGITS = {"cost": 12, "level": 15}
 MAX_DECIMALS = 28
 
-Key = tuple[str, str, str | None, Decimal | None, str, str | None]
+RuleKey = tuple[str, str, str | None, Decimal | None, str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class Rule:
             raise Invalid(*problems)
 
     @property
-    def key(self) -> Key:
+    def key(self) -> RuleKey:
         """What only one rule may have at any time."""
         group = "" if self.group == DEFAULT_GROUP else self.group
         return self.service, self.field or "", self.value, self.level, group, self.scope
@@ -196,7 +196,7 @@ def text_problems(name: str, text: str, longest: int = MAX_NAME) -> Iterator[str
 
 def overlaps(rules: Iterable[Rule]) -> Iterator[tuple[Rule, Rule]]:
     """Pairs of rules of one key that hold at the same time: the earlier given, the later given."""
-    by_key: dict[Key, list[Rule]] = {}
+    by_key: dict[RuleKey, list[Rule]] = {}
     for rule in rules:
         others = by_key.setdefault(rule.key, [])
         for other in others:

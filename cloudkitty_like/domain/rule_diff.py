@@ -23,14 +23,14 @@ from datetime import datetime
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.period import instant
-from cloudkitty_like.domain.rule import Key, Rule, Validity, overlaps
+from cloudkitty_like.domain.rule import Rule, RuleKey, Validity, overlaps
 
-Piece = tuple[str | None, Rule]
+RulePiece = tuple[str | None, Rule]
 """A rule that is to be stored, and the id of the stored one that it is a new state of (None: a new rule)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Amendment:
+class RuleDiff:
     """What is to be recorded; the mappings are by the stored rule's id."""
 
     added: Sequence[Rule] = ()
@@ -92,25 +92,25 @@ def _now(before: Rule, after: Rule) -> str:
 
 
 def amended(stored: Mapping[str, Rule], wanted: Iterable[Rule], effective: datetime,
-            retroactive: bool = False) -> Amendment:
+            retroactive: bool = False) -> RuleDiff:
     """What turns the ``stored`` rules (by id) into the ``wanted`` ones.
 
     Neither has overlaps.  Invalid, all at once, where a wanted rule names a
     time before ``effective`` at which something else is stored, and
     ``retroactive`` does not allow for that.
     """
-    before: dict[Key, dict[str, Rule]] = {}
-    after: dict[Key, list[Rule]] = {}
+    before: dict[RuleKey, dict[str, Rule]] = {}
+    after: dict[RuleKey, list[Rule]] = {}
     for identity, rule in stored.items():
         before.setdefault(rule.key, {})[identity] = rule
     for rule in wanted:
         after.setdefault(rule.key, []).append(rule)
-    pieces: list[Piece] = []
+    pieces: list[RulePiece] = []
     problems: list[str] = []
     place = _rewritten if retroactive else _continued
     for key in before.keys() | after.keys():
         there, asked = before.get(key, {}), after.get(key, [])
-        placed: list[Piece] = place(there, asked, effective) if there else [(None, rule) for rule in asked]
+        placed: list[RulePiece] = place(there, asked, effective) if there else [(None, rule) for rule in asked]
         problems += (_refusal(rule, effective) for rule in asked if not _is_in(rule, placed))
         problems += (f"{one}: {one.valid} and {other.valid} overlap" for one, other in overlaps(r for _, r in placed))
         pieces += _identified(there, placed)
@@ -120,10 +120,10 @@ def amended(stored: Mapping[str, Rule], wanted: Iterable[Rule], effective: datet
     return replace(amendment, moved_back=frozenset(_moved_back(amendment, after, effective)))
 
 
-def _continued(stored: Mapping[str, Rule], wanted: Sequence[Rule], effective: datetime) -> list[Piece]:
+def _continued(stored: Mapping[str, Rule], wanted: Sequence[Rule], effective: datetime) -> list[RulePiece]:
     """What is stored until ``effective``, what is wanted from then on."""
     current = next((identity for identity, rule in stored.items() if effective in rule.valid), None)
-    placed: list[Piece] = []
+    placed: list[RulePiece] = []
     for rule in wanted:
         begin, end = rule.valid.begin, rule.valid.end
         if rule.valid.is_over(effective):
@@ -141,9 +141,9 @@ def _continued(stored: Mapping[str, Rule], wanted: Sequence[Rule], effective: da
     return placed
 
 
-def _rewritten(stored: Mapping[str, Rule], wanted: Sequence[Rule], effective: datetime) -> list[Piece]:
+def _rewritten(stored: Mapping[str, Rule], wanted: Sequence[Rule], effective: datetime) -> list[RulePiece]:
     """What is wanted, and of the stored rules that were over what does not contradict it."""
-    placed: list[Piece] = [(None, _backdated(stored, rule, effective)) for rule in wanted]
+    placed: list[RulePiece] = [(None, _backdated(stored, rule, effective)) for rule in wanted]
     taken = [rule.valid for _, rule in placed]
     for identity, rule in stored.items():
         if rule.valid.is_over(effective):
@@ -187,11 +187,11 @@ def _means(wanted: Rule, rule: Rule) -> bool:
             and wanted.valid.begin in (None, rule.valid.begin))
 
 
-def _is_in(wanted: Rule, placed: Iterable[Piece]) -> bool:
+def _is_in(wanted: Rule, placed: Iterable[RulePiece]) -> bool:
     return any(_means(wanted, rule) for _, rule in placed)
 
 
-def _identified(stored: Mapping[str, Rule], placed: Sequence[Piece]) -> Iterator[Piece]:
+def _identified(stored: Mapping[str, Rule], placed: Sequence[RulePiece]) -> Iterator[RulePiece]:
     """Pieces without an id get that of a stored rule left over: of the same one, else of one that is like it."""
     left = {identity: rule for identity, rule in stored.items() if identity not in {used for used, _ in placed}}
     for identity, rule in sorted(placed, key=lambda piece: piece[1] not in left.values()):
@@ -211,9 +211,9 @@ def _refusal(rule: Rule, effective: datetime) -> str:
             "leave out the start, or change the past explicitly (retroactive)")
 
 
-def _moved_back(amendment: Amendment, wanted: Mapping[Key, Sequence[Rule]], effective: datetime) -> Iterator[str]:
+def _moved_back(amendment: RuleDiff, wanted: Mapping[RuleKey, Sequence[Rule]], effective: datetime) -> Iterator[str]:
     """The changed rules whose start or end comes at ``effective`` though it was to come later, unasked."""
-    starts: dict[Key, list[datetime]] = {}
+    starts: dict[RuleKey, list[datetime]] = {}
     for identity, (before, after) in amendment.changed.items():
         begin = before.valid.begin
         asked = {rule.valid.begin for rule in wanted.get(before.key, ())}
@@ -230,7 +230,7 @@ def _moved_back(amendment: Amendment, wanted: Mapping[Key, Sequence[Rule]], effe
                 yield identity
 
 
-def _compared(stored: Mapping[str, Rule], pieces: Iterable[Piece]) -> Amendment:
+def _compared(stored: Mapping[str, Rule], pieces: Iterable[RulePiece]) -> RuleDiff:
     added: list[Rule] = []
     changed: dict[str, tuple[Rule, Rule]] = {}
     unchanged: set[str] = set()
@@ -243,4 +243,4 @@ def _compared(stored: Mapping[str, Rule], pieces: Iterable[Piece]) -> Amendment:
             changed[identity] = stored[identity], rule
     withdrawn = {identity: rule for identity, rule in stored.items()
                  if identity not in unchanged and identity not in changed}
-    return Amendment(tuple(sorted(added, key=described)), changed, withdrawn, len(unchanged))
+    return RuleDiff(tuple(sorted(added, key=described)), changed, withdrawn, len(unchanged))

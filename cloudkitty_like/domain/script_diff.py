@@ -10,17 +10,17 @@ from cloudkitty_like.domain.period import instant
 from cloudkitty_like.domain.rule import Validity
 from cloudkitty_like.domain.script import Script
 
-Versions = Mapping[int, Script]
+ScriptVersions = Mapping[int, Script]
 """The versions of one script that are known, by number; no two hold at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
-class Succession:
+class ScriptDiff:
     """What is to be recorded of one script; the mappings are by the number of a version."""
 
     added: Script | None = None
     changed: Mapping[int, tuple[Script, Script]] = field(default_factory=dict)      # before, after
-    withdrawn: Versions = field(default_factory=dict)
+    withdrawn: ScriptVersions = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         """Whether there is anything to record."""
@@ -46,7 +46,7 @@ def _difference(before: Script, after: Script) -> str:
                               if getattr(after, name) != getattr(before, name)])
 
 
-def succeeded(known: Versions, wanted: Script) -> Succession:
+def succeeded(known: ScriptVersions, wanted: Script) -> ScriptDiff:
     """What lets ``wanted`` be the script from its start on.
 
     What holds before that stays, and whatever would hold later is withdrawn.
@@ -68,10 +68,10 @@ def succeeded(known: Versions, wanted: Script) -> Succession:
             continue
         if after != script:
             changed[number] = script, after
-    return Succession(added, changed, withdrawn)
+    return ScriptDiff(added, changed, withdrawn)
 
 
-def ended(known: Versions, at: datetime, now: datetime) -> Succession:
+def ended(known: ScriptVersions, at: datetime, now: datetime) -> ScriptDiff:
     """What lets a script hold until ``at`` and not after; Conflict where it had ended before that and ``now``.
 
     An end that is still to come may be moved either way.
@@ -86,7 +86,7 @@ def ended(known: Versions, at: datetime, now: datetime) -> Succession:
         kept[final] = Validity(known[final].valid.begin, at)
     changed = {number: (known[number], replace(known[number], valid=valid)) for number, valid in kept.items()
                if valid != known[number].valid}
-    return Succession(None, changed, {number: script for number, script in known.items() if number not in kept})
+    return ScriptDiff(None, changed, {number: script for number, script in known.items() if number not in kept})
 
 
 def _before(valid: Validity, when: datetime | None) -> Validity | None:

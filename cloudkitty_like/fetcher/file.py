@@ -9,10 +9,10 @@ from typing import Any, ClassVar, Self
 from oslo_config import cfg
 
 from cloudkitty_like.client import usage_file
-from cloudkitty_like.client.usage_file import Header
-from cloudkitty_like.client.usage_index import Signature, signature
+from cloudkitty_like.client.usage_file import UsageHeader
+from cloudkitty_like.client.usage_index import FileSignature, signature
 from cloudkitty_like.domain.errors import Invalid, Unavailable
-from cloudkitty_like.ports import Site
+from cloudkitty_like.ports import PluginContext
 
 
 class FileFetcher:
@@ -27,10 +27,10 @@ class FileFetcher:
         self._path = path
         self._scope_key = scope_key
         self._lock = threading.Lock()
-        self._found: tuple[Signature, tuple[str, ...]] | None = None
+        self._found: tuple[FileSignature, tuple[str, ...]] | None = None
 
     @classmethod
-    def from_conf(cls, group: Any, site: Site) -> Self:
+    def from_conf(cls, group: Any, site: PluginContext) -> Self:
         if not group.path:
             raise Invalid("[fetcher_file] path: is not set")
         path = Path(group.path)
@@ -54,7 +54,7 @@ class FileFetcher:
         found: dict[str, None] = {}
         scope = 0
         for row in usage_file.rows(self._path, self._scope_key):
-            if isinstance(row, Header):
+            if isinstance(row, UsageHeader):
                 scope = row.scope
             else:
                 found[row.cells[scope]] = None

@@ -9,7 +9,7 @@ from oslo_config import cfg
 
 from cloudkitty_like.client import prometheus_options, promql
 from cloudkitty_like.client.prometheus import Prometheus
-from cloudkitty_like.ports import Site
+from cloudkitty_like.ports import PluginContext
 
 
 class PrometheusFetcher:
@@ -31,7 +31,7 @@ class PrometheusFetcher:
         self._matchers = ",".join(f"{name}={promql.quoted(value)}" for name, value in filters.items())
 
     @classmethod
-    def from_conf(cls, group: Any, site: Site) -> Self:
+    def from_conf(cls, group: Any, site: PluginContext) -> Self:
         metric = group.metric or ""
         problems: list[str] = []
         if metric and not promql.METRIC_NAME.match(metric):

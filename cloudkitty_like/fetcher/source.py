@@ -8,7 +8,7 @@ from oslo_config import cfg, types
 
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.scope import check_identifier
-from cloudkitty_like.ports import Site
+from cloudkitty_like.ports import PluginContext
 
 
 class SourceFetcher:
@@ -32,7 +32,7 @@ class SourceFetcher:
             raise Invalid(*problems)
 
     @classmethod
-    def from_conf(cls, group: Any, site: Site) -> Self:
+    def from_conf(cls, group: Any, site: PluginContext) -> Self:
         return cls(group.sources)
 
     def scopes(self) -> Iterable[str]:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from datetime import datetime
 
 from cloudkitty_like.domain.worker_state import ALIVE_WITHIN
-from cloudkitty_like.orchestrator.heartbeat import Pulse
-from cloudkitty_like.service.metrics.acceptance import Acceptances, Held
+from cloudkitty_like.orchestrator.heartbeat import Heartbeat
+from cloudkitty_like.service.metrics.acceptance import Acceptances, DefinitionsHeld
 from cloudkitty_like.service.metrics.definitions import MetricsFile
 
 
@@ -17,7 +17,7 @@ class Agreement:
     so that it goes on as soon as its host has been given the right one.
     """
 
-    def __init__(self, acceptances: Acceptances, pulse: Pulse, clock: Callable[[], datetime], file: MetricsFile,
+    def __init__(self, acceptances: Acceptances, pulse: Heartbeat, clock: Callable[[], datetime], file: MetricsFile,
                  read_again: Callable[[], MetricsFile]) -> None:
         """``read_again()``: the file as it is now, which is in use from then on; the old one where it is wrong."""
         self._acceptances, self._pulse, self._clock = acceptances, pulse, clock
@@ -54,6 +54,6 @@ class Agreement:
         self._pulse.beat()         # the others have to see what this one measures by before anything is decided
         try:
             self._acceptances.settle(self._file, self._pulse.id, known, patient=recently)
-        except Held as error:
+        except DefinitionsHeld as error:
             self._held = error.seen_at
             raise

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 from cloudkitty_like.app import WORKING
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.orchestrator.agreement import Agreement
-from cloudkitty_like.orchestrator.collection import Gatherer
-from cloudkitty_like.orchestrator.corrections import Reprocessor
+from cloudkitty_like.orchestrator.collection import UsageCollector
+from cloudkitty_like.orchestrator.corrections import TaskRunner
 from cloudkitty_like.orchestrator.daemon import Worker
-from cloudkitty_like.orchestrator.discovery import Newcomers, Source
-from cloudkitty_like.orchestrator.failures import Failures
+from cloudkitty_like.orchestrator.discovery import DiscoverySource, ScopeDiscovery
+from cloudkitty_like.orchestrator.failures import FailureLog
 from cloudkitty_like.orchestrator.gaps import SKIP, GapPolicy, Gaps
-from cloudkitty_like.orchestrator.heartbeat import Pulse
+from cloudkitty_like.orchestrator.heartbeat import Heartbeat
 from cloudkitty_like.orchestrator.lease import lease
 from cloudkitty_like.orchestrator.outages import Outages
-from cloudkitty_like.orchestrator.parts import Parts, Tempo
-from cloudkitty_like.orchestrator.rating import Processor
+from cloudkitty_like.orchestrator.parts import WorkerDeps, WorkerSettings
+from cloudkitty_like.orchestrator.rating import BatchRating
 from cloudkitty_like.orchestrator.source_end import SourceEnd
-from cloudkitty_like.orchestrator.timings import Stages
+from cloudkitty_like.orchestrator.timings import StageTimings
 from cloudkitty_like.ports import Lease
 from cloudkitty_like.service.corrections.queue import TaskQueue
 from cloudkitty_like.service.corrections.revision_store import RevisionStore
@@ -46,19 +46,19 @@ def worker(app: App, stop: threading.Event, *, until: datetime | None = None,
     """
     app.check(*WORKING)
     options = app.conf.orchestrator
-    stages, outages = Stages(), Outages(app.clock)
+    stages, outages = StageTimings(), Outages(app.clock)
     workers = Workers(app.database, app.clock)
     progress = ScopeProgress(app.database, app.clock, app.period, app.wait_periods)
     tasks = TaskQueue(app.database, app.clock)
-    pulse = Pulse(workers, app.clock, stages,
+    pulse = Heartbeat(workers, app.clock, stages,
                   lambda: getattr(app.collector, "requests_made", 0), outages)
     pauses = timedelta(seconds=options.retry_first), timedelta(seconds=options.retry_most)
-    failures = Failures(progress, tasks, app.clock, pauses, outages)
+    failures = FailureLog(progress, tasks, app.clock, pauses, outages)
     agreement = Agreement(app.use_cases.acceptances, pulse, app.clock, app.metrics,
                           app.read_metrics_again)
     workshop = _Workshop(app, stop, stages, pulse, failures, agreement,
                          lease(app, pulse.id, pulse.pid), workers, progress, tasks)
-    tempo = Tempo(
+    tempo = WorkerSettings(
         period=app.period, wait_periods=app.wait_periods, shards=options.shards,
         scopes_per_batch=options.scopes_per_batch, slice_seconds=options.slice_seconds,
         poll_seconds=options.poll_interval,
@@ -72,39 +72,39 @@ class _Workshop:
 
     app: App
     stop: threading.Event
-    stages: Stages
-    pulse: Pulse
-    failures: Failures
+    stages: StageTimings
+    pulse: Heartbeat
+    failures: FailureLog
     agreement: Agreement
     lease: Lease
     workers: Workers
     progress: ScopeProgress
     tasks: TaskQueue
-    gatherer: Gatherer | None = None
+    gatherer: UsageCollector | None = None
 
-    def parts(self) -> Parts:
+    def parts(self) -> WorkerDeps:
         """Return the parts that measure by metrics.yml as it is in use now."""
         app, use_cases, options = self.app, self.app.use_cases, self.app.conf.orchestrator
         metrics = app.metrics.metrics
         if self.gatherer is not None:
             self.gatherer.close()
-        self.gatherer = gatherer = Gatherer(
+        self.gatherer = gatherer = UsageCollector(
             app.collector, metrics, threads=options.max_threads,
             deadline_seconds=options.collector_request_timeout, stages=self.stages, stop=self.stop)
-        source = Source(app.fetcher, app.collector, metrics, app.scope_key, app.fetcher_name,
+        source = DiscoverySource(app.fetcher, app.collector, metrics, app.scope_key, app.fetcher_name,
                         app.collector_name)
         skip = skips(metrics)
         gaps = Gaps(use_cases.holes, gatherer, lambda window: app.collector.begins(metrics, window),
                     self._gap_policy(), use_cases.scopes.complete_to)
-        return Parts(
+        return WorkerDeps(
             ledger=use_cases.ledger, holes=use_cases.holes, progress=self.progress,
             workers=self.workers, failures=self.failures,
             pulse=self.pulse, clock=app.clock, stop=self.stop, outages=self.failures.outages,
             gatherer=gatherer,
-            newcomers=Newcomers(use_cases.scopes, self.progress, source, self.failures, app.clock,
+            newcomers=ScopeDiscovery(use_cases.scopes, self.progress, source, self.failures, app.clock,
                                 gatherer.ask),
-            processor=Processor(use_cases.ledger, skip, self.stages, self.stop), gaps=gaps,
-            reprocessor=Reprocessor(
+            processor=BatchRating(use_cases.ledger, skip, self.stages, self.stop), gaps=gaps,
+            reprocessor=TaskRunner(
                 tasks=self.tasks, revisions=RevisionStore(app.database, app.storage, app.clock),
                 holes=use_cases.holes, gatherer=gatherer, skip=skip, stages=self.stages,
                 failures=self.failures, gaps=gaps, doing=self.pulse.doing, stop=self.stop,
@@ -117,5 +117,5 @@ class _Workshop:
         return GapPolicy(options.gap_policy == SKIP, timedelta(seconds=options.gap_after),
                          timedelta(seconds=options.retry_first))
 
-    def _renewed(self) -> Parts | None:
+    def _renewed(self) -> WorkerDeps | None:
         return self.parts() if self.agreement.settle() else None

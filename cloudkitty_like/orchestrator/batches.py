@@ -11,7 +11,7 @@ from cloudkitty_like.service.pricing.usage import Rate
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class CorrectionBudget:
     """What a worker gives to the past at one time."""
 
     mine: Callable[[int], bool]                # whether a scope's hash is in a shard that is ours

@@ -15,8 +15,8 @@ from cloudkitty_like.domain.exhaustion import exhausted
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.domain.period import Period
-from cloudkitty_like.orchestrator.timings import COLLECT, Stages
-from cloudkitty_like.ports import Collected, Collector
+from cloudkitty_like.orchestrator.timings import COLLECT, StageTimings
+from cloudkitty_like.ports import Collector, CollectorAnswer
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -25,12 +25,12 @@ POLL_SECONDS = 0.1
 TRIES_WHEN_DOWN, TRIES_WHEN_TOO_LARGE = 6, 64
 
 
-class Stopped(Exception):
+class WorkerStop(Exception):
     """The worker was told to stop: what was being collected is abandoned."""
 
 
 @dataclass
-class Usage:
+class CollectedUsage:
     """What a period's collection brought, by scope id."""
 
     frames: dict[str, list[Frame]] = field(default_factory=dict)
@@ -46,32 +46,32 @@ class Usage:
         return scope in self.unproven and None not in accepted and scope_id not in accepted
 
 
-class Gatherer:
+class UsageCollector:
     """Asks a collector about whole batches, and about parts of them where the batch is refused."""
 
     def __init__(self, collector: Collector, metrics: Sequence[Metric], *, threads: int, deadline_seconds: float,
-                 stages: Stages, stop: threading.Event) -> None:
+                 stages: StageTimings, stop: threading.Event) -> None:
         self._collector, self._metrics, self._stages, self._stop = collector, metrics, stages, stop
         self._deadline_seconds = deadline_seconds
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="collect")
 
-    def usage(self, period: Period, scopes: Collection[str], others: Collection[str]) -> Usage:
+    def usage(self, period: Period, scopes: Collection[str], others: Collection[str]) -> CollectedUsage:
         """Everything about ``period``; raises Stopped as soon as the worker is to stop."""
         return self.await_usage(self.begin(period, scopes, others), scopes)
 
-    def begin(self, period: Period, scopes: Collection[str], others: Collection[str]) -> list[Future[Collected]]:
+    def begin(self, period: Period, scopes: Collection[str], others: Collection[str]) -> list[Future[CollectorAnswer]]:
         """Start collecting; :meth:`await_usage` takes what is returned."""
         return [self._threads.submit(self._metric, metric, period, scopes, others) for metric in self._metrics]
 
-    def await_usage(self, answers: Sequence[Future[Collected]], scopes: Collection[str]) -> Usage:
-        pending: Collection[Future[Collected]] = answers
+    def await_usage(self, answers: Sequence[Future[CollectorAnswer]], scopes: Collection[str]) -> CollectedUsage:
+        pending: Collection[Future[CollectorAnswer]] = answers
         while pending:
             if self._stop.is_set():
                 for answer in answers:
                     answer.cancel()
-                raise Stopped
+                raise WorkerStop
             pending = wait(pending, POLL_SECONDS).not_done
-        usage = Usage()
+        usage = CollectedUsage()
         for answer in answers:
             _merge(usage, answer.result(), scopes)
         return usage
@@ -82,20 +82,22 @@ class Gatherer:
         while not wait([answer], POLL_SECONDS).done:
             if self._stop.is_set():
                 answer.cancel()
-                raise Stopped
+                raise WorkerStop
         return answer.result()
 
     def close(self) -> None:
         """Let go of the threads; one that still waits for the source is not waited for."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _metric(self, metric: Metric, period: Period, scopes: Collection[str], others: Collection[str]) -> Collected:
+    def _metric(self, metric: Metric, period: Period, scopes: Collection[str],
+                others: Collection[str]) -> CollectorAnswer:
         with self._stages.measure(COLLECT):
             return collect_splitting(
                 lambda some, rest: self._asked(metric, period, some, rest), scopes, others,
                 deadline=monotonic() + self._deadline_seconds, stop=self._stop)
 
-    def _asked(self, metric: Metric, period: Period, scopes: Collection[str], others: Collection[str]) -> Collected:
+    def _asked(self, metric: Metric, period: Period, scopes: Collection[str],
+               others: Collection[str]) -> CollectorAnswer:
         try:
             collected = self._collector.collect(metric, period, scopes, others)
             # Here for every collector: a label that a database refuses would hold its scope for ever.
@@ -106,7 +108,7 @@ class Gatherer:
         return replace(collected, frames=frames)
 
 
-def _merge(usage: Usage, collected: Collected, scopes: Collection[str]) -> None:
+def _merge(usage: CollectedUsage, collected: CollectorAnswer, scopes: Collection[str]) -> None:
     usage.failed.update(collected.failed)
     for scope, frame in collected.frames.items():
         usage.frames.setdefault(scope, []).append(frame)
@@ -114,11 +116,11 @@ def _merge(usage: Usage, collected: Collected, scopes: Collection[str]) -> None:
         usage.unproven.update(scope for scope in scopes if scope not in collected.frames)
 
 
-Ask = Callable[[Collection[str], Collection[str]], Collected]
+Question = Callable[[Collection[str], Collection[str]], CollectorAnswer]
 
 
-def collect_splitting(ask: Ask, scopes: Collection[str], others: Collection[str], *, deadline: float,
-                      stop: threading.Event) -> Collected:
+def collect_splitting(ask: Question, scopes: Collection[str], others: Collection[str], *, deadline: float,
+                      stop: threading.Event) -> CollectorAnswer:
     """Ask about all scopes; where that fails about halves, until what fails is single scopes.
 
     Breadth first, so that one bad scope among n costs about 2 log2(n) questions
@@ -135,7 +137,7 @@ def collect_splitting(ask: Ask, scopes: Collection[str], others: Collection[str]
         rest = list(others) + [scope for scope in everyone if scope not in wanted]
         over = stop.is_set() or monotonic() > deadline
         answer = _TOO_LONG if over else _answer(ask, piece, rest)
-        if isinstance(answer, Collected):
+        if isinstance(answer, CollectorAnswer):
             answered += 1
             frames.update(answer.frames)
             failed.update(answer.failed)
@@ -152,13 +154,13 @@ def collect_splitting(ask: Ask, scopes: Collection[str], others: Collection[str]
         else:
             middle = len(piece) // 2
             pieces.extend((piece[:middle], piece[middle:]))
-    return Collected(frames, failed, proven)
+    return CollectorAnswer(frames, failed, proven)
 
 
 _TOO_LONG = Unavailable("the source took too long to answer about so many scopes")
 
 
-def _answer(ask: Ask, scopes: Collection[str], others: Collection[str]) -> Collected | Error:
+def _answer(ask: Question, scopes: Collection[str], others: Collection[str]) -> CollectorAnswer | Error:
     try:
         return ask(scopes, others)
     except Error as error:

@@ -14,18 +14,18 @@ from cloudkitty_like.domain.period import Period, instant
 from cloudkitty_like.domain.scope_state import RATING, SOURCE, ScopeState
 from cloudkitty_like.domain.task import FROM_LEDGER, UNDO, Task
 from cloudkitty_like.domain.text import counted
-from cloudkitty_like.orchestrator.batches import Batch, Turn
-from cloudkitty_like.orchestrator.collection import Gatherer, Usage
-from cloudkitty_like.orchestrator.failures import Failures
+from cloudkitty_like.orchestrator.batches import Batch, CorrectionBudget
+from cloudkitty_like.orchestrator.collection import CollectedUsage, UsageCollector
+from cloudkitty_like.orchestrator.failures import FailureLog
 from cloudkitty_like.orchestrator.gaps import Gaps
-from cloudkitty_like.orchestrator.rating import Processor
-from cloudkitty_like.orchestrator.timings import Stages
+from cloudkitty_like.orchestrator.rating import BatchRating
+from cloudkitty_like.orchestrator.timings import StageTimings
 from cloudkitty_like.service.corrections.queue import TaskQueue
 from cloudkitty_like.service.corrections.revision_store import RevisionStore
 from cloudkitty_like.service.ledger.holes import Holes
 
 LOG = logging.getLogger(__name__)
-Waiting = dict[int, tuple[Task, ScopeState]]
+TaskBacklog = dict[int, tuple[Task, ScopeState]]
 """Tasks by id, each with its scope, in the order in which they were made."""
 
 
@@ -39,30 +39,30 @@ class _Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Reprocessor:
+class TaskRunner:
     """Works off tasks.  ``skip`` says, by metric, which rated points to drop; ``doing`` is told what is done."""
 
     tasks: TaskQueue
     revisions: RevisionStore
     holes: Holes
-    gatherer: Gatherer
+    gatherer: UsageCollector
     skip: Mapping[str, Predicate]
-    stages: Stages
-    failures: Failures
+    stages: StageTimings
+    failures: FailureLog
     gaps: Gaps
     doing: Callable[[str], None]
     stop: threading.Event
     length: timedelta                          # of a period
     most: int                                  # scopes in a batch
 
-    def work(self, turn: Turn) -> tuple[int, int]:
+    def work(self, turn: CorrectionBudget) -> tuple[int, int]:
         """One period of the oldest tasks, and more of them while there is time and nothing live is due.
 
         How many scopes' periods were worked off, and how many are left for
         the moment because other workers are at them.  Raises Stopped.
         """
         workable = self.tasks.workable(turn.ruleset)
-        waiting: Waiting = {task.id: (task, state) for task, state in workable if turn.mine(state.shard_hash)}
+        waiting: TaskBacklog = {task.id: (task, state) for task, state in workable if turn.mine(state.shard_hash)}
         recorded, left = 0, len(workable) - len(waiting)
         while waiting and not self.stop.is_set():
             batch = _next(waiting, self.most)
@@ -82,7 +82,7 @@ class Reprocessor:
                 break
         return recorded, left
 
-    def _period(self, period: Period, batch: Sequence[tuple[Task, ScopeState]], turn: Turn) -> _Outcome:
+    def _period(self, period: Period, batch: Sequence[tuple[Task, ScopeState]], turn: CorrectionBudget) -> _Outcome:
         tasks = [task for task, _ in batch]
         kind = tasks[0].kind
         self.doing(f"{'undoing' if kind == UNDO else 'rating again'} {counted(len(batch), 'scope')} "
@@ -106,13 +106,15 @@ class Reprocessor:
         return _Outcome({task.id for task in tasks if task.id not in failed},
                         failed=[(task, RATING, failed[task.id]) for task in tasks if task.id in failed])
 
-    def _from_source(self, period: Period, batch: Sequence[tuple[Task, ScopeState]], turn: Turn) -> _Outcome:
+    def _from_source(self, period: Period, batch: Sequence[tuple[Task, ScopeState]],
+                     turn: CorrectionBudget) -> _Outcome:
         names = {state.identifier for _, state in batch}
         usage = self.gatherer.usage(period, sorted(names), [name for name in turn.everybody if name not in names])
         accepted = self.holes.accepted(period) if usage.unproven else set()
         return self._rated(period, batch, usage, accepted, turn)
 
-    def _from_ledger(self, period: Period, batch: Sequence[tuple[Task, ScopeState]], turn: Turn) -> _Outcome:
+    def _from_ledger(self, period: Period, batch: Sequence[tuple[Task, ScopeState]],
+                     turn: CorrectionBudget) -> _Outcome:
         """From what the current revisions were rated from; where there is none nothing is to be done."""
         current = self.revisions.rated([state.id for _, state in batch], period)
         nothing = [task for task, state in batch if state.id not in current]
@@ -124,7 +126,7 @@ class Reprocessor:
         except Conflict as error:
             LOG.info("%s; looking again", error)
             return _Outcome(overtaken={task.id for task, _ in batch})
-        usage = Usage({name: list(some) for name, some in frames.items()},
+        usage = CollectedUsage({name: list(some) for name, some in frames.items()},
                       {name: gone for name, found in known.items() if found.forgotten})
         outcome = self._rated(period, [one for one in batch if one[1].id in current], usage, set(), turn)
         self._pass(period, nothing, outcome)
@@ -140,12 +142,12 @@ class Reprocessor:
         except Conflict:
             outcome.overtaken |= {task.id for task in tasks}
 
-    def _rated(self, period: Period, batch: Sequence[tuple[Task, ScopeState]], usage: Usage,
-               accepted: Collection[int | None], turn: Turn) -> _Outcome:
+    def _rated(self, period: Period, batch: Sequence[tuple[Task, ScopeState]], usage: CollectedUsage,
+               accepted: Collection[int | None], turn: CorrectionBudget) -> _Outcome:
         """Rate and publish by the very way of live rating, but under the tasks."""
         tasks = {state.id: task for task, state in batch}
         recorder = self.revisions.recorder(tasks)
-        done = Processor(recorder, self.skip, self.stages, self.stop).process(
+        done = BatchRating(recorder, self.skip, self.stages, self.stop).process(
             Batch(period, tuple(state for _, state in batch)), usage, accepted, turn.rate, turn.ruleset)
         outcome = _Outcome({tasks[number].id for number in done.recorded},
                            {tasks[number].id for number in done.overtaken},
@@ -166,7 +168,7 @@ class Reprocessor:
             outcome.failed += [(tasks[state.id], SOURCE, error) for state in waiting]
 
 
-def _next(waiting: Waiting, most: int) -> list[tuple[Task, ScopeState]]:
+def _next(waiting: TaskBacklog, most: int) -> list[tuple[Task, ScopeState]]:
     """The oldest task, and those that have the same to do in the same period."""
     first = next(iter(waiting.values()))[0]
     return [(task, state) for task, state in waiting.values()

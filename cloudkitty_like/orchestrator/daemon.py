@@ -14,14 +14,14 @@ from cloudkitty_like.domain.schedule import is_over
 from cloudkitty_like.domain.scope_state import ScopeState
 from cloudkitty_like.domain.text import counted
 from cloudkitty_like.domain.worker_state import SOURCE
-from cloudkitty_like.orchestrator.batches import Batch, Turn, batches
-from cloudkitty_like.orchestrator.collection import Stopped
-from cloudkitty_like.orchestrator.gc_threshold import seldom_collected
-from cloudkitty_like.orchestrator.heartbeat import Pulse
+from cloudkitty_like.orchestrator.batches import Batch, CorrectionBudget, batches
+from cloudkitty_like.orchestrator.collection import WorkerStop
+from cloudkitty_like.orchestrator.gc_threshold import raised
+from cloudkitty_like.orchestrator.heartbeat import Heartbeat
 from cloudkitty_like.orchestrator.obstacles import cause_of, unanswered
-from cloudkitty_like.orchestrator.parts import Look, Parts, Tempo
-from cloudkitty_like.orchestrator.prefetch import Ahead
-from cloudkitty_like.orchestrator.rating import Outcome
+from cloudkitty_like.orchestrator.parts import CycleResult, WorkerDeps, WorkerSettings
+from cloudkitty_like.orchestrator.prefetch import Prefetch
+from cloudkitty_like.orchestrator.rating import BatchOutcome
 from cloudkitty_like.orchestrator.sweep import Sweep
 from cloudkitty_like.service.pricing.usage import Rate
 
@@ -32,17 +32,17 @@ LONGEST_WAIT = 1.0      # seconds between looks at what others work on, there
 class Worker:
     """Rates what is due.  ``progressed`` is told of every batch recorded: its period and number of scopes."""
 
-    def __init__(self, parts: Parts, tempo: Tempo,
+    def __init__(self, parts: WorkerDeps, tempo: WorkerSettings,
                  progressed: Callable[[Period, int], None] = lambda period, scopes: None) -> None:
         self._parts, self._tempo, self._progressed = parts, tempo, progressed
-        self._ahead = Ahead(parts.gatherer)
+        self._ahead = Prefetch(parts.gatherer)
         self._points: int | None = None        # in the period rated last
         self._sweep = Sweep(parts.ledger, parts.workers, tempo.discovery)
         self._ends: datetime | None = None     # the last instant that the source will ever know of
         self._unanswered = False               # whether the source was asked and has said nothing
 
     @property
-    def pulse(self) -> Pulse:
+    def pulse(self) -> Heartbeat:
         """The worker's heartbeat, to be entered around its work."""
         return self._parts.pulse
 
@@ -50,7 +50,7 @@ class Worker:
         """Ask for scopes now, whoever may have done so lately; how many there are.  Raises where that fails."""
         try:
             return self._parts.newcomers.find()
-        except Stopped:
+        except WorkerStop:
             return 0
 
     def run(self) -> None:
@@ -96,10 +96,10 @@ class Worker:
         """Work off tasks only, until none can be now; raises what keeps failing."""
         self._until_nothing_is_left(self._correcting)
 
-    def _until_nothing_is_left(self, cycle: Callable[[], Look]) -> None:
+    def _until_nothing_is_left(self, cycle: Callable[[], CycleResult]) -> None:
         parts, failures = self._parts, 0
         while not parts.stop.is_set():
-            look, failure = Look(left=1), None
+            look, failure = CycleResult(left=1), None
             try:
                 look, failures = cycle(), 0
             except Unavailable as error:
@@ -116,18 +116,18 @@ class Worker:
                 parts.pulse.doing("waiting for other workers")
                 parts.stop.wait(min(self._tempo.poll_seconds, LONGEST_WAIT))
 
-    def cycle(self) -> Look:
+    def cycle(self) -> CycleResult:
         """One look at all that is due: in our share of the shards, or else in all that nobody holds.
 
         For those that the others leave free may be those of a worker that is dead.
         """
         try:
             self.settle()
-            with seldom_collected():
+            with raised():
                 look = self._look(self._share())
                 return look if look.recorded or look.everything else self._look(self._tempo.shards)
-        except Stopped:
-            return Look()
+        except WorkerStop:
+            return CycleResult()
 
     def settle(self) -> None:
         """Look which metric definitions hold, and how far the source will ever know, before anything is taken up.
@@ -136,22 +136,22 @@ class Worker:
         """
         parts = self._parts.renewed()
         if parts is not None:
-            self._parts, self._ahead = parts, Ahead(parts.gatherer)
-        with suppress(Stopped):
+            self._parts, self._ahead = parts, Prefetch(parts.gatherer)
+        with suppress(WorkerStop):
             self._ends = self._parts.ends()
 
-    def _correcting(self) -> Look:
+    def _correcting(self) -> CycleResult:
         try:
             self.settle()
-            with seldom_collected(), self._parts.lease.hold(self._tempo.shards) as shards:
+            with raised(), self._parts.lease.hold(self._tempo.shards) as shards:
                 ruleset, rate = self._parts.rating()
                 turn = self._turn(shards, self._parts.progress.identifiers(), (ruleset, rate))
-                return Look(*self._parts.reprocessor.work(
+                return CycleResult(*self._parts.reprocessor.work(
                     replace(turn, live=lambda: False, progressed=self._progressed)), everything=True)
-        except Stopped:
-            return Look()
+        except WorkerStop:
+            return CycleResult()
 
-    def _look(self, share: int) -> Look:
+    def _look(self, share: int) -> CycleResult:
         with self._parts.lease.hold(share) as shards:
             if 0 in shards:
                 self._parts.newcomers.look(self._tempo.discovery)
@@ -164,7 +164,7 @@ class Worker:
         """As many shards as leave the other workers theirs."""
         return -(-self._tempo.shards // max(self._parts.workers.alive(), 1))
 
-    def _work(self, shards: Collection[int]) -> Look:
+    def _work(self, shards: Collection[int]) -> CycleResult:
         tempo = self._tempo
         ruleset, rate = self._parts.rating()
         states, others, everybody = self._due(shards, ruleset)
@@ -187,10 +187,10 @@ class Worker:
         done, overtaken = self._parts.reprocessor.work(turn)
         if not done:
             done = self._parts.gaps.ask_again(turn)
-        return Look(recorded + done, left + overtaken, len(shards) == tempo.shards)
+        return CycleResult(recorded + done, left + overtaken, len(shards) == tempo.shards)
 
-    def _turn(self, shards: Collection[int], everybody: Sequence[str], rating: tuple[int, Rate]) -> Turn:
-        return Turn(
+    def _turn(self, shards: Collection[int], everybody: Sequence[str], rating: tuple[int, Rate]) -> CorrectionBudget:
+        return CorrectionBudget(
             mine=lambda shard_hash: shard_hash % self._tempo.shards in shards, everybody=everybody,
             ruleset=rating[0], rate=rating[1], ends=monotonic() + self._tempo.slice_seconds,
             live=lambda: bool(self._due(shards, rating[0])[0]), progressed=lambda period, scopes: None)
@@ -223,7 +223,7 @@ class Worker:
             return False
         return is_over(period, self._parts.clock(), self._tempo.wait_periods)
 
-    def _rate(self, batch: Batch, everybody: Sequence[str], ruleset: int, rate: Rate) -> Outcome:
+    def _rate(self, batch: Batch, everybody: Sequence[str], ruleset: int, rate: Rate) -> BatchOutcome:
         """One period of a batch, while the source answers about the next."""
         parts = self._parts
         parts.pulse.doing(f"rating {counted(len(batch.states), 'scope')} from {instant(batch.period.begin)}")

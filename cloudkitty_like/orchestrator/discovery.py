@@ -14,19 +14,19 @@ from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.domain.period import Period, instant
 from cloudkitty_like.domain.schedule import first_period
 from cloudkitty_like.domain.scope_state import SOURCE, ScopeState
-from cloudkitty_like.orchestrator.collection import Stopped
-from cloudkitty_like.orchestrator.failures import Failures
+from cloudkitty_like.orchestrator.collection import WorkerStop
+from cloudkitty_like.orchestrator.failures import FailureLog
 from cloudkitty_like.ports import Collector, Fetcher
 from cloudkitty_like.service.operation.scope_progress import ScopeProgress
 from cloudkitty_like.service.operation.scopes import Scopes
 
 LOG = logging.getLogger(__name__)
-Asking = Callable[[Callable[[], Any]], Any]
+SourceCall = Callable[[Callable[[], Any]], Any]
 """Puts a question to a source and brings its answer, or raises Stopped."""
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class DiscoverySource:
     """Where scopes and their usage come from, and the names that every scope keeps of it."""
 
     fetcher: Fetcher
@@ -37,11 +37,11 @@ class Source:
     collector_name: str
 
 
-class Newcomers:
+class ScopeDiscovery:
     """Registers scopes and gives each its first period."""
 
-    def __init__(self, scopes: Scopes, progress: ScopeProgress, source: Source, failures: Failures,
-                 clock: Callable[[], datetime], asking: Asking = lambda question: question()) -> None:
+    def __init__(self, scopes: Scopes, progress: ScopeProgress, source: DiscoverySource, failures: FailureLog,
+                 clock: Callable[[], datetime], asking: SourceCall = lambda question: question()) -> None:
         self._scopes, self._progress, self._source = scopes, progress, source
         self._failures, self._clock, self._asking = failures, clock, asking
         self._looked: float | None = None
@@ -59,7 +59,7 @@ class Newcomers:
             self.find()
         except Error as error:
             failure = error
-        except Stopped:
+        except WorkerStop:
             raise
         except Exception as error:
             limit = exhausted(error)

@@ -18,7 +18,7 @@ SHOWN = 5
 SCOPES, TASKS = "scopes", "tasks"
 
 
-class Failures:
+class FailureLog:
     """A source's failure is retried after ``first``, then twice as long and so on up to ``most``.
 
     One of rating parks the scope until its rules change or an operator says so.

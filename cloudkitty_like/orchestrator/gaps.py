@@ -13,9 +13,9 @@ from cloudkitty_like.domain.hole import UnknownHole
 from cloudkitty_like.domain.period import Period, instant
 from cloudkitty_like.domain.schedule import back_off
 from cloudkitty_like.domain.scope_state import SOURCE, ScopeState
-from cloudkitty_like.orchestrator.batches import Turn
-from cloudkitty_like.orchestrator.collection import Gatherer
-from cloudkitty_like.orchestrator.rating import Outcome
+from cloudkitty_like.orchestrator.batches import CorrectionBudget
+from cloudkitty_like.orchestrator.collection import UsageCollector
+from cloudkitty_like.orchestrator.rating import BatchOutcome
 from cloudkitty_like.service.ledger.holes import Holes
 
 LOG = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class GapPolicy:
 class Gaps:
     """Decides about silent periods.  One after which the source lives again is a gap."""
 
-    def __init__(self, holes: Holes, gatherer: Gatherer,
+    def __init__(self, holes: Holes, gatherer: UsageCollector,
                  begins: Callable[[Period], datetime | None],
                  policy: GapPolicy, latest: Callable[[], datetime]) -> None:
         """``begins``: the first sign of life in a window; ``latest``: the end of complete periods."""
@@ -47,7 +47,7 @@ class Gaps:
 
     # --- live rating -----------------------------------------------------------------------------
 
-    def settle(self, period: Period, outcome: Outcome) -> None:
+    def settle(self, period: Period, outcome: BatchOutcome) -> None:
         """Silent scopes of a live period: left behind, which counts as recorded, or failed.
 
         Raises Stopped.
@@ -118,7 +118,7 @@ class Gaps:
 
     # --- what is unknown -------------------------------------------------------------------------
 
-    def ask_again(self, turn: Turn) -> int:
+    def ask_again(self, turn: CorrectionBudget) -> int:
         """Ask the source again about what is unknown in our shards; how many tasks rate what it knows.
 
         Oldest first, a period at least, and more while there is time and

@@ -12,17 +12,17 @@ from cloudkitty_like.domain.errors import Unavailable
 from cloudkitty_like.domain.exhaustion import exhausted
 from cloudkitty_like.domain.worker_state import WorkerState
 from cloudkitty_like.orchestrator.outages import Outages
-from cloudkitty_like.orchestrator.timings import Stages
+from cloudkitty_like.orchestrator.timings import StageTimings
 from cloudkitty_like.service.operation.workers import Workers
 
 LOG = logging.getLogger(__name__)
 EVERY_SECONDS = 5.0
 
 
-class Pulse:
+class Heartbeat:
     """``with pulse:`` writes the row now and then; ``pulse.doing("...")`` says what the worker is at."""
 
-    def __init__(self, workers: Workers, clock: Callable[[], datetime], stages: Stages,
+    def __init__(self, workers: Workers, clock: Callable[[], datetime], stages: StageTimings,
                  requests: Callable[[], int], outages: Outages | None = None) -> None:
         self._outages = outages or Outages(clock)
         self.metrics: str | None = None            # digest of the metric definitions that the worker measures by
@@ -46,7 +46,7 @@ class Pulse:
             self.blocked = cause
             self._try_to_beat()
 
-    def __enter__(self) -> Pulse:
+    def __enter__(self) -> Heartbeat:
         self._try_to_beat()
         self._thread.start()
         return self

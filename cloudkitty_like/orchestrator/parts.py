@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from cloudkitty_like.orchestrator.collection import Gatherer
-from cloudkitty_like.orchestrator.corrections import Reprocessor
-from cloudkitty_like.orchestrator.discovery import Newcomers
-from cloudkitty_like.orchestrator.failures import Failures
+from cloudkitty_like.orchestrator.collection import UsageCollector
+from cloudkitty_like.orchestrator.corrections import TaskRunner
+from cloudkitty_like.orchestrator.discovery import ScopeDiscovery
+from cloudkitty_like.orchestrator.failures import FailureLog
 from cloudkitty_like.orchestrator.gaps import Gaps
-from cloudkitty_like.orchestrator.heartbeat import Pulse
+from cloudkitty_like.orchestrator.heartbeat import Heartbeat
 from cloudkitty_like.orchestrator.outages import Outages
-from cloudkitty_like.orchestrator.rating import Processor
+from cloudkitty_like.orchestrator.rating import BatchRating
 from cloudkitty_like.ports import Lease
 from cloudkitty_like.service.ledger.holes import Holes
 from cloudkitty_like.service.ledger.writer import Ledger
@@ -23,7 +23,7 @@ from cloudkitty_like.service.pricing.usage import Rate
 
 
 @dataclass(frozen=True, slots=True)
-class Tempo:
+class WorkerSettings:
     """How a worker spends its time."""
 
     period: timedelta
@@ -38,7 +38,7 @@ class Tempo:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class WorkerDeps:
     """What a worker works with.
 
     ``renewed`` is called before anything is taken up: it raises Differing where
@@ -51,24 +51,24 @@ class Parts:
     holes: Holes
     progress: ScopeProgress
     workers: Workers
-    newcomers: Newcomers
-    gatherer: Gatherer
-    processor: Processor
-    reprocessor: Reprocessor
+    newcomers: ScopeDiscovery
+    gatherer: UsageCollector
+    processor: BatchRating
+    reprocessor: TaskRunner
     gaps: Gaps
-    failures: Failures
+    failures: FailureLog
     rating: Callable[[], tuple[int, Rate]]     # the rule-set version of now, and what rates by it
     lease: Lease
-    pulse: Pulse
+    pulse: Heartbeat
     clock: Callable[[], datetime]
     stop: threading.Event
     outages: Outages
-    renewed: Callable[[], Parts | None] = field(default=lambda: None)
+    renewed: Callable[[], WorkerDeps | None] = field(default=lambda: None)
     ends: Callable[[], datetime | None] = field(default=lambda: None)
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class CycleResult:
     """What a look at all that is due came to, in scopes' periods."""
 
     recorded: int = 0

@@ -6,8 +6,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from cloudkitty_like.domain.period import Period
-from cloudkitty_like.orchestrator.collection import Gatherer
-from cloudkitty_like.ports import Collected
+from cloudkitty_like.orchestrator.collection import UsageCollector
+from cloudkitty_like.ports import CollectorAnswer
 
 BEGUN_AHEAD = 2
 
@@ -17,13 +17,13 @@ class _Begun:
     """A collection begun before its turn."""
 
     scopes: frozenset[str]
-    answers: list[Future[Collected]]
+    answers: list[Future[CollectorAnswer]]
 
 
-class Ahead:
+class Prefetch:
     """The collections that have been begun, by period; at most BEGUN_AHEAD."""
 
-    def __init__(self, gatherer: Gatherer) -> None:
+    def __init__(self, gatherer: UsageCollector) -> None:
         self._gatherer = gatherer
         self._begun: dict[Period, _Begun] = {}
 
@@ -47,7 +47,7 @@ class Ahead:
         """Ask about it already."""
         self._begun[period] = self._asked(period, scopes, everybody)
 
-    def answers(self, period: Period, scopes: Sequence[str], everybody: Sequence[str]) -> list[Future[Collected]]:
+    def answers(self, period: Period, scopes: Sequence[str], everybody: Sequence[str]) -> list[Future[CollectorAnswer]]:
         """The collection begun ahead if it covers these scopes, else a new one."""
         ahead = self._begun.pop(period, None)
         if ahead is not None and ahead.scopes.issuperset(scopes):

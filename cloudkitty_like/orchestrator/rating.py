@@ -8,20 +8,20 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from cloudkitty_like.domain.acceptance import DefinitionsReplaced
+from cloudkitty_like.domain.acceptance import ReplacedDefinitions
 from cloudkitty_like.domain.errors import Conflict, Error, Invalid, Unavailable
 from cloudkitty_like.domain.exhaustion import exhausted
 from cloudkitty_like.domain.frame import Frame
-from cloudkitty_like.domain.patience import Overdue
+from cloudkitty_like.domain.patience import PatienceEnd
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.scope_state import RATING, SOURCE, ScopeState
 from cloudkitty_like.orchestrator.batches import Batch
-from cloudkitty_like.orchestrator.collection import Usage
-from cloudkitty_like.orchestrator.side_by_side import PATIENCE, SideBySide
-from cloudkitty_like.orchestrator.timings import RATE, RECORD, Stages
-from cloudkitty_like.service.ledger.writer import Rated
+from cloudkitty_like.orchestrator.collection import CollectedUsage
+from cloudkitty_like.orchestrator.side_by_side import PATIENCE, ConcurrentRating
+from cloudkitty_like.orchestrator.timings import RATE, RECORD, StageTimings
+from cloudkitty_like.service.ledger.writer import RatedPeriod
 from cloudkitty_like.service.pricing.trace import same_rows
-from cloudkitty_like.service.pricing.usage import Rate, Skip, by_metric, kept
+from cloudkitty_like.service.pricing.usage import Rate, SkipPredicates, by_metric, kept
 
 LOG = logging.getLogger(__name__)
 SECONDS_PER_POINT = 0.0001
@@ -31,19 +31,19 @@ SECONDS_PER_POINT = 0.0001
 class Recorder(Protocol):
     """Where rated frames go: :class:`~cloudkitty_like.service.ledger.writer.Ledger`, or what has its manners."""
 
-    def record(self, batch: Sequence[Rated], ruleset: int) -> None:
+    def record(self, batch: Sequence[RatedPeriod], ruleset: int) -> None:
         """All or nothing; Conflict where somebody else was faster."""
 
-    def overtaken(self, batch: Sequence[Rated]) -> set[int]:
+    def overtaken(self, batch: Sequence[RatedPeriod]) -> set[int]:
         """The ids of those scopes with which somebody else was faster."""
 
 
-Failed = tuple[ScopeState, str, Error]
+ScopeError = tuple[ScopeState, str, Error]
 """State, SOURCE or RATING, why."""
 
 
 @dataclass
-class Outcome:
+class BatchOutcome:
     """What became of a batch: the ids of the scopes recorded, those left to another worker, the others' errors.
 
     ``silent``: those without usage, of which the source was not alive to tell that they had none.
@@ -52,20 +52,20 @@ class Outcome:
     recorded: set[int] = field(default_factory=set)
     points: int = 0                    # recorded
     overtaken: set[int] = field(default_factory=set)
-    failed: list[Failed] = field(default_factory=list)
+    failed: list[ScopeError] = field(default_factory=list)
     silent: list[ScopeState] = field(default_factory=list)
 
 
-class Processor:
+class BatchRating:
     """Turns usage into recorded frames.  ``skip`` says, by metric, which rated points to drop."""
 
-    def __init__(self, ledger: Recorder, skip: Skip, stages: Stages,
+    def __init__(self, ledger: Recorder, skip: SkipPredicates, stages: StageTimings,
                  stop: threading.Event | None = None) -> None:
         self._ledger, self._skip, self._stages = ledger, skip, stages
         self._stop = threading.Event() if stop is None else stop
 
-    def process(self, batch: Batch, usage: Usage, accepted: Collection[int | None], rate: Rate,
-                ruleset: int) -> Outcome:
+    def process(self, batch: Batch, usage: CollectedUsage, accepted: Collection[int | None], rate: Rate,
+                ruleset: int) -> BatchOutcome:
         """Rate and record every scope that can be; a failing one holds nobody else.  ``usage`` is used up.
 
         ``accepted``: ids of the scopes for which an operator has accepted that
@@ -74,7 +74,7 @@ class Processor:
         what is rated is recorded while others take long.  Told to stop, it leaves
         the scopes that are not rated yet, which stay due.
         """
-        outcome = Outcome()
+        outcome = BatchOutcome()
         known = []
         for state in batch.states:
             error = usage.failed.get(state.identifier)
@@ -86,26 +86,26 @@ class Processor:
                 known.append(state)
         with closing(self._results(batch.period, known, usage, rate)) as groups:
             for results in groups:
-                rated = [result for result in results if isinstance(result, Rated)]
-                outcome.failed += [result for result in results if not isinstance(result, Rated)]
+                rated = [result for result in results if isinstance(result, RatedPeriod)]
+                outcome.failed += [result for result in results if not isinstance(result, RatedPeriod)]
                 with self._stages.measure(RECORD):
                     self._record(rated, ruleset, outcome)
         order = {state.id: number for number, state in enumerate(batch.states)}
         outcome.failed.sort(key=lambda failure: order[failure[0].id])
         return outcome
 
-    def _results(self, period: Period, states: Sequence[ScopeState], usage: Usage,
-                 rate: Rate) -> Generator[Sequence[Rated | Failed]]:
+    def _results(self, period: Period, states: Sequence[ScopeState], usage: CollectedUsage,
+                 rate: Rate) -> Generator[Sequence[RatedPeriod | ScopeError]]:
         """What became of every scope, in groups that are to be recorded one after the other."""
         def given(state: ScopeState) -> Sequence[Frame]:
             return usage.frames.get(state.identifier, ())
 
-        def work(state: ScopeState) -> Rated | Failed:
+        def work(state: ScopeState) -> RatedPeriod | ScopeError:
             result = self._rated_or_failed(state, period, given(state), rate)
             usage.frames.pop(state.identifier, None)
             return result
 
-        def measured(state: ScopeState) -> Rated | Failed:
+        def measured(state: ScopeState) -> RatedPeriod | ScopeError:
             with self._stages.measure(RATE):
                 return work(state)
 
@@ -114,17 +114,17 @@ class Processor:
 
         lanes: int = getattr(rate, "side_by_side", 0)
         if lanes:
-            yield from SideBySide(measured, patient, lanes, self._stop).groups(states)
+            yield from ConcurrentRating(measured, patient, lanes, self._stop).groups(states)
             return
         with self._stages.measure(RATE):
             results = list(map(work, states))
         yield results
 
     def _rated_or_failed(self, state: ScopeState, period: Period, usage: Sequence[Frame], rate: Rate
-                         ) -> Rated | Failed:
+                         ) -> RatedPeriod | ScopeError:
         try:
             return self._rated(state, period, usage, rate)
-        except Overdue:
+        except PatienceEnd:
             raise
         except Unavailable as error:
             # What rates it could not work: neither the rules' nor the data's fault, so tried again.
@@ -139,19 +139,20 @@ class Processor:
             LOG.exception("rating scope %r in %s", state.identifier, period)
             return state, RATING, Invalid(f"rating failed: {error!r}")
 
-    def _rated(self, state: ScopeState, period: Period, usage: Sequence[Frame], rate: Rate) -> Rated:
+    def _rated(self, state: ScopeState, period: Period, usage: Sequence[Frame], rate: Rate) -> RatedPeriod:
         collected = by_metric(usage)
         frames = kept([frame for frame in rate(state.identifier, period, collected) if len(frame)], self._skip)
         same = len(frames) == len(collected) and all(map(same_rows, frames, collected))
-        return Rated(state, period, tuple(frame for frame in frames if len(frame)), None if same else tuple(collected))
+        return RatedPeriod(state, period, tuple(frame for frame in frames if len(frame)),
+                           None if same else tuple(collected))
 
-    def _record(self, rated: Sequence[Rated], ruleset: int, outcome: Outcome) -> None:
+    def _record(self, rated: Sequence[RatedPeriod], ruleset: int, outcome: BatchOutcome) -> None:
         """All in one transaction; where that fails halves, so that one scope cannot hold the others."""
         if not rated:
             return
         try:
             self._ledger.record(rated, ruleset)
-        except (Unavailable, DefinitionsReplaced):
+        except (Unavailable, ReplacedDefinitions):
             raise           # the state database is down, or the definitions changed: no fault of any scope in the batch
         except Error as error:
             self._record_apart(rated, ruleset, outcome, error)
@@ -161,7 +162,7 @@ class Processor:
         outcome.points += points
         self._stages.recorded(len(rated), points)
 
-    def _record_apart(self, rated: Sequence[Rated], ruleset: int, outcome: Outcome, error: Error) -> None:
+    def _record_apart(self, rated: Sequence[RatedPeriod], ruleset: int, outcome: BatchOutcome, error: Error) -> None:
         """What cannot be recorded together: without those that another worker was faster with, or in halves."""
         if isinstance(error, Conflict):
             gone = self._ledger.overtaken(rated)

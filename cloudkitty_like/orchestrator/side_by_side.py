@@ -25,7 +25,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class SideBySide(Generic[T, R]):
+class ConcurrentRating(Generic[T, R]):
     """Does ``work`` for every item on as many threads as there are ``lanes``.
 
     ``patient`` says how many seconds an item may take while others have not
@@ -99,7 +99,7 @@ class SideBySide(Generic[T, R]):
         try:
             with patience.limited(self._is_in_the_way if first else self._over):
                 result = self._work(item)
-        except patience.Overdue:
+        except patience.PatienceEnd:
             with self._changed:
                 self._put_back.append(item)
         else:

@@ -9,7 +9,7 @@ from time import perf_counter, thread_time
 COLLECT, RATE, RECORD = "collect", "rate", "record"
 
 
-class Stages:
+class StageTimings:
     """Counters of one worker.  Thread-safe."""
 
     def __init__(self) -> None:

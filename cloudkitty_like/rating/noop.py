@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
-from cloudkitty_like.ports import Site
+from cloudkitty_like.ports import PluginContext
 
 
 class NoopTariff:
@@ -24,7 +24,7 @@ class NoopModule:
     enabled_by_default: ClassVar[bool] = False
 
     @classmethod
-    def from_conf(cls, group: Any, site: Site) -> Self:
+    def from_conf(cls, group: Any, site: PluginContext) -> Self:
         return cls()
 
     def tariff(self, change: int) -> NoopTariff:

@@ -33,19 +33,19 @@ LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 TAG = "tag:yaml.org,2002:"
 
 
-class Text(str):
+class YamlText(str):
     """A text that was written in quotes: not a number, even if it looks like one."""
 
     __slots__ = ()
 
 
-class Number(Decimal):
+class YamlNumber(Decimal):
     """A number, and the very characters it was written with (``8.0``, ``1_000``, ``1e3``)."""
 
     written: str = ""
 
 
-class Table(dict[str, Any]):
+class YamlMapping(dict[str, Any]):
     """A mapping that knows the line (from 1) it starts on and those of its keys."""
 
     line: int = 0
@@ -139,9 +139,9 @@ class _Builder:
             items.append(self._value(event, depth + 1))
         return items
 
-    def _mapping(self, start: Any, depth: int) -> Table:
+    def _mapping(self, start: Any, depth: int) -> YamlMapping:
         self._expect(start, "map")
-        table, merged = Table(), Table()
+        table, merged = YamlMapping(), YamlMapping()
         table.line, table.lines = _line(start), {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             if not isinstance(event, yaml.ScalarEvent):
@@ -162,9 +162,9 @@ class _Builder:
                 table.lines[key] = table.line
         return table
 
-    def _merge(self, event: Any, merged: Table, value: Any) -> None:
+    def _merge(self, event: Any, merged: YamlMapping, value: Any) -> None:
         for one in value if isinstance(value, list) else [value]:
-            if not isinstance(one, Table):
+            if not isinstance(one, YamlMapping):
                 raise self._refused(event, "<< merges mappings only")
             for key in one:
                 merged.setdefault(key, one[key])
@@ -174,15 +174,15 @@ class _Builder:
         if not event.implicit[0]:                           # in quotes, a block, or tagged
             if event.tag is not None and event.tag != "!":
                 self._expect(event, "str")
-            return Text(text)
+            return YamlText(text)
         if text in NULL:
             return None
         if text in TRUE or text in FALSE:
             return text in TRUE
         return self._number(event) if NUMBER.match(text) else text
 
-    def _number(self, event: Any) -> Number:
-        value = Number(event.value.replace("_", ""))
+    def _number(self, event: Any) -> YamlNumber:
+        value = YamlNumber(event.value.replace("_", ""))
         if not -400 <= value.adjusted() <= 400:             # 1e999999999 would be a number of as many digits
             raise self._refused(event, f"{event.value} is out of range")
         value.written = event.value

@@ -26,7 +26,7 @@ from typing import Any, ClassVar
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.domain.period import Period
-from cloudkitty_like.ports import Collected, Collector
+from cloudkitty_like.ports import Collector, CollectorAnswer
 
 BEGIN = datetime(2026, 3, 1, 10, tzinfo=UTC)
 HOUR = Period.starting(BEGIN, timedelta(hours=1))
@@ -90,7 +90,7 @@ class CollectorContract:
                       args=collector.parse_args(self.extra_args))
 
     def collected(self, collector: Collector, scopes: Collection[str], others: Collection[str] = (),
-                  period: Period = HOUR) -> Collected:
+                  period: Period = HOUR) -> CollectorAnswer:
         answer = collector.collect(self.metric(collector), period, scopes, others)
         assert dict(answer.failed) == {}
         return answer

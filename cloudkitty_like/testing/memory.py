@@ -15,8 +15,8 @@ from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.domain.money import ZERO
 from cloudkitty_like.domain.period import Period, instant
-from cloudkitty_like.domain.query import DAY, METRIC, SCOPE, TIME, Query, Row, Sum
-from cloudkitty_like.ports import Addition, Collected, Site
+from cloudkitty_like.domain.query import DAY, METRIC, SCOPE, TIME, Query, Sum, SummaryRow
+from cloudkitty_like.ports import Addition, CollectorAnswer, PluginContext
 from cloudkitty_like.testing.collector import Sample
 
 
@@ -30,7 +30,7 @@ class MemoryStorage:
         self._additions: dict[int, Addition] = {}
 
     @classmethod
-    def from_conf(cls, group: Any, site: Site) -> Self:
+    def from_conf(cls, group: Any, site: PluginContext) -> Self:
         return cls()
 
     def append(self, additions: Sequence[Addition], transaction: Any = None) -> None:
@@ -45,7 +45,7 @@ class MemoryStorage:
                 raise Invalid(f"revision {addition.revision} holds two points with the same metric, unit and labels")
         self._additions.update((addition.revision, addition) for addition in additions)
 
-    def sums(self, query: Query, excluded: Collection[int] = (), upto: int | None = None) -> list[Row]:
+    def sums(self, query: Query, excluded: Collection[int] = (), upto: int | None = None) -> list[SummaryRow]:
         groups: dict[tuple[tuple[str, ...], str], Sum] = defaultdict(Sum)
         for scope, frame, row in self._points(query, excluded, upto):
             fixed = {SCOPE: scope, METRIC: frame.metric, DAY: instant(frame.period.begin)[:10],
@@ -53,11 +53,12 @@ class MemoryStorage:
             key = tuple(fixed[name] if name in fixed else row.labels.get(name, "") for name in query.groupby)
             groups[key, frame.unit] += row.sum
         if METRIC in query.groupby:
-            return [Row(key, found, unit) for (key, unit), found in sorted(groups.items(), key=lambda item: item[0])]
+            return [SummaryRow(key, found, unit)
+                    for (key, unit), found in sorted(groups.items(), key=lambda item: item[0])]
         units: dict[tuple[str, ...], list[Sum]] = defaultdict(list)
         for (key, _), found in groups.items():
             units[key].append(found)
-        return [Row(key, found[0] if len(found) == 1 else replace(sum(found, Sum()), qty=ZERO))
+        return [SummaryRow(key, found[0] if len(found) == 1 else replace(sum(found, Sum()), qty=ZERO))
                 for key, found in sorted(units.items(), key=lambda item: item[0])]
 
     def frames(self, query: Query, excluded: Collection[int] = (),
@@ -149,7 +150,7 @@ class MemoryCollector:
         self.asked: list[tuple[str, Period, tuple[str, ...]]] = []
 
     @classmethod
-    def from_conf(cls, group: Any, site: Site) -> Self:
+    def from_conf(cls, group: Any, site: PluginContext) -> Self:
         return cls(scope_key=site.scope_key)
 
     def parse_args(self, extra_args: Mapping[str, Any]) -> None:
@@ -157,7 +158,7 @@ class MemoryCollector:
             raise Invalid(*(f"extra_args: {name} means nothing here" for name in extra_args))
 
     def collect(self, metric: Metric, period: Period, scopes: Collection[str],
-                others: Collection[str] = ()) -> Collected:
+                others: Collection[str] = ()) -> CollectorAnswer:
         self.asked.append((metric.name, period, tuple(scopes)))
         failed = self._failing(metric, period, scopes)
         found: dict[str, list[Sample]] = defaultdict(list)
@@ -165,7 +166,7 @@ class MemoryCollector:
             scope = sample.labels.get(self.scope_key, "")
             if sample.metric == metric.name and sample.when in period and scope in scopes and scope not in failed:
                 found[scope].append(sample)
-        return Collected({scope: _frame(metric, period, some) for scope, some in found.items()},
+        return CollectorAnswer({scope: _frame(metric, period, some) for scope, some in found.items()},
                          MappingProxyType(dict(failed)), self.proven)
 
     def begins(self, metrics: Sequence[Metric], period: Period) -> datetime | None:
@@ -191,7 +192,7 @@ class MemoryFetcher:
         self.known = list(scopes)
 
     @classmethod
-    def from_conf(cls, group: Any, site: Site) -> Self:
+    def from_conf(cls, group: Any, site: PluginContext) -> Self:
         return cls()
 
     def scopes(self) -> Iterable[str]:

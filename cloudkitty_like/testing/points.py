@@ -23,11 +23,11 @@ LABELS = (
 )
 """Label values that a careless store takes for one another, or stumbles over."""
 
-Cell = tuple[Mapping[str, str], str, str | None]
+PointCell = tuple[Mapping[str, str], str, str | None]
 """One point as a test writes it: its labels, its quantity, its price."""
 
 
-def points(*cells: Cell, metric: str = "cpu", unit: str = "h", period: Period = HOUR,
+def points(*cells: PointCell, metric: str = "cpu", unit: str = "h", period: Period = HOUR,
            metadata: Sequence[str] = ()) -> Frame:
     """A frame of these points; labels that ``metadata`` names describe, all others are groupby labels."""
     names = dict.fromkeys(name for labels, _, _ in cells for name in labels)

@@ -26,7 +26,7 @@ from cloudkitty_like.ports import RatingModule
 METRIC = "contract_usage"
 OTHER = "contract_other_usage"
 HOUR = Period.starting(datetime(2026, 3, 1, 10, tzinfo=UTC), timedelta(hours=1))
-Rated = tuple[RatingModule, int]
+ModulePoints = tuple[RatingModule, int]
 
 
 def usage() -> list[Frame]:
@@ -44,7 +44,7 @@ class RatingModuleContract:
     """Subclass it, name it ``Test...``, and give it the fixture ``rated``."""
 
     @pytest.fixture
-    def rated(self) -> Rated:
+    def rated(self) -> ModulePoints:
         """The module, and a rule change at which it has rules."""
         raise NotImplementedError
 
@@ -53,13 +53,13 @@ class RatingModuleContract:
         """What ``candidate`` takes: other rules for ``contract_usage``; None where there is no such member."""
         return None
 
-    def test_it_says_what_it_is(self, rated: Rated) -> None:
+    def test_it_says_what_it_is(self, rated: ModulePoints) -> None:
         module, _ = rated
         assert isinstance(module.description, str)
         assert module.description
         assert isinstance(module.enabled_by_default, bool)
 
-    def test_it_answers_frames_of_the_period_with_decimal_prices_or_none(self, rated: Rated) -> None:
+    def test_it_answers_frames_of_the_period_with_decimal_prices_or_none(self, rated: ModulePoints) -> None:
         module, change = rated
         for known in (0, change):
             answer = module.tariff(known).rate("p", HOUR, usage())
@@ -67,25 +67,25 @@ class RatingModuleContract:
             prices = [price for frame in answer for price in frame.price]
             assert all(price is None or (isinstance(price, Decimal) and price.is_finite()) for price in prices)
 
-    def test_without_usage_it_answers_none(self, rated: Rated) -> None:
+    def test_without_usage_it_answers_none(self, rated: ModulePoints) -> None:
         module, change = rated
         assert list(module.tariff(change).rate("p", HOUR, [])) == []
 
-    def test_it_leaves_what_it_is_given_as_it_is(self, rated: Rated) -> None:
+    def test_it_leaves_what_it_is_given_as_it_is(self, rated: ModulePoints) -> None:
         module, change = rated
         given = usage()
         before = contents(given)
         module.tariff(change).rate("p", HOUR, given)
         assert contents(given) == before
 
-    def test_one_tariff_prices_alike_again_and_another_of_the_same_change_too(self, rated: Rated) -> None:
+    def test_one_tariff_prices_alike_again_and_another_of_the_same_change_too(self, rated: ModulePoints) -> None:
         module, change = rated
         tariff = module.tariff(change)
         first = contents(tariff.rate("p", HOUR, usage()))
         assert contents(tariff.rate("p", HOUR, usage())) == first
         assert contents(module.tariff(change).rate("p", HOUR, usage())) == first
 
-    def test_the_context_of_the_caller_does_not_matter(self, rated: Rated) -> None:
+    def test_the_context_of_the_caller_does_not_matter(self, rated: ModulePoints) -> None:
         module, change = rated
         expected = contents(module.tariff(change).rate("p", HOUR, usage()))
         with localcontext() as context:
@@ -93,7 +93,8 @@ class RatingModuleContract:
             assert contents(module.tariff(change).rate("p", HOUR, usage())) == expected
 
 
-    def test_where_it_explains_it_answers_the_same_and_the_parts_add_up_to_what_it_added(self, rated: Rated) -> None:
+    def test_where_it_explains_it_answers_the_same_and_the_parts_add_up_to_what_it_added(
+            self, rated: ModulePoints) -> None:
         module, change = rated
         tariff = module.tariff(change)
         explain: Any = getattr(tariff, "explain", None)
@@ -111,7 +112,7 @@ class RatingModuleContract:
                         assert total(parts) == (price or 0) - (before.get(key) or 0)
                         assert all(part.what and part.amount.is_finite() for part in parts)
 
-    def test_the_rules_that_it_names_are_known_to_it(self, rated: Rated) -> None:
+    def test_the_rules_that_it_names_are_known_to_it(self, rated: ModulePoints) -> None:
         module, change = rated
         explain: Any = getattr(module.tariff(change), "explain", None)
         provenance: Any = getattr(module, "provenance", None)
@@ -123,7 +124,7 @@ class RatingModuleContract:
         assert all(one.version >= 1 and 0 < one.change <= change for one in found.values())
         assert provenance(change, ["none of them"]) == {}
 
-    def test_a_candidate_is_of_its_document_alone_and_leaves_what_is_recorded(self, rated: Rated,
+    def test_a_candidate_is_of_its_document_alone_and_leaves_what_is_recorded(self, rated: ModulePoints,
                                                                               document: object) -> None:
         module, change = rated
         candidate: Any = getattr(module, "candidate", None)

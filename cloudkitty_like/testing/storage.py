@@ -23,7 +23,7 @@ import pytest
 from cloudkitty_like.domain.errors import Conflict, Invalid
 from cloudkitty_like.domain.frame import Column, Frame
 from cloudkitty_like.domain.period import Period
-from cloudkitty_like.domain.query import DAY, METRIC, SCOPE, TIME, Query, Row
+from cloudkitty_like.domain.query import DAY, METRIC, SCOPE, TIME, Query, SummaryRow
 from cloudkitty_like.ports import Storage
 from cloudkitty_like.testing.points import GREATEST, HOUR, LABELS, NEXT, TOMORROW, addition, by, points, total
 from cloudkitty_like.testing.reading import ReadingContract
@@ -38,8 +38,8 @@ class StorageContract(ReadingContract):
         self.append(storage,
                     addition(1, points(({"id": "x"}, "1.5", "3"), ({"id": "y"}, "2", "4"))),
                     addition(2, points(({"id": "x"}, "0.5", "1"), period=NEXT)))
-        assert storage.sums(Query(scopes=None)) == [Row((), total("4", "8", 3))]
-        assert storage.sums(by(METRIC)) == [Row(("cpu",), total("4", "8", 3), "h")]
+        assert storage.sums(Query(scopes=None)) == [SummaryRow((), total("4", "8", 3))]
+        assert storage.sums(by(METRIC)) == [SummaryRow(("cpu",), total("4", "8", 3), "h")]
 
     def test_nothing_adds_up_to_no_row(self, storage: Storage) -> None:
         assert storage.sums(Query(scopes=None)) == []
@@ -70,22 +70,22 @@ class StorageContract(ReadingContract):
 
     def test_revisions_that_are_excluded_do_not_count(self, storage: Storage) -> None:
         self.append(storage, *(addition(n, points(({"id": "x"}, str(2**n), "1"))) for n in range(1, 7)))
-        assert storage.sums(Query(scopes=None), {2, 4, 99}) == [Row((), total("106", "4", 4))]
+        assert storage.sums(Query(scopes=None), {2, 4, 99}) == [SummaryRow((), total("106", "4", 4))]
         assert storage.sums(Query(scopes=None), range(1, 7)) == []
-        assert storage.sums(Query(scopes=None), [3], upto=4) == [Row((), total("22", "3", 3))]
-        assert storage.sums(by(TIME), [3], upto=4) == [Row(("2026-11-01T22:00:00Z",), total("22", "3", 3))]
+        assert storage.sums(Query(scopes=None), [3], upto=4) == [SummaryRow((), total("22", "3", 3))]
+        assert storage.sums(by(TIME), [3], upto=4) == [SummaryRow(("2026-11-01T22:00:00Z",), total("22", "3", 3))]
         assert [int(frame.qty[0]) for _, frame in storage.frames(Query(scopes=None), [1, 2, 5], upto=5)] == [8, 16]
 
     def test_very_many_revisions_can_be_excluded(self, storage: Storage) -> None:
         self.append(storage, *(addition(n, points(({"id": "x"}, "1", "1"))) for n in (1, 2, 300_000, 300_001)))
-        assert storage.sums(Query(scopes=None), range(2, 300_001)) == [Row((), total("2", "2", 2))]
-        assert storage.sums(Query(scopes=None), set(range(2, 300_001, 2))) == [Row((), total("2", "2", 2))]
+        assert storage.sums(Query(scopes=None), range(2, 300_001)) == [SummaryRow((), total("2", "2", 2))]
+        assert storage.sums(Query(scopes=None), set(range(2, 300_001, 2))) == [SummaryRow((), total("2", "2", 2))]
 
     def test_a_query_is_restricted_to_scopes(self, storage: Storage) -> None:
         self.append(storage, *(addition(n, points(({"id": "x"}, str(2**n), "1")), scope=scope)
                                for n, scope in enumerate(("one", "two", "One", "one "))))
-        assert storage.sums(Query(scopes=frozenset(["one"]))) == [Row((), total("1", "1"))]
-        assert storage.sums(Query(scopes=frozenset(["two", "One", "none"]))) == [Row((), total("6", "2", 2))]
+        assert storage.sums(Query(scopes=frozenset(["one"]))) == [SummaryRow((), total("1", "1"))]
+        assert storage.sums(Query(scopes=frozenset(["two", "One", "none"]))) == [SummaryRow((), total("6", "2", 2))]
         assert storage.sums(Query(scopes=frozenset())) == []
         assert [scope for scope, _ in storage.frames(Query(scopes=frozenset(["one ", "One"])))] == ["One", "one "]
 
@@ -93,7 +93,7 @@ class StorageContract(ReadingContract):
         self.append(storage, addition(1, points(({"id": "x"}, "1", "1")), points(({"id": "x"}, "2", "2"), metric="ram"),
                                       points(({"id": "x"}, "4", "4"), metric="CPU")))
         some = Query(scopes=None, metrics=frozenset(["ram", "CPU", "none"]))
-        assert storage.sums(some) == [Row((), total("6", "6", 2))]
+        assert storage.sums(some) == [SummaryRow((), total("6", "6", 2))]
         assert storage.sums(Query(scopes=None, metrics=frozenset())) == []
         assert [frame.metric for _, frame in storage.frames(Query(scopes=None, metrics=frozenset(["cpu"])))] == ["cpu"]
 
@@ -122,8 +122,9 @@ class StorageContract(ReadingContract):
         frame = points(({"id": "x", "name": "old"}, "1", "1"), ({"id": "x", "name": "new"}, "2", "2"),
                        metadata=["name"])
         self.append(storage, addition(1, frame))
-        assert storage.sums(by("id")) == [Row(("x",), total("3", "3", 2))]
-        assert storage.sums(by("name")) == [Row(("new",), total("2", "2")), Row(("old",), total("1", "1"))]
+        assert storage.sums(by("id")) == [SummaryRow(("x",), total("3", "3", 2))]
+        assert storage.sums(by("name")) == [SummaryRow(("new",), total("2", "2")),
+                                            SummaryRow(("old",), total("1", "1"))]
 
     def test_a_point_twice_in_one_revision_is_refused(self, storage: Storage) -> None:
         with pytest.raises(Invalid):
@@ -160,16 +161,17 @@ class StorageContract(ReadingContract):
     def test_quantities_of_different_units_are_not_added(self, storage: Storage) -> None:
         self.append(storage, addition(1, points(({"id": "x"}, "1", "1")), points(({"id": "x"}, "2", "2"), unit="GiB"),
                                       points(({"id": "y"}, "4", None), unit="GiB")))
-        assert storage.sums(by(METRIC)) == [Row(("cpu",), total("6", "2", 2, 1), "GiB"),
-                                            Row(("cpu",), total("1", "1"), "h")]
-        assert storage.sums(Query(scopes=None)) == [Row((), total("0", "3", 3, 1))]
-        assert storage.sums(by("id")) == [Row(("x",), total("0", "3", 2)), Row(("y",), total("4", "0", 1, 1))]
+        assert storage.sums(by(METRIC)) == [SummaryRow(("cpu",), total("6", "2", 2, 1), "GiB"),
+                                            SummaryRow(("cpu",), total("1", "1"), "h")]
+        assert storage.sums(Query(scopes=None)) == [SummaryRow((), total("0", "3", 3, 1))]
+        assert storage.sums(by("id")) == [SummaryRow(("x",), total("0", "3", 2)),
+                                          SummaryRow(("y",), total("4", "0", 1, 1))]
 
     def test_points_without_a_price_are_counted_apart(self, storage: Storage) -> None:
         frame = points(({"id": "x"}, "1", "0"), ({"id": "y"}, "2", None), ({"id": "z"}, "3", "5"))
         self.append(storage, addition(1, frame))
-        assert storage.sums(Query(scopes=None)) == [Row((), total("6", "5", 3, 1))]
-        assert storage.sums(by("id"))[1] == Row(("y",), total("2", "0", 1, 1))
+        assert storage.sums(Query(scopes=None)) == [SummaryRow((), total("6", "5", 3, 1))]
+        assert storage.sums(by("id"))[1] == SummaryRow(("y",), total("2", "0", 1, 1))
 
     def test_c10_sums_are_exact(self, storage: Storage) -> None:
         cells = [("0.000000000001", "0.1"), (GREATEST, f"-{GREATEST}"), (f"-{GREATEST}", "-0.000000000001"),
@@ -204,7 +206,7 @@ class StorageContract(ReadingContract):
         for again in (addition(1, points(({"id": "x"}, "1", "1"))), addition(1, points(({"id": "y"}, "2", "2")))):
             with pytest.raises(Conflict):
                 self.append(storage, addition(2, points(({"id": "x"}, "4", "4"))), again)
-        assert storage.sums(Query(scopes=None)) == [Row((), total("1", "1"))]
+        assert storage.sums(Query(scopes=None)) == [SummaryRow((), total("1", "1"))]
 
     def test_c5_all_is_stored_or_nothing_and_what_was_refused_can_be_stored_later(self, storage: Storage) -> None:
         twice = [points(({"id": "new"}, "1", "1")), points(({"id": "new"}, "2", "2"))]
@@ -223,7 +225,7 @@ class StorageContract(ReadingContract):
             self.append(storage, addition(revision, frame, collected=[frame]))
         storage.purge([1, 3, 99])
         storage.purge([])
-        assert storage.sums(Query(scopes=None)) == [Row((), total("2", "1"))]
+        assert storage.sums(Query(scopes=None)) == [SummaryRow((), total("2", "1"))]
         assert (storage.collected(1), storage.collected(2) is None) == (None, False)
         storage.purge(range(1, 1001))
         assert list(storage.frames(Query(scopes=None))) == []
@@ -259,4 +261,4 @@ class StorageContract(ReadingContract):
         self.append(storage, addition(1, points(({"id": "x", "zone": "n"}, "1", "1"))),
                     addition(2, points(({"zone": "n", "id": "x"}, "2", "2"))),
                     addition(3, points(({"zone": "n", "id": "x"}, "4", "4"), metadata=["zone"])))
-        assert storage.sums(by("id", "zone")) == [Row(("x", "n"), total("7", "7", 3))]
+        assert storage.sums(by("id", "zone")) == [SummaryRow(("x", "n"), total("7", "7", 3))]

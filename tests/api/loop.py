@@ -12,7 +12,7 @@ from gunicorn.config import Config
 from waitress import wasyncore
 from waitress.task import ThreadedTaskDispatcher
 
-from cloudkitty_like.api.connections import Patience, Settings
+from cloudkitty_like.api.connections import ConnectionPatience, ServerSettings
 from cloudkitty_like.api.worker import Listener
 
 BODY_BYTES = 100_000
@@ -43,13 +43,14 @@ class Counting(Listener):
 class Loop:
     """A listener of one thread, and clients that it answers."""
 
-    def __init__(self, stack: ExitStack, application: Any, patience: Patience, threads: int) -> None:
+    def __init__(self, stack: ExitStack, application: Any, patience: ConnectionPatience, threads: int) -> None:
         self._stack, self._sockets = stack, dict[int, Any]()
         dispatcher = ThreadedTaskDispatcher()
         dispatcher.set_thread_count(threads)
         listening = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=500))
         self.listener = Counting(
-            application, listening, Settings(body_bytes=BODY_BYTES, patience=patience, rules=Config()), self._sockets,
+            application, listening,
+            ServerSettings(body_bytes=BODY_BYTES, patience=patience, rules=Config()), self._sockets,
             dispatcher)
         stack.callback(wasyncore.close_all, self._sockets)
         stack.callback(dispatcher.shutdown, True, 1)
@@ -117,10 +118,10 @@ class Loop:
 
 
 @contextmanager
-def looping(application: Any = echo, patience: Patience | None = None, threads: int = 1) -> Iterator[Loop]:
+def looping(application: Any = echo, patience: ConnectionPatience | None = None, threads: int = 1) -> Iterator[Loop]:
     """The loop while a test uses it."""
     with ExitStack() as stack:
-        yield Loop(stack, application, patience or Patience(), threads)
+        yield Loop(stack, application, patience or ConnectionPatience(), threads)
 
 
 def whole(said: bytes) -> bool:

@@ -33,8 +33,8 @@ from cloudkitty_like.domain.scope import Scope
 from cloudkitty_like.domain.scope_state import ScopeState
 from cloudkitty_like.rating.hashmap.module import HashmapModule
 from cloudkitty_like.rating.noop import NoopModule
-from cloudkitty_like.service.hashmap.apply import Application, apply
-from cloudkitty_like.service.ledger.writer import Ledger, Rated, establish
+from cloudkitty_like.service.hashmap.apply import RuleApplication, apply
+from cloudkitty_like.service.ledger.writer import Ledger, RatedPeriod, establish
 from cloudkitty_like.service.metrics import definitions as metrics
 from cloudkitty_like.service.operation.scopes import Scopes
 from cloudkitty_like.service.pricing.tariffs import Pricing, Tariffs
@@ -175,14 +175,14 @@ class Site:
             state = rows.named(tx, [scope])[0]
             rows.set_due(tx, [state.id], period.begin)
             state = rows.named(tx, [scope])[0]
-        self.ledger.record([Rated(state, period, frames)], 1)
+        self.ledger.record([RatedPeriod(state, period, frames)], 1)
 
     def state(self, name: str) -> ScopeState:
         with self.database.read() as tx:
             return rows.named(tx, [name])[0]
 
     def rules(self, *wanted: Rule) -> None:
-        apply(self.database, list(wanted), Application(NOW, retroactive=True), Change(NOW, "tester", "apply"))
+        apply(self.database, list(wanted), RuleApplication(NOW, retroactive=True), Change(NOW, "tester", "apply"))
 
     # --- questions -------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cloudkitty_like.api.connections import AHEAD, LONGEST_HEAD, Patience
+from cloudkitty_like.api.connections import AHEAD, LONGEST_HEAD, ConnectionPatience
 from tests.api.loop import BODY_BYTES, Loop, looping, status
 
 GET = b"GET /there HTTP/1.1\r\nHost: here\r\n\r\n"
@@ -298,7 +298,7 @@ def test_i8_b5_the_application_may_take_its_time() -> None:
 # --- room ---------------------------------------------------------------------------------------------
 
 def test_i8_b5_who_has_waited_longest_makes_room_for_who_comes() -> None:
-    with looping(patience=Patience(connections=5)) as loop:
+    with looping(patience=ConnectionPatience(connections=5)) as loop:
         idle = [loop.client(HEAD[:number + 1]) for number in range(5)]
         assert loop.ask(GET).endswith(b"GET /there 0")
         assert ended(loop, idle[0])
@@ -306,7 +306,7 @@ def test_i8_b5_who_has_waited_longest_makes_room_for_who_comes() -> None:
 
 
 def test_i8_b5_bodies_that_have_not_arrived_hold_only_so_much() -> None:
-    with looping(patience=Patience(held_bytes=100_000)) as loop:
+    with looping(patience=ConnectionPatience(held_bytes=100_000)) as loop:
         clients = [loop.client(HEAD + b"Content-Length: 90000\r\n\r\n" + b"x" * size)
                    for size in (40_000, 60_000, 50_000)]
         loop.turn(lambda: sum(one.held for one in loop.connections) == 150_000)

@@ -19,8 +19,8 @@ from cloudkitty_like.domain.errors import (
 
 @pytest.mark.parametrize(("error", "status"), [
     (Invalid("x"), 400), (Forbidden("x"), 403), (NotFound("x"), 404),
-    (errors.MethodNotAllowed(["GET"]), 405), (Conflict("x"), 409), (errors.TooLarge("x"), 413),
-    (errors.Unsupported("x"), 415), (ValueError("x"), 500), (Unavailable("x"), 503),
+    (errors.UnknownMethod(["GET"]), 405), (Conflict("x"), 409), (errors.TooLarge("x"), 413),
+    (errors.UnsupportedMedia("x"), 415), (ValueError("x"), 500), (Unavailable("x"), 503),
     (Unloadable("x"), 503)])
 def test_every_error_has_its_status(error, status):
     assert errors.status(error) == status

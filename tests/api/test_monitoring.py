@@ -10,7 +10,7 @@ from cloudkitty_like.db.ledger import tasks
 from cloudkitty_like.domain.errors import Unavailable
 from cloudkitty_like.domain.scope_state import RATING
 from cloudkitty_like.domain.task import TaskFailure
-from cloudkitty_like.service.operation.statistics import Figure
+from cloudkitty_like.service.operation.statistics import MetricSample
 from tests.api.site import BrokenStorage, Site, broken
 
 NAMES = ("http_requests_total", "http_request_seconds_total", "workers", "periods_rated_total", "points_rated_total",
@@ -116,7 +116,7 @@ def test_corrections_that_have_not_ended_are_counted_by_how_they_are(site: Site)
 
 def test_names_that_anybody_may_give_are_escaped():
     label = 'a"b\\c\nd}e,f="g"'
-    text = "".join(_lines([Figure("odd", "Odd ones", "gauge", [({"type": label, "unit": ""}, 0.1)])]))
+    text = "".join(_lines([MetricSample("odd", "Odd ones", "gauge", [({"type": label, "unit": ""}, 0.1)])]))
     assert parsed(text) == {"cloudkitty_like_odd": {(("type", label), ("unit", "")): 0.1}}
 
 

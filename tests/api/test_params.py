@@ -5,21 +5,21 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cloudkitty_like.api.fields import Boolean, Integer, Text, Texts
+from cloudkitty_like.api.fields import BooleanField, IntegerField, TextField, TextListField
 from cloudkitty_like.api.params import (
     Param,
+    accepts,
     arguments,
     check_order,
-    gives,
     object_of,
-    takes,
+    returns,
     window,
 )
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.period import LATEST, Period
 
-PARAMS = {"name": Param(Text()), "limit": Param(Integer(1), 100), "ids": Param(Texts(), ()),
-          "when": Param(Text(), None, alias="state")}
+PARAMS = {"name": Param(TextField()), "limit": Param(IntegerField(1), 100), "ids": Param(TextListField(), ()),
+          "when": Param(TextField(), None, alias="state")}
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
@@ -49,7 +49,7 @@ def test_everything_that_is_wrong_is_named_at_once():
 def test_null_is_as_if_it_were_not_given():
     with pytest.raises(Invalid, match="name: is required"):
         arguments(PARAMS, {"name": [None]})
-    assert arguments({"on": Param(Boolean(), True)}, {"on": [None]}) == {"on": True}
+    assert arguments({"on": Param(BooleanField(), True)}, {"on": [None]}) == {"on": True}
 
 
 def test_a_list_in_json_is_several_values():
@@ -57,8 +57,8 @@ def test_a_list_in_json_is_several_values():
 
 
 def test_a_declaration_leaves_the_function_as_it_is():
-    @gives(object_of("next", total={}, next={}), csv=True)
-    @takes(**PARAMS)
+    @returns(object_of("next", total={}, next={}), csv=True)
+    @accepts(**PARAMS)
     def answer():
         return 7
 

@@ -10,7 +10,7 @@ from oslo_config import cfg
 from oslo_context.context import RequestContext
 from oslo_policy import generator
 
-from cloudkitty_like.api.policies import Anonymous, Policy, list_rules
+from cloudkitty_like.api.policies import AnonymousContext, Policy, list_rules
 from cloudkitty_like.domain.errors import Forbidden, Invalid, Unavailable
 
 SAMPLE = Path(__file__).parents[2] / "etc" / "cloudkitty_like" / "policy.yaml.sample"
@@ -144,8 +144,8 @@ def test_who_is_an_admin(policy: Policy) -> None:
 @each_rule
 def test_without_authentication_everybody_may_do_everything(tmp_path: Path, rule: str) -> None:
     closed = with_file(tmp_path, f'"{rule}": "!"\n"context_is_admin": "!"\n')
-    assert allowed(closed, rule, Anonymous(), {})
-    assert closed.is_admin(Anonymous())
+    assert allowed(closed, rule, AnonymousContext(), {})
+    assert closed.is_admin(AnonymousContext())
 
 
 def test_no_attribute_of_a_context_makes_an_admin(policy: Policy) -> None:

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from webob import Request
 
-from cloudkitty_like.api.errors import MethodNotAllowed
+from cloudkitty_like.api.errors import UnknownMethod
 from cloudkitty_like.api.routes import Route, Router
 from cloudkitty_like.domain.errors import Conflict, NotFound, Unavailable
 from tests.api.site import Site, broken
@@ -41,7 +41,7 @@ def test_the_end_of_a_url_may_be_missing_but_not_half_of_it():
 
 
 def test_another_method_says_which_there_are():
-    with pytest.raises(MethodNotAllowed) as raised:
+    with pytest.raises(UnknownMethod) as raised:
         router().find("PATCH", "/a/b")
     assert raised.value.allowed == ["GET", "POST", "PUT"]
 

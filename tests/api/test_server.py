@@ -5,13 +5,13 @@ import socket
 
 import pytest
 
-from cloudkitty_like.api.server import Where
+from cloudkitty_like.api.server import ServerAddress
 from cloudkitty_like.domain.errors import Invalid, Unavailable
 from cloudkitty_like.testing.network import free_port
 
 
 def where(host="127.0.0.1", port=0, workers=1):
-    return Where(host, port, workers, threads=1, grace_seconds=1)
+    return ServerAddress(host, port, workers, threads=1, grace_seconds=1)
 
 
 def test_an_address_that_is_free_is_right():

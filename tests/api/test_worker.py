@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from cloudkitty_like.api import worker
-from cloudkitty_like.api.connections import Patience
+from cloudkitty_like.api.connections import ConnectionPatience
 from tests.api.loop import Loop, echo, looping, status
 
 GET = b"GET /there HTTP/1.1\r\nHost: here\r\n\r\n"
@@ -84,7 +84,7 @@ def test_i8_b5_there_are_as_many_connections_as_descriptors_allow() -> None:
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (1024, before[1]))
-        assert worker.affordable(Patience()).connections == 2000
+        assert worker.affordable(ConnectionPatience()).connections == 2000
         assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == min(8192, before[1])
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)

@@ -20,7 +20,7 @@ from cloudkitty_like.collector.file import FileCollector
 from cloudkitty_like.domain.errors import Invalid, Unavailable
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.domain.period import Period, instant
-from cloudkitty_like.ports import Site
+from cloudkitty_like.ports import PluginContext
 from cloudkitty_like.testing.collector import SAMPLES, CollectorContract
 
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
@@ -293,13 +293,13 @@ def test_there_are_no_extra_args(tmp_path):
 def test_it_is_built_from_its_options(tmp_path):
     collector = written(tmp_path, "2026-03-01,cpu,1,t,p", header="begin,metric,quantity,tenant,project_id")
     path = str(tmp_path / "usage.csv")
-    built = FileCollector.from_conf(SimpleNamespace(path=path), Site(scope_key="tenant"))
+    built = FileCollector.from_conf(SimpleNamespace(path=path), PluginContext(scope_key="tenant"))
     assert set(built.collect(CPU, hour(0), ["t", "p"]).frames) == {"t"}
     assert set(collector.collect(CPU, hour(0), ["t", "p"]).frames) == {"p"}
     for value, problem in ((None, "is not set"), ("", "is not set"), (str(tmp_path), "no such file"),
                            (path + "x", "no such file"), ("a\0b", "no such file")):
         with pytest.raises(Invalid, match=rf"\[collector_file\] path: .*{problem}"):
-            FileCollector.from_conf(SimpleNamespace(path=value), Site())
+            FileCollector.from_conf(SimpleNamespace(path=value), PluginContext())
 
 
 @pytest.mark.slow

@@ -16,14 +16,15 @@ from cloudkitty_like.collector.prometheus import PrometheusCollector
 from cloudkitty_like.domain.errors import Invalid, Unavailable
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.domain.period import Period
-from cloudkitty_like.ports import Collected, Site
+from cloudkitty_like.ports import CollectorAnswer, PluginContext
 from cloudkitty_like.testing.collector import HOSTILE, HOUR, METRIC, SAMPLES, CollectorContract, Sample
 from tests.fake_http import Asked, Fake, Reply, refusal, serve, vector
 from tests.servers import SERVERS
 
 
 def metric(name: str = METRIC, groupby: Sequence[str] = ("project_id",), **args: str) -> Metric:
-    return Metric(name, "unit", groupby=tuple(groupby), args=PrometheusCollector(Prometheus("http://x")).parse_args(args))
+    return Metric(name, "unit", groupby=tuple(groupby),
+                  args=PrometheusCollector(Prometheus("http://x")).parse_args(args))
 
 
 class TestContract(CollectorContract):
@@ -59,7 +60,7 @@ class Running(NamedTuple):
     kind: str
     url: str
 
-    def collect(self, metric: Metric, period: Period, *scopes: str) -> Collected:
+    def collect(self, metric: Metric, period: Period, *scopes: str) -> CollectorAnswer:
         return PrometheusCollector(Prometheus(self.url)).collect(metric, period, scopes)
 
     def usage(self, metric: Metric) -> Decimal:
@@ -172,7 +173,7 @@ class Source:
     def queries(self) -> list[str]:
         return [asked.query for asked in self._fake.asked if asked.query != EDGES]
 
-    def collect(self, scopes: Collection[str], others: Collection[str] = (), **args: str) -> Collected:
+    def collect(self, scopes: Collection[str], others: Collection[str] = (), **args: str) -> CollectorAnswer:
         return self.collector.collect(metric("m", **args), HOUR, scopes, others)
 
 
@@ -441,7 +442,7 @@ def configured(**options: Any) -> PrometheusCollector:
     conf.register_opts(PrometheusCollector.OPTS, "collector_prometheus")
     for name, value in options.items():
         conf.set_override(name, value, "collector_prometheus")
-    return PrometheusCollector.from_conf(conf.collector_prometheus, Site())
+    return PrometheusCollector.from_conf(conf.collector_prometheus, PluginContext())
 
 
 def test_it_is_built_from_its_options() -> None:

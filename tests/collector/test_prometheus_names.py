@@ -8,7 +8,7 @@ import pytest
 
 from cloudkitty_like.client.prometheus import Prometheus
 from cloudkitty_like.collector.prometheus import PrometheusCollector
-from cloudkitty_like.collector.prometheus_query import Args
+from cloudkitty_like.collector.prometheus_query import QueryArguments
 from cloudkitty_like.domain.errors import Unavailable
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.testing.collector import Sample
@@ -24,7 +24,7 @@ SAMPLES = [
 
 
 def metric(name: str, **args: str) -> Metric:
-    return Metric(name, "u", groupby=("project_id",), args=Args(**args))
+    return Metric(name, "u", groupby=("project_id",), args=QueryArguments(**args))
 
 
 @pytest.fixture(scope="module", params=SERVERS)

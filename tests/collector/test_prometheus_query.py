@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cloudkitty_like.client import promql
 from cloudkitty_like.collector import prometheus_query as build
-from cloudkitty_like.collector.prometheus_query import Args, parse_args
+from cloudkitty_like.collector.prometheus_query import QueryArguments, parse_args
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.testing.collector import HOSTILE
@@ -20,7 +20,7 @@ METRIC = Metric("http_requests_total", "unit", groupby=("foo", "bar", "project_i
 
 
 def query(metric: Metric = METRIC, **args: str) -> str:
-    return build.query(metric, Args(**args), "project_id", 'project_id="a"', "3600s")
+    return build.query(metric, QueryArguments(**args), "project_id", 'project_id="a"', "3600s")
 
 
 def test_a_query_is_built_from_the_inside_out() -> None:
@@ -71,7 +71,7 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
 
 @pytest.mark.parametrize("nothing", [None, {}])
 def test_extra_args_need_not_be_given(nothing: Any) -> None:
-    assert parse_args(nothing) == Args("max")
+    assert parse_args(nothing) == QueryArguments("max")
 
 
 def test_names_that_are_no_names_are_problems() -> None:

@@ -11,8 +11,8 @@ import pymysql
 import pytest
 from sqlalchemy import insert, select, text, update
 
-from cloudkitty_like.db.engine import Database, Undone, failure
-from cloudkitty_like.db.limits import Limits
+from cloudkitty_like.db.engine import Database, TransactionAborted, failure
+from cloudkitty_like.db.limits import WaitLimits
 from cloudkitty_like.db.tables import ledger_setting
 from cloudkitty_like.domain.errors import Invalid, Refused, Unavailable
 from cloudkitty_like.testing.databases import KINDS
@@ -90,7 +90,7 @@ def test_without_another_try_one_of_two_that_wait_for_each_other_is_undone(kind)
                     tx.execute(update(ledger_setting).where(ledger_setting.c.name == first).values(value="1"))
                     met.wait(10)
                     tx.execute(update(ledger_setting).where(ledger_setting.c.name == second).values(value="1"))
-            except Undone as error:
+            except TransactionAborted as error:
                 undone.append(error)
 
         with ThreadPoolExecutor(2) as threads:
@@ -199,7 +199,7 @@ SLOW = {"sqlite": COUNT,
 def test_a_question_that_takes_too_long_is_given_up_and_the_next_is_answered(kind):
     with new_database(kind) as made:
         database = Database(made.url.render_as_string(hide_password=False))
-        database.limit(Limits(question=0.5))
+        database.limit(WaitLimits(question=0.5))
         began = monotonic()
         with pytest.raises(Unavailable), database.read() as tx:
             tx.execute(text(SLOW[kind])).all()
@@ -216,5 +216,5 @@ def test_i8_b9_an_error_of_mariadb_is_known_by_its_number_whatever_sqls_state_it
         return error
 
     assert type(failure("it", refused(1049, "42000"))) is Refused
-    assert type(failure("it", refused(1205, "HY000"))) is Undone
+    assert type(failure("it", refused(1205, "HY000"))) is TransactionAborted
     assert type(failure("it", refused(2013, "HY000"))) is Unavailable

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.limits import Limits
+from cloudkitty_like.db.limits import WaitLimits
 from cloudkitty_like.domain.errors import Unavailable
 from tests.databases import new_database
 from tests.proxy import Proxy
@@ -18,7 +18,7 @@ from tests.proxy import Proxy
 SERVERS = ("postgresql", "mysql")
 SLEEP = {"postgresql": "SELECT pg_sleep({})", "mysql": "SELECT sleep({})"}
 COPY = "COPY ledger_setting (name, value) FROM STDIN"
-QUICK = Limits(connect=2, network=4, answer=2)
+QUICK = WaitLimits(connect=2, network=4, answer=2)
 
 
 @contextmanager
@@ -197,7 +197,7 @@ def test_i8_b4_a_statement_that_takes_too_long_is_ended_by_the_server_and_the_co
 @pytest.mark.parametrize("kind", SERVERS)
 def test_i8_b4_without_a_limit_on_answers_they_may_take_long(kind: str) -> None:
     with behind_a_proxy(kind) as (database, proxy):
-        database.limit(Limits(connect=2, network=4))
+        database.limit(WaitLimits(connect=2, network=4))
         began = time.monotonic()
         with database.write() as tx:
             tx.execute(text(SLEEP[kind].format(7)))

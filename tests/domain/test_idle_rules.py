@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudkitty_like.domain.frame import Frame
-from cloudkitty_like.domain.idle_rules import LEVEL, NEGATIVE, RATE, idle
+from cloudkitty_like.domain.idle_rules import LEVEL, NEGATIVE, RATE, idle_rules
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.rule import Rule, Validity, overlaps
 from cloudkitty_like.rating.hashmap.tariff import HashmapTariff
@@ -27,7 +27,7 @@ def rate(cost="0.9", **more):
 
 
 def reasons(*rules):
-    return [why for _, why in idle(rules)]
+    return [why for _, why in idle_rules(rules)]
 
 
 SMALL, LARGE = {"field": "flavor", "value": "small"}, {"field": "flavor", "value": "large"}
@@ -85,7 +85,7 @@ def test_i8_m4_without_an_idle_rule_every_price_is_the_same(rules):
     for one in rules:
         if not list(overlaps([*unique, one])):
             unique.append(one)
-    for lazy, why in idle(unique):
+    for lazy, why in idle_rules(unique):
         others = [one for one in unique if one is not lazy]
         if why == RATE and lazy.level is not None and any(one.level is not None for one in others):
             continue                       # of several thresholds it may still be the one that counts

@@ -16,7 +16,7 @@ def test_the_caller_within_decides_and_only_for_its_thread():
     with patience.limited(lambda: True):
         with patience.limited(lambda: False):
             patience.check()
-        with pytest.raises(patience.Overdue):
+        with pytest.raises(patience.PatienceEnd):
             patience.check()
         raised = []
         thread = threading.Thread(target=lambda: raised.append(patience.check()))

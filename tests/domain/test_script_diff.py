@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from cloudkitty_like.domain.errors import Conflict
 from cloudkitty_like.domain.rule import Validity
 from cloudkitty_like.domain.script import Script
-from cloudkitty_like.domain.script_diff import Succession, ended, succeeded
+from cloudkitty_like.domain.script_diff import ScriptDiff, ended, succeeded
 
 DAY = timedelta(days=1)
 NOW = datetime(2026, 11, 10, tzinfo=UTC)
@@ -36,19 +36,19 @@ def held(known, when):
 
 
 def test_the_first_version_is_added():
-    assert succeeded({}, script(begin=0)) == Succession(script(begin=0))
+    assert succeeded({}, script(begin=0)) == ScriptDiff(script(begin=0))
 
 
 def test_a_new_text_ends_the_one_before_it():
     known = {1: script("a", -5)}
-    assert succeeded(known, script("b", 0)) == Succession(script("b", 0), {1: (known[1], script("a", -5, 0))})
+    assert succeeded(known, script("b", 0)) == ScriptDiff(script("b", 0), {1: (known[1], script("a", -5, 0))})
 
 
 def test_the_same_text_goes_on_and_twice_is_once():
     known = {1: script("a", -5)}
     assert not succeeded(known, script("a", 0))
     longer = succeeded(known, script("a", 0, 9, description="d"))
-    assert longer == Succession(None, {1: (known[1], script("a", -5, 9, description="d"))})
+    assert longer == ScriptDiff(None, {1: (known[1], script("a", -5, 9, description="d"))})
     assert not succeeded(after(known, longer), script("a", 1, 9, description="d"))
 
 
@@ -58,14 +58,14 @@ def test_another_order_is_another_version():
 
 def test_what_was_to_come_later_is_withdrawn():
     known = {1: script("a", -5, 5), 2: script("b", 5)}
-    assert succeeded(known, script("c", 1)) == Succession(
+    assert succeeded(known, script("c", 1)) == ScriptDiff(
         script("c", 1), {1: (known[1], script("a", -5, 1))}, {2: known[2]})
 
 
 def test_a_version_that_holds_from_the_same_start_on_is_replaced():
     known = {1: script("a", None, -9), 2: script("b", -5)}
-    assert succeeded(known, script("c", -5)) == Succession(script("c", -5), {}, {2: known[2]})
-    assert succeeded(known, script("c")) == Succession(script("c"), {}, known)
+    assert succeeded(known, script("c", -5)) == ScriptDiff(script("c", -5), {}, {2: known[2]})
+    assert succeeded(known, script("c")) == ScriptDiff(script("c"), {}, known)
 
 
 def test_the_lines_say_what_changes():
@@ -81,9 +81,9 @@ def test_the_lines_say_what_changes():
 
 def test_it_is_ended_and_what_was_to_come_withdrawn():
     known = {1: script("a", -5, 5), 2: script("b", 5)}
-    assert ended(known, at(1), NOW) == Succession(None, {1: (known[1], script("a", -5, 1))}, {2: known[2]})
-    assert ended(known, at(7), NOW) == Succession(None, {2: (known[2], script("b", 5, 7))})
-    assert ended(known, at(-9), NOW) == Succession(None, {}, known)
+    assert ended(known, at(1), NOW) == ScriptDiff(None, {1: (known[1], script("a", -5, 1))}, {2: known[2]})
+    assert ended(known, at(7), NOW) == ScriptDiff(None, {2: (known[2], script("b", 5, 7))})
+    assert ended(known, at(-9), NOW) == ScriptDiff(None, {}, known)
 
 
 def test_an_end_to_come_is_moved_and_one_that_was_is_not():
@@ -97,7 +97,7 @@ def test_an_end_to_come_is_moved_and_one_that_was_is_not():
 
 def test_a_gap_stays_a_gap():
     known = {1: script("a", -5, 1), 2: script("b", 5)}
-    assert ended(known, at(3), NOW) == Succession(None, {}, {2: known[2]})
+    assert ended(known, at(3), NOW) == ScriptDiff(None, {}, {2: known[2]})
 
 
 releases = st.lists(st.tuples(st.sampled_from("abc"), st.integers(-8, 8), st.none() | st.integers(1, 5)), max_size=6)

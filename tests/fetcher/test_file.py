@@ -7,7 +7,7 @@ import pytest
 
 from cloudkitty_like.domain.errors import Invalid, Unavailable
 from cloudkitty_like.fetcher.file import FileFetcher
-from cloudkitty_like.ports import Site
+from cloudkitty_like.ports import PluginContext
 
 HEADER = "begin,metric,quantity,project_id"
 
@@ -23,7 +23,7 @@ def test_the_scopes_are_those_that_the_file_mentions(tmp_path, packed):
 def test_the_scope_key_says_which_column(tmp_path):
     path = tmp_path / "usage.csv"
     path.write_text("begin,metric,quantity,project_id,tenant\n2026-03-01,cpu,1,p,t\n")
-    fetcher = FileFetcher.from_conf(SimpleNamespace(path=str(path)), Site(scope_key="tenant"))
+    fetcher = FileFetcher.from_conf(SimpleNamespace(path=str(path)), PluginContext(scope_key="tenant"))
     assert list(fetcher.scopes()) == ["t"]
     with pytest.raises(Invalid, match="no column 'domain'"):
         list(FileFetcher(path, "domain").scopes())
@@ -53,4 +53,4 @@ def test_a_scope_that_is_added_is_found_and_a_file_that_vanishes_is_unavailable(
 @pytest.mark.parametrize("value", [None, "", "nowhere", "."])
 def test_the_path_must_be_that_of_a_file(value):
     with pytest.raises(Invalid, match=r"\[fetcher_file\] path: "):
-        FileFetcher.from_conf(SimpleNamespace(path=value), Site())
+        FileFetcher.from_conf(SimpleNamespace(path=value), PluginContext())

@@ -10,7 +10,7 @@ from oslo_config import cfg
 from cloudkitty_like.client.prometheus import Prometheus
 from cloudkitty_like.domain.errors import Invalid, Unavailable
 from cloudkitty_like.fetcher.prometheus import PrometheusFetcher
-from cloudkitty_like.ports import Site
+from cloudkitty_like.ports import PluginContext
 from cloudkitty_like.testing.collector import HOSTILE, Sample
 from tests.fake_http import Reply, as_json, refusal, serve, vector
 from tests.servers import SERVERS
@@ -80,7 +80,7 @@ def configured(**options: Any) -> PrometheusFetcher:
     conf.register_opts(PrometheusFetcher.OPTS, "fetcher_prometheus")
     for name, value in options.items():
         conf.set_override(name, value, "fetcher_prometheus")
-    return PrometheusFetcher.from_conf(conf.fetcher_prometheus, Site())
+    return PrometheusFetcher.from_conf(conf.fetcher_prometheus, PluginContext())
 
 
 def test_it_is_built_from_its_options() -> None:

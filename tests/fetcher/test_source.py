@@ -6,18 +6,18 @@ import pytest
 
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.fetcher.source import SourceFetcher
-from cloudkitty_like.ports import Site
+from cloudkitty_like.ports import PluginContext
 
 
 def test_the_scopes_are_those_named_each_once_in_their_order():
-    fetcher = SourceFetcher.from_conf(SimpleNamespace(sources=["b", "a", "b", "Zoë's \"own\""]), Site())
+    fetcher = SourceFetcher.from_conf(SimpleNamespace(sources=["b", "a", "b", "Zoë's \"own\""]), PluginContext())
     assert list(fetcher.scopes()) == ["b", "a", "Zoë's \"own\""]
     assert list(fetcher.scopes()) == ["b", "a", "Zoë's \"own\""]
 
 
 def test_no_scope_at_all_is_a_mistake():
     with pytest.raises(Invalid, match=r"\[fetcher_source\] sources: names no scope"):
-        SourceFetcher.from_conf(SimpleNamespace(sources=[]), Site())
+        SourceFetcher.from_conf(SimpleNamespace(sources=[]), PluginContext())
 
 
 def test_every_impossible_scope_is_named_at_once():

@@ -9,7 +9,11 @@ import pytest
 from cloudkitty_like.db import workers
 from cloudkitty_like.domain.worker_state import ALIVE_WITHIN, METRICS, WorkerState
 from cloudkitty_like.orchestrator.agreement import Agreement
-from cloudkitty_like.service.metrics.acceptance import Acceptances, Differing, Held
+from cloudkitty_like.service.metrics.acceptance import (
+    Acceptances,
+    DefinitionsDiffer,
+    DefinitionsHeld,
+)
 from cloudkitty_like.service.metrics.definitions import MetricsFile
 from tests.orchestrator.worker import Bench
 
@@ -43,11 +47,11 @@ def desk(sqlite):
 def test_i8_b8_a_worker_whose_file_becomes_the_accepted_one_goes_on(desk):
     assert not desk.agreement.settle()
     desk.acceptances.accept(file("new"), "agreed")
-    with pytest.raises(Differing, match="agreed"):
+    with pytest.raises(DefinitionsDiffer, match="agreed"):
         desk.agreement.settle()
     desk.on_disk = file("something else")
     for _ in range(2):
-        with pytest.raises(Differing, match="agreed"):
+        with pytest.raises(DefinitionsDiffer, match="agreed"):
             desk.agreement.settle()
     desk.on_disk = file("new")
     assert desk.agreement.settle()                     # what measures has to be made anew
@@ -60,13 +64,13 @@ def test_i8_b8_a_worker_that_waits_takes_the_place_of_others_when_they_stay_away
     desk.acceptances.accept(other, "agreed")
     desk.agreement = Agreement(desk.acceptances, desk.bench.pulse, desk.bench.clock, file("old"), lambda: desk.on_disk)
     desk.other(other)
-    with pytest.raises(Held, match="other:1"):
+    with pytest.raises(DefinitionsHeld, match="other:1"):
         desk.agreement.settle()
     desk.other(None)                                   # it is restarted
-    with pytest.raises(Differing, match="a moment ago"):
+    with pytest.raises(DefinitionsDiffer, match="a moment ago"):
         desk.agreement.settle()
     desk.other(other)
-    with pytest.raises(Held):
+    with pytest.raises(DefinitionsHeld):
         desk.agreement.settle()
     desk.other(None)
     desk.bench.now += ALIVE_WITHIN + timedelta(seconds=1)
@@ -82,7 +86,7 @@ def test_i8_b8_one_that_was_killed_keeps_its_successor_waiting_for_half_a_minute
     desk.agreement = Agreement(desk.acceptances, desk.bench.pulse, desk.bench.clock, file("old"), lambda: desk.on_disk)
     desk.other(other)
     desk.bench.now += ALIVE_WITHIN
-    with pytest.raises(Held):
+    with pytest.raises(DefinitionsHeld):
         desk.agreement.settle()
     desk.bench.now += timedelta(seconds=1)
     assert not desk.agreement.settle()
@@ -103,7 +107,7 @@ def test_i8_b8_a_worker_that_waits_rates_nothing_and_says_so_once(desk, caplog):
         refused += 1
         if refused == 3:
             bench.stop.set()
-        raise Held("worker south:1 has other metric definitions than north:1", bench.now)
+        raise DefinitionsHeld("worker south:1 has other metric definitions than north:1", bench.now)
 
     worker = bench.worker()
     object.__setattr__(worker._parts, "renewed", refuse)
@@ -116,5 +120,6 @@ def test_i8_b8_a_worker_that_waits_rates_nothing_and_says_so_once(desk, caplog):
     assert beat.blocked == METRICS
     assert "north:1" in beat.doing
     bench.stop.clear()
-    with pytest.raises(Held):                          # where somebody waits for an end it is refused at once
+    # where somebody waits for an end it is refused at once
+    with pytest.raises(DefinitionsHeld):
         worker.drain()

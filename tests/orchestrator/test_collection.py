@@ -12,9 +12,9 @@ from cloudkitty_like.domain.errors import Invalid, Unavailable
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.domain.period import Period
-from cloudkitty_like.orchestrator.collection import Gatherer, Stopped, collect_splitting
-from cloudkitty_like.orchestrator.timings import COLLECT, Stages
-from cloudkitty_like.ports import Collected
+from cloudkitty_like.orchestrator.collection import UsageCollector, WorkerStop, collect_splitting
+from cloudkitty_like.orchestrator.timings import COLLECT, StageTimings
+from cloudkitty_like.ports import CollectorAnswer
 
 HOUR = Period.starting(datetime(2026, 10, 1, tzinfo=UTC), timedelta(hours=1))
 SCOPES = [f"s{n:03d}" for n in range(128)]
@@ -35,7 +35,7 @@ class Source:
         self.asked.append(tuple(scopes))
         if self.bad.intersection(scopes):
             raise self.error
-        return Collected({scope: frame() for scope in scopes})
+        return CollectorAnswer({scope: frame() for scope in scopes})
 
 
 def ask(source, scopes=SCOPES, others=(), seconds=60.0, stop=None):
@@ -70,7 +70,7 @@ def test_answers_that_are_too_large_are_asked_for_in_ever_smaller_pieces():
     def at_most_ten(scopes, others):
         if len(scopes) > 10:
             raise Unavailable("too many samples", smaller=True)
-        return Collected({scope: frame() for scope in scopes})
+        return CollectorAnswer({scope: frame() for scope in scopes})
 
     assert set(ask(at_most_ten).frames) == set(SCOPES)
 
@@ -86,7 +86,7 @@ def test_a_piece_without_a_sign_of_life_makes_all_unproven():
     def unproven(scopes, others):
         if len(scopes) > 1:
             raise Unavailable("too large", smaller=True)
-        return Collected({}, proven=scopes[0] != "s005")
+        return CollectorAnswer({}, proven=scopes[0] != "s005")
 
     assert not ask(unproven, SCOPES[:8]).proven
 
@@ -99,26 +99,26 @@ class SlowCollector:
 
     def collect(self, metric, period, scopes, others=()):
         self.let.wait(30)
-        return Collected({scope: frame() for scope in scopes})
+        return CollectorAnswer({scope: frame() for scope in scopes})
 
 
 def gatherer(collector, stop):
     metrics = Metric("cpu", "h"), Metric("ram", "MB")
-    return Gatherer(collector, metrics, threads=2, deadline_seconds=60, stages=Stages(), stop=stop)
+    return UsageCollector(collector, metrics, threads=2, deadline_seconds=60, stages=StageTimings(), stop=stop)
 
 
 def test_a_worker_that_is_told_to_stop_does_not_wait_for_the_source():
     collector, stop = SlowCollector(), threading.Event()
     threading.Timer(0.2, stop.set).start()
     began = monotonic()
-    with pytest.raises(Stopped):
+    with pytest.raises(WorkerStop):
         gatherer(collector, stop).usage(HOUR, SCOPES, [])
     assert monotonic() - began < 5
     collector.let.set()
 
 
 def test_frames_of_all_metrics_come_together_by_scope():
-    collector, stages = SlowCollector(), Stages()
+    collector, stages = SlowCollector(), StageTimings()
     collector.let.set()
     usage = gatherer(collector, threading.Event()).usage(HOUR, SCOPES, [])
     assert {scope: len(frames) for scope, frames in usage.frames.items()} == dict.fromkeys(SCOPES, 2)
@@ -132,7 +132,7 @@ def test_c43_a_bug_of_a_collector_is_loud_and_the_affair_of_the_scopes_it_concer
         def collect(self, metric, period, scopes, others=()):
             if "s007" in scopes:
                 raise ZeroDivisionError
-            return Collected({scope: frame() for scope in scopes})
+            return CollectorAnswer({scope: frame() for scope in scopes})
 
     usage = gatherer(Broken(), threading.Event()).usage(HOUR, SCOPES, [])
     assert set(usage.failed) == {"s007"}
@@ -146,7 +146,7 @@ def test_i8_b9_a_collector_that_runs_out_of_memory_says_the_limit_and_is_asked_a
         def collect(self, metric, period, scopes, others=()):
             if len(scopes) > 10:
                 raise MemoryError
-            return Collected({scope: frame() for scope in scopes})
+            return CollectorAnswer({scope: frame() for scope in scopes})
 
     usage = gatherer(Large(), threading.Event()).usage(HOUR, SCOPES, [])
     assert usage.failed == {}
@@ -158,7 +158,7 @@ def test_i8_b11_labels_that_no_database_keeps_are_replaced_whatever_the_collecto
     class Strange:
         def collect(self, metric, period, scopes, others=()):
             cells = {"project_id": ["x"] * 4, "id": ["a\0", "a\N{REPLACEMENT CHARACTER}", "y" * 5000, "y" * 5001]}
-            return Collected({"x": Frame.of_usage("cpu", "h", HOUR, [Decimal(1)] * 4, cells)})
+            return CollectorAnswer({"x": Frame.of_usage("cpu", "h", HOUR, [Decimal(1)] * 4, cells)})
 
     for frames in gatherer(Strange(), threading.Event()).usage(HOUR, ["x"], []).frames.values():
         for made in frames:

@@ -11,7 +11,7 @@ from cloudkitty_like.db.ledger import writes as index
 from cloudkitty_like.db.tables import frame, ledger_tx
 from cloudkitty_like.domain.errors import Conflict, Invalid, Unavailable
 from cloudkitty_like.domain.query import Query
-from cloudkitty_like.service.corrections.tasks import Reprocessing
+from cloudkitty_like.service.corrections.tasks import CorrectionTasks
 from cloudkitty_like.service.reports.summary import Summary
 from cloudkitty_like.testing.collector import Sample
 from tests.orchestrator.worker import HOUR, METRICS, MONTH, Bench
@@ -31,7 +31,7 @@ class Past(Bench):
     def __init__(self, database, scopes=("alice", "bob"), hours=5, **more):
         super().__init__(database, scopes, hours, **more)
         self.worker().drain()
-        self.desk = Reprocessing(database, self.clock, HOUR)
+        self.desk = CorrectionTasks(database, self.clock, HOUR)
 
     def reprice(self, price):
         self.rate, self.ruleset = priced(price), self.ruleset + 1

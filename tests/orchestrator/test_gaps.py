@@ -12,7 +12,7 @@ from cloudkitty_like.domain.hole import MISSING, SKIPPED, UNKNOWN, Stretch, sent
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import Query
 from cloudkitty_like.orchestrator.gaps import GapPolicy
-from cloudkitty_like.service.corrections.tasks import Reprocessing
+from cloudkitty_like.service.corrections.tasks import CorrectionTasks
 from tests.orchestrator.worker import HOUR, MONTH, Bench, Mortal, hourly
 
 
@@ -28,7 +28,7 @@ class Site(Bench):
         self.collector = Mortal(hourly(scopes, hours))
         self.collector.dead = frozenset(map(at, dead))
         self.policy = GapPolicy(skip=skip, after=timedelta(hours=after), retry_first=timedelta(minutes=1))
-        self.desk = Reprocessing(database, self.clock, HOUR)
+        self.desk = CorrectionTasks(database, self.clock, HOUR)
 
     def worker(self, **tempo):
         """One with time: how much it asks at a time does not depend on how busy the machine is."""

@@ -13,17 +13,17 @@ from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import Query
 from cloudkitty_like.domain.scope_state import ScopeState
-from cloudkitty_like.orchestrator.collection import Gatherer
-from cloudkitty_like.orchestrator.corrections import Reprocessor
+from cloudkitty_like.orchestrator.collection import UsageCollector
+from cloudkitty_like.orchestrator.corrections import TaskRunner
 from cloudkitty_like.orchestrator.daemon import Worker
-from cloudkitty_like.orchestrator.discovery import Newcomers, Source
-from cloudkitty_like.orchestrator.failures import Failures
+from cloudkitty_like.orchestrator.discovery import DiscoverySource, ScopeDiscovery
+from cloudkitty_like.orchestrator.failures import FailureLog
 from cloudkitty_like.orchestrator.gaps import GapPolicy, Gaps
-from cloudkitty_like.orchestrator.heartbeat import Pulse
-from cloudkitty_like.orchestrator.parts import Parts, Tempo
-from cloudkitty_like.orchestrator.rating import Processor
-from cloudkitty_like.orchestrator.timings import Stages
-from cloudkitty_like.ports import Collected
+from cloudkitty_like.orchestrator.heartbeat import Heartbeat
+from cloudkitty_like.orchestrator.parts import WorkerDeps, WorkerSettings
+from cloudkitty_like.orchestrator.rating import BatchRating
+from cloudkitty_like.orchestrator.timings import StageTimings
+from cloudkitty_like.ports import CollectorAnswer
 from cloudkitty_like.service.corrections.queue import TaskQueue
 from cloudkitty_like.service.corrections.revision_store import RevisionStore
 from cloudkitty_like.service.ledger.holes import Holes
@@ -52,9 +52,9 @@ class Mortal(MemoryCollector):
     dead: frozenset[datetime] = frozenset()
 
     def collect(self, metric: Metric, period: Period, scopes: Collection[str],
-                others: Collection[str] = ()) -> Collected:
+                others: Collection[str] = ()) -> CollectorAnswer:
         found = super().collect(metric, period, scopes, others)
-        return Collected({}, found.failed, proven=False) if period.begin in self.dead else found
+        return CollectorAnswer({}, found.failed, proven=False) if period.begin in self.dead else found
 
     def begins(self, metrics: Sequence[Metric], period: Period) -> datetime | None:
         return min((one.begin for one in period.split(HOUR) if one.begin not in self.dead), default=None)
@@ -69,7 +69,7 @@ class Bench:
         establish(database, period_seconds=3600, scope_key="project_id")
         self.storage, self.fetcher, self.lease = MemoryStorage(), MemoryFetcher(scopes), MemoryLease()
         self.collector = MemoryCollector(hourly(self.fetcher.known, hours), **more)
-        self.ruleset, self.stages, self.stop = 1, Stages(), threading.Event()
+        self.ruleset, self.stages, self.stop = 1, StageTimings(), threading.Event()
         self.rate: Callable[..., Any] = lambda scope, period, frames: [
             frame.with_price([Decimal(2)] * len(frame)) for frame in frames]
         self.ends: Callable[[], datetime | None] = lambda: None
@@ -81,37 +81,37 @@ class Bench:
         self.progress = ScopeProgress(database, self.clock, HOUR, 0)
         self.tasks = TaskQueue(database, self.clock)
         self.failures = self.new_failures()
-        self.pulse = Pulse(self.workers, self.clock, self.stages, lambda: len(self.collector.asked))
+        self.pulse = Heartbeat(self.workers, self.clock, self.stages, lambda: len(self.collector.asked))
 
     def clock(self) -> datetime:
         return self.now
 
-    def new_failures(self) -> Failures:
+    def new_failures(self) -> FailureLog:
         """Those of a worker that has just begun."""
-        return Failures(self.progress, self.tasks, self.clock, (timedelta(seconds=30), HOUR))
+        return FailureLog(self.progress, self.tasks, self.clock, (timedelta(seconds=30), HOUR))
 
     @property
-    def newcomers(self) -> Newcomers:
-        source = Source(self.fetcher, self.collector, self.metrics, "project_id", "memory", "memory")
-        return Newcomers(self.scopes, self.progress, source, self.failures, self.clock)
+    def newcomers(self) -> ScopeDiscovery:
+        source = DiscoverySource(self.fetcher, self.collector, self.metrics, "project_id", "memory", "memory")
+        return ScopeDiscovery(self.scopes, self.progress, source, self.failures, self.clock)
 
     def worker(self, **tempo: Any) -> Worker:
-        gatherer = Gatherer(self.collector, self.metrics, threads=4, deadline_seconds=60, stages=self.stages,
+        gatherer = UsageCollector(self.collector, self.metrics, threads=4, deadline_seconds=60, stages=self.stages,
                             stop=self.stop)
         gaps = Gaps(self.holes, gatherer, lambda window: self.collector.begins(METRICS, window), self.policy,
                     self.scopes.complete_to)
-        reprocessor = Reprocessor(self.tasks, RevisionStore(self.database, self.storage, self.clock), self.holes,
+        reprocessor = TaskRunner(self.tasks, RevisionStore(self.database, self.storage, self.clock), self.holes,
                                   gatherer, {}, self.stages, self.failures, gaps, self.pulse.doing, self.stop, HOUR,
                                   tempo.get("scopes_per_batch", 5000))
-        parts = Parts(
+        parts = WorkerDeps(
             ledger=self.ledger, holes=self.holes, progress=self.progress, workers=self.workers,
             newcomers=self.newcomers, gatherer=gatherer,
-            processor=Processor(self.ledger, {}, self.stages, self.stop), reprocessor=reprocessor,
+            processor=BatchRating(self.ledger, {}, self.stages, self.stop), reprocessor=reprocessor,
             gaps=gaps, failures=self.failures,
             rating=lambda: (self.ruleset, self.rate), lease=self.lease, pulse=self.pulse, clock=self.clock,
             stop=self.stop, outages=self.failures.outages, ends=self.ends)
         settings = {"period": HOUR, "wait_periods": 0, "shards": 8, "poll_seconds": 0.01, "discovery": timedelta(0)}
-        return Worker(parts, Tempo(**{**settings, **tempo}),
+        return Worker(parts, WorkerSettings(**{**settings, **tempo}),
                       lambda period, scopes: self.progressed.append((period.begin, scopes)))
 
     def states(self) -> dict[str, ScopeState]:

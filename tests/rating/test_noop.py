@@ -6,7 +6,7 @@ import pytest
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.plugin import load_class
-from cloudkitty_like.ports import Site
+from cloudkitty_like.ports import PluginContext
 from cloudkitty_like.rating.noop import NoopModule
 from cloudkitty_like.testing.rating import RatingModuleContract
 
@@ -15,7 +15,7 @@ HOUR = Period.starting(datetime(2026, 1, 1, tzinfo=UTC), timedelta(hours=1))
 
 def test_noop_passes_frames_as_they_are():
     frames = [Frame.of_usage("m", "u", HOUR, [Decimal(1)], {"a": ["b"]}), Frame.of_usage("n", "u", HOUR, [], {})]
-    assert NoopModule.from_conf(None, Site()).tariff(0).rate("s", HOUR, frames) is frames
+    assert NoopModule.from_conf(None, PluginContext()).tariff(0).rate("s", HOUR, frames) is frames
     assert frames[0].unpriced == 1
 
 
@@ -28,4 +28,4 @@ def test_noop_is_installed_and_off_by_default():
 class TestNoop(RatingModuleContract):
     @pytest.fixture
     def rated(self):
-        return NoopModule.from_conf(None, Site()), 0
+        return NoopModule.from_conf(None, PluginContext()), 0

@@ -15,7 +15,7 @@ from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.rule import Rule
 from cloudkitty_like.rating.hashmap.tariff import HashmapTariff
-from cloudkitty_like.service.hashmap.request import MAPPING, THRESHOLD, Draft
+from cloudkitty_like.service.hashmap.request import MAPPING, THRESHOLD, RuleRequest
 from cloudkitty_like.service.hashmap.rules import Hashmap
 
 NOW = datetime(2026, 11, 10, 12, 30, 15, 123456, tzinfo=UTC)
@@ -46,13 +46,13 @@ class Desk:
         given = {"cost": Decimal(1), **values}
         if not {"service_id", "field_id"} & given.keys():
             given |= {"field_id": self.field.id, "value": given.get("value", "m1")}
-        return self.hashmap.add_rule(kind, Draft(**given), author, force)
+        return self.hashmap.add_rule(kind, RuleRequest(**given), author, force)
 
     def change(self, identity: str, author: str = "bob", **values: Any) -> None:
-        self.hashmap.update_rule(MAPPING, identity, Draft(**values), author)
+        self.hashmap.update_rule(MAPPING, identity, RuleRequest(**values), author)
 
     def change_threshold(self, identity: str, author: str = "bob", **values: Any) -> None:
-        self.hashmap.update_rule(THRESHOLD, identity, Draft(**values), author)
+        self.hashmap.update_rule(THRESHOLD, identity, RuleRequest(**values), author)
 
     def get(self, identity: str) -> Any:
         return self.hashmap.rule(MAPPING, identity)

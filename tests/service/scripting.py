@@ -9,10 +9,10 @@ from cloudkitty_like.db.rules import rules
 from cloudkitty_like.db.rules import scripts as rows
 from cloudkitty_like.domain.change import Change
 from cloudkitty_like.domain.script import ScriptVersion, in_force
-from cloudkitty_like.domain.script_diff import Succession
-from cloudkitty_like.service.pyscripts.request import Draft, Release
+from cloudkitty_like.domain.script_diff import ScriptDiff
+from cloudkitty_like.service.pyscripts.request import ScriptRelease, ScriptRequest
 from cloudkitty_like.service.pyscripts.scripts import Scripts, StoredScript
-from cloudkitty_like.service.rule_changes.validity import Which
+from cloudkitty_like.service.rule_changes.validity import ValidityFilter
 from tests.compiling import compiles
 
 NOW = datetime(2026, 11, 10, 12, 30, 15, 123456, tzinfo=UTC)
@@ -36,10 +36,10 @@ class Workshop:
 
     def add(self, name: str = "one", data: str = "a = 0", author: str = "ann", force: bool = False,
             **values: Any) -> StoredScript:
-        return self.scripts.add(Draft(name=name, data=data, **values), self.by(author), force)
+        return self.scripts.add(ScriptRequest(name=name, data=data, **values), self.by(author), force)
 
     def change(self, identity: str, author: str = "bob", **values: Any) -> StoredScript:
-        return self.scripts.update(identity, Draft(**values), self.by(author))
+        return self.scripts.update(identity, ScriptRequest(**values), self.by(author))
 
     def remove(self, identity: str, author: str = "eve") -> None:
         self.scripts.remove(identity, self.by(author))
@@ -48,13 +48,13 @@ class Workshop:
         return self.scripts.script(identity, self.now)
 
     def names(self, **which: Any) -> list[str]:
-        return [one.version.name for one in self.scripts.scripts(self.now, Which(**which), texts=False)]
+        return [one.version.name for one in self.scripts.scripts(self.now, ValidityFilter(**which), texts=False)]
 
     def release(self, text: str, name: str = "one", author: str = "bob", dry_run: bool = False,
-                **values: Any) -> Succession:
-        return self.scripts.release(Release(name=name, text=text, **values), self.by(author), dry_run=dry_run)
+                **values: Any) -> ScriptDiff:
+        return self.scripts.release(ScriptRelease(name=name, text=text, **values), self.by(author), dry_run=dry_run)
 
-    def end(self, name: str = "one", at: datetime | None = None, author: str = "bob") -> Succession:
+    def end(self, name: str = "one", at: datetime | None = None, author: str = "bob") -> ScriptDiff:
         return self.scripts.end(name, at or self.now, self.by(author))
 
     def held(self, when: datetime, change: int | None = None) -> list[str]:

@@ -3,7 +3,7 @@ from decimal import Decimal
 import pytest
 
 from cloudkitty_like.domain.errors import Invalid
-from cloudkitty_like.service.strict_yaml import Table, Text, load
+from cloudkitty_like.service.strict_yaml import YamlMapping, YamlText, load
 
 
 def test_numbers_are_decimals_with_every_digit_as_written():
@@ -21,7 +21,7 @@ def test_octal_sexagesimal_hexadecimal_and_infinity_are_no_numbers():
 def test_a_quoted_number_is_text():
     found = load("'8'")
     assert found == "8"
-    assert isinstance(found, Text)
+    assert isinstance(found, YamlText)
 
 
 def test_a_date_stays_text():
@@ -40,7 +40,7 @@ def test_a_key_is_what_was_written():
 
 def test_a_table_knows_its_lines():
     table = load("a: 1\nb:\n  c: 2\n")
-    assert isinstance(table, Table)
+    assert isinstance(table, YamlMapping)
     assert (table.line, table.lines) == (1, {"a": 1, "b": 2})
     assert table["b"].lines == {"c": 3}
 

@@ -14,12 +14,12 @@ from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Invalid, Unavailable
 from cloudkitty_like.domain.query import Query
 from cloudkitty_like.plugin import load
-from cloudkitty_like.ports import Site
+from cloudkitty_like.ports import PluginContext
 from cloudkitty_like.storage.sqlalchemy import SqlalchemyStorage
 from cloudkitty_like.storage.sqlalchemy.bulk import BULK
-from cloudkitty_like.storage.sqlalchemy.labels import Labels
+from cloudkitty_like.storage.sqlalchemy.labels import SeriesReader
 from cloudkitty_like.storage.sqlalchemy.selection import PART_BITS, WHOLE_BITS, grouped
-from cloudkitty_like.storage.sqlalchemy.series import Interner
+from cloudkitty_like.storage.sqlalchemy.series import SeriesInterner
 from cloudkitty_like.testing.points import addition, by, points
 from tests.databases import new_database
 
@@ -106,7 +106,8 @@ def test_workers_that_meet_the_same_new_labels_at_once_share_their_numbers(datab
 
 def test_more_series_than_the_caches_hold(sqlite):
     storage = SqlalchemyStorage(sqlite, within=True)
-    storage._interner, storage._labels = Interner(BULK["sqlite"], limit=10), Labels(BULK["sqlite"], limit=10)
+    storage._interner, storage._labels = SeriesInterner(BULK["sqlite"],
+                                                        limit=10), SeriesReader(BULK["sqlite"], limit=10)
     names = [f"vm-{n}" for n in range(25)]
     for revision in range(1, 6):
         store(sqlite, storage, one(revision, *names), one(revision + 10, str(revision)))
@@ -197,15 +198,15 @@ def test_a_name_that_is_too_long_is_invalid(kind):
 
 
 def test_by_default_points_are_in_the_state_database(sqlite, tmp_path):
-    storage = load("storage", "sqlalchemy", cfg.ConfigOpts(), Site(database=sqlite))
+    storage = load("storage", "sqlalchemy", cfg.ConfigOpts(), PluginContext(database=sqlite))
     assert storage.within
     store(sqlite, storage, one(1, "a"))
     conf = cfg.ConfigOpts()
     conf.register_opts(SqlalchemyStorage.OPTS, "storage_sqlalchemy")
     conf.set_override("connection", f"sqlite:///{tmp_path}/points.sqlite", "storage_sqlalchemy")
-    other = SqlalchemyStorage.from_conf(conf.storage_sqlalchemy, Site(database=sqlite))
+    other = SqlalchemyStorage.from_conf(conf.storage_sqlalchemy, PluginContext(database=sqlite))
     assert not other.within
     other.append([one(1, "b")])
     assert (counted(storage), counted(other)) == ({"a": 1}, {"b": 1})
     with pytest.raises(Invalid):
-        load("storage", "sqlalchemy", cfg.ConfigOpts(), Site())
+        load("storage", "sqlalchemy", cfg.ConfigOpts(), PluginContext())

@@ -4,10 +4,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from cloudkitty_like.api.context import Answer, Context
-from cloudkitty_like.api.fields import Boolean, Text
-from cloudkitty_like.api.params import TEXT, Param, gives, list_of, object_of, takes
-from cloudkitty_like.api.v1.hashmap_types import Field, Group, Service, name_written
+from cloudkitty_like.api.context import Context, RouteAnswer
+from cloudkitty_like.api.fields import BooleanField, TextField
+from cloudkitty_like.api.params import TEXT, Param, accepts, list_of, object_of, returns
+from cloudkitty_like.api.v1.hashmap_types import FieldBody, GroupBody, ServiceBody, name_written
 from cloudkitty_like.api.v1.types import params_of, schema_of
 from cloudkitty_like.domain.rule import TYPES
 from cloudkitty_like.domain.rule_names import RuleName
@@ -17,86 +17,87 @@ URL = "/v1/rating/module_config/hashmap"
 
 
 @dataclass(frozen=True)
-class HashmapNames:
+class HashmapNameRoutes:
     """What rules name."""
 
     hashmap: Hashmap
 
-    @gives(list_of(TEXT))
+    @returns(list_of(TEXT))
     def types(self, context: Context) -> Any:
         """The types of rules."""
         return list(TYPES)
 
-    @gives(object_of(services=list_of(schema_of(Service))))
+    @returns(object_of(services=list_of(schema_of(ServiceBody))))
     def services(self, context: Context) -> Any:
         """Every service."""
         return {"services": [name_written(one) for one in self.hashmap.services()]}
 
-    @gives(schema_of(Service))
-    @takes(service_id=Param(Text()))
+    @returns(schema_of(ServiceBody))
+    @accepts(service_id=Param(TextField()))
     def service(self, context: Context, service_id: str) -> Any:
         """One service."""
         return name_written(self.hashmap.service(service_id))
 
-    @gives(schema_of(Service))
-    @takes(**params_of(Service))
+    @returns(schema_of(ServiceBody))
+    @accepts(**params_of(ServiceBody))
     def add_service(self, context: Context, name: str, service_id: str | None) -> Any:
         """Makes one; its id is ours to give."""
         return _made(context, "services", self.hashmap.add_service(name, context.author))
 
-    @takes(service_id=Param(Text()))
+    @accepts(service_id=Param(TextField()))
     def remove_service(self, context: Context, service_id: str) -> Any:
         """Removes it with its fields and the rules of both."""
         self.hashmap.remove_service(service_id, context.author)
-        return Answer(status=204)
+        return RouteAnswer(status=204)
 
-    @gives(object_of(fields=list_of(schema_of(Field))))
-    @takes(service_id=Param(Text()))
+    @returns(object_of(fields=list_of(schema_of(FieldBody))))
+    @accepts(service_id=Param(TextField()))
     def fields(self, context: Context, service_id: str) -> Any:
         """A service's fields."""
         return {"fields": [name_written(one) for one in self.hashmap.fields(service_id)]}
 
-    @gives(schema_of(Field))
-    @takes(field_id=Param(Text()))
+    @returns(schema_of(FieldBody))
+    @accepts(field_id=Param(TextField()))
     def field(self, context: Context, field_id: str) -> Any:
         """One field."""
         return name_written(self.hashmap.field(field_id))
 
-    @gives(schema_of(Field))
-    @takes(**params_of(Field))
+    @returns(schema_of(FieldBody))
+    @accepts(**params_of(FieldBody))
     def add_field(self, context: Context, name: str, service_id: str, field_id: str | None) -> Any:
         """Makes one; its id is ours to give."""
         return _made(context, "fields", self.hashmap.add_field(service_id, name, context.author))
 
-    @takes(field_id=Param(Text()))
+    @accepts(field_id=Param(TextField()))
     def remove_field(self, context: Context, field_id: str) -> Any:
         """Removes it with its rules."""
         self.hashmap.remove_field(field_id, context.author)
-        return Answer(status=204)
+        return RouteAnswer(status=204)
 
-    @gives(object_of(groups=list_of(schema_of(Group))))
+    @returns(object_of(groups=list_of(schema_of(GroupBody))))
     def groups(self, context: Context) -> Any:
         """Every group."""
         return {"groups": [name_written(one) for one in self.hashmap.groups()]}
 
-    @gives(schema_of(Group))
-    @takes(group_id=Param(Text()))
+    @returns(schema_of(GroupBody))
+    @accepts(group_id=Param(TextField()))
     def group(self, context: Context, group_id: str) -> Any:
         """One group."""
         return name_written(self.hashmap.group(group_id))
 
-    @gives(schema_of(Group))
-    @takes(**params_of(Group))
+    @returns(schema_of(GroupBody))
+    @accepts(**params_of(GroupBody))
     def add_group(self, context: Context, name: str, group_id: str | None) -> Any:
         """Makes one; its id is ours to give."""
         return _made(context, "groups", self.hashmap.add_group(name, context.author))
 
-    @takes(group_id=Param(Text()), recursive=Param(Boolean(), False, "its rules are deleted, not only ungrouped"))
+    @accepts(group_id=Param(TextField()),
+             recursive=Param(BooleanField(), False, "its rules are deleted, not only ungrouped"))
     def remove_group(self, context: Context, group_id: str, recursive: bool) -> Any:
         """Removes it."""
         self.hashmap.remove_group(group_id, recursive, context.author)
-        return Answer(status=204)
+        return RouteAnswer(status=204)
 
 
-def _made(context: Context, kind: str, one: RuleName) -> Answer:
-    return Answer(name_written(one), 201, {"Location": f"{context.url}{URL}/{kind}/{one.id}"})
+def _made(context: Context, kind: str, one: RuleName) -> RouteAnswer:
+    return RouteAnswer(name_written(one), 201, {"Location": f"{context.url}{URL}/{kind}/{one.id}"})

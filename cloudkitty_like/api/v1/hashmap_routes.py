@@ -8,17 +8,17 @@ from collections.abc import Callable
 from typing import Any
 
 from cloudkitty_like.api.routes import Route
-from cloudkitty_like.api.v1.hashmap import URL, HashmapNames
-from cloudkitty_like.api.v1.hashmap_rules import HashmapRules
+from cloudkitty_like.api.v1.hashmap import URL, HashmapNameRoutes
+from cloudkitty_like.api.v1.hashmap_rules import HashmapRuleRoutes
 from cloudkitty_like.service.hashmap.rules import Hashmap
 
 
 def routes(hashmap: Hashmap) -> list[Route]:
     """For the table of the whole API."""
-    return [*_names(HashmapNames(hashmap)), *_rules(HashmapRules(hashmap))]
+    return [*_names(HashmapNameRoutes(hashmap)), *_rules(HashmapRuleRoutes(hashmap))]
 
 
-def _names(names: HashmapNames) -> list[Route]:
+def _names(names: HashmapNameRoutes) -> list[Route]:
     return [
         _route("GET", "/types", names.types),
         _route("GET", "/services", names.services),
@@ -38,7 +38,7 @@ def _names(names: HashmapNames) -> list[Route]:
     ]
 
 
-def _rules(rules: HashmapRules) -> list[Route]:
+def _rules(rules: HashmapRuleRoutes) -> list[Route]:
     return [
         _route("GET", "/services/{service_id}/mappings", rules.mappings),
         _route("POST", "/services/{service_id}/mappings", rules.add_mapping, 201),

@@ -6,32 +6,32 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudkitty_like.api.context import Context
-from cloudkitty_like.api.fields import Text
-from cloudkitty_like.api.params import Param, gives, list_of, object_of, takes
-from cloudkitty_like.api.v1.types import MetricInfo, schema_of, written
+from cloudkitty_like.api.fields import TextField
+from cloudkitty_like.api.params import Param, accepts, list_of, object_of, returns
+from cloudkitty_like.api.v1.types import MetricBody, schema_of, written
 from cloudkitty_like.domain.errors import NotFound
 from cloudkitty_like.domain.metric import Metric
 
 
 @dataclass(frozen=True)
-class Info:
+class InfoRoutes:
     """``document()`` is the metrics.yml as it is, ``metrics()`` what it defines."""
 
     metrics: Callable[[], Sequence[Metric]]
     document: Callable[[], Any]
 
-    @gives({"type": "object"})
+    @returns({"type": "object"})
     def config(self, context: Context) -> Any:
         """The document; numbers with a point as floats, as a YAML reader would have them."""
         return _plain(self.document())
 
-    @gives(object_of(metrics=list_of(schema_of(MetricInfo))))
+    @returns(object_of(metrics=list_of(schema_of(MetricBody))))
     def get_all(self, context: Context) -> Any:
         """Every metric, in the order of the file."""
         return {"metrics": [_written(metric) for metric in self.metrics()]}
 
-    @gives(schema_of(MetricInfo))
-    @takes(metric_name=Param(Text()))
+    @returns(schema_of(MetricBody))
+    @accepts(metric_name=Param(TextField()))
     def get_one(self, context: Context, metric_name: str) -> Any:
         """The first metric of that name."""
         for metric in self.metrics():
@@ -41,7 +41,7 @@ class Info:
 
 
 def _written(metric: Metric) -> dict[str, Any]:
-    return written(MetricInfo, metric_id=metric.alt_name, metadata=list(metric.metadata), unit=metric.unit)
+    return written(MetricBody, metric_id=metric.alt_name, metadata=list(metric.metadata), unit=metric.unit)
 
 
 def _plain(value: Any) -> Any:

@@ -7,41 +7,41 @@ from typing import Any
 from wsme import types as wtypes
 from wsme import wsattr
 
-from cloudkitty_like.api.context import Answer, Context
-from cloudkitty_like.api.errors import MethodNotAllowed
-from cloudkitty_like.api.fields import Boolean, Text
-from cloudkitty_like.api.params import Param, gives, list_of, object_of, takes
+from cloudkitty_like.api.context import Context, RouteAnswer
+from cloudkitty_like.api.errors import UnknownMethod
+from cloudkitty_like.api.fields import BooleanField, TextField
+from cloudkitty_like.api.params import Param, accepts, list_of, object_of, returns
 from cloudkitty_like.api.routes import Route
-from cloudkitty_like.api.v1.types import Kept, Uuid, params_of, schema_of, text, written
-from cloudkitty_like.api.v1.validity import WHICH, RuleEnd, RuleInstant, said
+from cloudkitty_like.api.v1.types import UuidText, VerbatimText, params_of, schema_of, text, written
+from cloudkitty_like.api.v1.validity import WHICH, RuleEndText, RuleInstantText, said
 from cloudkitty_like.domain.change import Change
 from cloudkitty_like.domain.script import MAX_TEXT
-from cloudkitty_like.service.pyscripts.request import Draft
+from cloudkitty_like.service.pyscripts.request import ScriptRequest
 from cloudkitty_like.service.pyscripts.scripts import Scripts, StoredScript
-from cloudkitty_like.service.rule_changes.validity import Which
+from cloudkitty_like.service.rule_changes.validity import ValidityFilter
 
 URL = "/v1/rating/module_config/pyscripts"
 CAUSE = "api"
 
 
-class Program(Kept):
+class ProgramText(VerbatimText):
     """The text of a script."""
 
-    kind = Text(longest=MAX_TEXT)
+    kind = TextField(longest=MAX_TEXT)
 
 
-class Script(wtypes.Base):  # type: ignore[misc]
+class ScriptBody(wtypes.Base):  # type: ignore[misc]
     """A rating script, in the order in which CloudKitty writes its attributes; and its place among others."""
 
-    script_id = Uuid()
+    script_id = UuidText()
     name = wsattr(text, mandatory=True)
-    data = wsattr(Program())
+    data = wsattr(ProgramText())
     checksum = text
-    created_at = wsattr(RuleInstant(), readonly=True)
-    start = wsattr(RuleInstant())
-    end = wsattr(RuleEnd())
+    created_at = wsattr(RuleInstantText(), readonly=True)
+    start = wsattr(RuleInstantText())
+    end = wsattr(RuleEndText())
     description = text
-    deleted = wsattr(RuleInstant(), readonly=True)
+    deleted = wsattr(RuleInstantText(), readonly=True)
     created_by = wsattr(text, readonly=True)
     updated_by = wsattr(text, readonly=True)
     deleted_by = wsattr(text, readonly=True)
@@ -49,51 +49,52 @@ class Script(wtypes.Base):  # type: ignore[misc]
 
 
 @dataclass(frozen=True)
-class Pyscripts:
+class PyscriptsRoutes:
     """Scripts, one at a time and in a list."""
 
     kept: Scripts
 
-    @gives(object_of(scripts=list_of(schema_of(Script, "data"))))
-    @takes(**WHICH, no_data=Param(Boolean(), False, "without their texts"))
+    @returns(object_of(scripts=list_of(schema_of(ScriptBody, "data"))))
+    @accepts(**WHICH, no_data=Param(BooleanField(), False, "without their texts"))
     def scripts(self, context: Context, no_data: bool, **asked: Any) -> Any:
         """Scripts, in the order in which they were made."""
-        found = self.kept.scripts(context.now, Which(**asked), texts=not no_data)
+        found = self.kept.scripts(context.now, ValidityFilter(**asked), texts=not no_data)
         return {"scripts": [_written(one) for one in found]}
 
-    @gives(schema_of(Script))
-    @takes(script_id=Param(Text()))
+    @returns(schema_of(ScriptBody))
+    @accepts(script_id=Param(TextField()))
     def script(self, context: Context, script_id: str) -> Any:
         """One script, unless it is deleted."""
         return _written(self.kept.script(script_id, context.now))
 
-    @gives(schema_of(Script))
-    @takes(**params_of(Script, leave_out=("script_id",), data=True), script_id=Param(Text(), None, hidden=True),
-           force=Param(Boolean(), False, "it may start in the past"))
+    @returns(schema_of(ScriptBody))
+    @accepts(**params_of(ScriptBody, leave_out=("script_id",), data=True),
+             script_id=Param(TextField(), None, hidden=True),
+           force=Param(BooleanField(), False, "it may start in the past"))
     def add(self, context: Context, script_id: str | None, force: bool, **given: Any) -> Any:
         """Makes one, from now on unless it says otherwise; refused where it does not compile."""
-        return _made(context, self.kept.add(Draft(**said(given)), _by(context), force))
+        return _made(context, self.kept.add(ScriptRequest(**said(given)), _by(context), force))
 
-    @gives(schema_of(Script))
-    @takes(**params_of(Script, leave_out=("script_id",), name=False), script_id=Param(Text()))
+    @returns(schema_of(ScriptBody))
+    @accepts(**params_of(ScriptBody, leave_out=("script_id",), name=False), script_id=Param(TextField()))
     def put(self, context: Context, script_id: str, **given: Any) -> Any:
         """Ends a running one, or changes one that has not begun."""
-        return _made(context, self.kept.update(script_id, Draft(**said(given)), _by(context)))
+        return _made(context, self.kept.update(script_id, ScriptRequest(**said(given)), _by(context)))
 
-    @takes(script_id=Param(Text()))
+    @accepts(script_id=Param(TextField()))
     def remove(self, context: Context, script_id: str) -> Any:
         """It ends now."""
         self.kept.remove(script_id, _by(context))
-        return Answer(status=204)
+        return RouteAnswer(status=204)
 
     def nothing(self, context: Context) -> Any:
         """Nothing, by any method."""
-        raise MethodNotAllowed([])
+        raise UnknownMethod([])
 
 
 def routes(scripts: Scripts) -> list[Route]:
     """For the table of the whole API.  An id may be in the path, the query or the body."""
-    kept = Pyscripts(scripts)
+    kept = PyscriptsRoutes(scripts)
     return [
         _route("GET", "/scripts", kept.scripts),
         _route("GET", "/scripts/{script_id}", kept.script),
@@ -113,15 +114,15 @@ def _by(context: Context) -> Change:
     return Change(context.now, context.author, CAUSE)
 
 
-def _made(context: Context, one: StoredScript) -> Answer:
-    return Answer(_written(one), 201, {"Location": f"{context.url}{URL}/scripts/{one.id}"})
+def _made(context: Context, one: StoredScript) -> RouteAnswer:
+    return RouteAnswer(_written(one), 201, {"Location": f"{context.url}{URL}/scripts/{one.id}"})
 
 
 def _written(one: StoredScript) -> dict[str, Any]:
-    version, fate = one.version, one.fate
+    version, audit = one.version, one.audit_info
     data = {} if one.text is None else {"data": one.text}
     return written(
-        Script, script_id=one.id, name=version.name, **data, checksum=version.checksum, created_at=fate.created_at,
+        ScriptBody, script_id=one.id, name=version.name, **data, checksum=version.checksum, created_at=audit.created_at,
         start=version.valid.begin, end=version.valid.end, description=version.description or None,
-        deleted=fate.deleted_at, created_by=fate.created_by, updated_by=fate.updated_by, deleted_by=fate.deleted_by,
+        deleted=audit.deleted_at, created_by=audit.created_by, updated_by=audit.updated_by, deleted_by=audit.deleted_by,
         order=version.order)

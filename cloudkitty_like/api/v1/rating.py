@@ -8,22 +8,31 @@ from decimal import Decimal
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from cloudkitty_like.api.context import Answer, Context
+from cloudkitty_like.api.context import Context, RouteAnswer
 from cloudkitty_like.api.explanation_json import POINT, explained
-from cloudkitty_like.api.fields import Boolean, Moment, Number, Text
-from cloudkitty_like.api.params import FLAG, NUMBER, TEXT, Param, gives, list_of, object_of, takes
-from cloudkitty_like.api.v1.types import Module, params_of, schema_of, written
+from cloudkitty_like.api.fields import BooleanField, InstantField, NumberField, TextField
+from cloudkitty_like.api.params import (
+    FLAG,
+    NUMBER,
+    TEXT,
+    Param,
+    accepts,
+    list_of,
+    object_of,
+    returns,
+)
+from cloudkitty_like.api.v1.types import ModuleBody, params_of, schema_of, written
 from cloudkitty_like.domain.change import Change
 from cloudkitty_like.domain.errors import Conflict, NotFound
 from cloudkitty_like.domain.money import arithmetic, plain
 from cloudkitty_like.service.pricing import modules
-from cloudkitty_like.service.pricing.modules import Module as Known
+from cloudkitty_like.service.pricing.modules import ModuleInfo as Known
 from cloudkitty_like.service.reports.replay import Explanation
 from cloudkitty_like.service.whatif import resources as quote_resources
-from cloudkitty_like.service.whatif.quote import Quotes, Resource
+from cloudkitty_like.service.whatif.quote import QuoteService, Resource
 
 
-class Resources:
+class ResourcesField:
     """The list ``resources`` of a quote: objects of ``service``, ``desc`` and ``volume``."""
 
     many: ClassVar[bool] = False
@@ -32,8 +41,8 @@ class Resources:
     def schema(self) -> Mapping[str, Any]:
         """See Kind."""
         return {"type": "array", "items": {"type": "object", "required": ["service", "volume"], "properties": {
-            "service": Text(may_be_empty=False).schema, "desc": {"type": ["object", "null"]},
-            "volume": Number().schema}}}
+            "service": TextField(may_be_empty=False).schema, "desc": {"type": ["object", "null"]},
+            "volume": NumberField().schema}}}
 
     def read(self, value: Any) -> Sequence[Resource]:
         """Read every resource; see :mod:`cloudkitty_like.service.whatif.resources`."""
@@ -41,41 +50,41 @@ class Resources:
 
 
 @dataclass(frozen=True)
-class Rating:
+class RatingRoutes:
     """Modules and quotes."""
 
     modules: modules.Modules
-    quotes: Quotes
+    quotes: QuoteService
 
-    @gives(object_of(modules=list_of(schema_of(Module))))
+    @returns(object_of(modules=list_of(schema_of(ModuleBody))))
     def get_all(self, context: Context) -> Any:
         """Every module, by name."""
         return {"modules": [_written(module) for module in self.modules.known()]}
 
-    @gives(schema_of(Module))
-    @takes(module_id=Param(Text()))
+    @returns(schema_of(ModuleBody))
+    @accepts(module_id=Param(TextField()))
     def get_one(self, context: Context, module_id: str) -> Any:
         """One module."""
         return _written(self._named(module_id))
 
-    @takes(**params_of(Module))
+    @accepts(**params_of(ModuleBody))
     def put(self, context: Context, module_id: str, enabled: bool | None, priority: int | None, **_: Any) -> Any:
         """Switches a module, or moves it; everything else that is said of it is ignored."""
         self._named(module_id)
         self.modules.decide(module_id, Change(context.now, context.author, "api"), enabled=enabled, priority=priority)
         where = context.path.rpartition("/modules")[0]      # by the name that it was asked by
         # Its clients expect a body, of nothing.
-        return Answer(b"null", 302, {"Location": f"{where}/modules/{quote(module_id, safe='')}"})
+        return RouteAnswer(b"null", 302, {"Location": f"{where}/modules/{quote(module_id, safe='')}"})
 
     def reload(self, context: Context) -> Any:
         """Nothing has to be reloaded: rules and modules are read as they are."""
-        return Answer(status=204)
+        return RouteAnswer(status=204)
 
-    @gives({"anyOf": [TEXT, object_of(price=TEXT, resources=list_of(
+    @returns({"anyOf": [TEXT, object_of(price=TEXT, resources=list_of(
         object_of(price=NUMBER, unpriced=FLAG, points=list_of(POINT))))]})
-    @takes(resources=Param(Resources(), text="what is to be used: service, desc, volume"),
-           explain=Param(Boolean(), False, "whether to answer each one's price too, and what makes it"),
-           at=Param(Moment(fractions=True), None, "by the rules that hold then; now if not given"))
+    @accepts(resources=Param(ResourcesField(), text="what is to be used: service, desc, volume"),
+           explain=Param(BooleanField(), False, "whether to answer each one's price too, and what makes it"),
+           at=Param(InstantField(fractions=True), None, "by the rules that hold then; now if not given"))
     def quote(self, context: Context, resources: Sequence[Resource], explain: bool, at: datetime | None) -> Any:
         """The price of all of it together, as text."""
         if explain:
@@ -84,7 +93,7 @@ class Rating:
                     "resources": [_explained(points, context) for points in found]}
         return _total(self.quotes.prices(context.caller, resources, at))
 
-    @takes(name=Param(Text()))
+    @accepts(name=Param(TextField()))
     def configuration(self, context: Context, name: str) -> Any:
         """Of a module that has nothing to configure over HTTP."""
         module = self._named(name)
@@ -119,5 +128,5 @@ def _explained(points: Sequence[Explanation], context: Context) -> dict[str, Any
 
 
 def _written(module: Known) -> dict[str, Any]:
-    return written(Module, module_id=module.name, description=module.description or module.problem,
+    return written(ModuleBody, module_id=module.name, description=module.description or module.problem,
                    enabled=module.enabled, hot_config=module.configurable, priority=module.priority)

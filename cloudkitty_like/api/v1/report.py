@@ -6,23 +6,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cloudkitty_like.api.context import XML, Answer, Context
-from cloudkitty_like.api.fields import Boolean, Moment, Text
-from cloudkitty_like.api.params import TEXT, Param, gives, list_of, object_of, takes, window
+from cloudkitty_like.api.context import XML, Context, RouteAnswer
+from cloudkitty_like.api.fields import BooleanField, InstantField, TextField
+from cloudkitty_like.api.params import TEXT, Param, accepts, list_of, object_of, returns, window
 from cloudkitty_like.api.render import json_bytes, naive
 from cloudkitty_like.api.routes import Target
-from cloudkitty_like.api.v1.types import DataFrame, Total, schema_of, written
+from cloudkitty_like.api.v1.types import DataFrameBody, TotalBody, schema_of, written
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.money import ZERO, plain
 from cloudkitty_like.domain.period import Period
-from cloudkitty_like.domain.query import METRIC, SCOPE, Query, Row
+from cloudkitty_like.domain.query import METRIC, SCOPE, Query, SummaryRow
 from cloudkitty_like.service.access import Caller, required, visible
 from cloudkitty_like.service.reports.summary import Summary
 
 ALL = "ALL"
-WINDOW = {"begin": Param(Moment(), None, "first instant"), "end": Param(Moment(), None, "first instant after")}
-WHOSE = {"tenant_id": Param(Text(), None, "one scope"), "service": Param(Text(), None, "one metric"),
-         "all_tenants": Param(Boolean(), False, "every scope")}
+WINDOW = {"begin": Param(InstantField(), None, "first instant"),
+          "end": Param(InstantField(), None, "first instant after")}
+WHOSE = {"tenant_id": Param(TextField(), None, "one scope"), "service": Param(TextField(), None, "one metric"),
+         "all_tenants": Param(BooleanField(), False, "every scope")}
 
 
 def tenant_target(scope_key: str) -> Target:
@@ -36,14 +37,14 @@ def tenant_target(scope_key: str) -> Target:
 
 
 @dataclass(frozen=True)
-class Report:
+class ReportRoutes:
     """Sums and points of the ledger, restricted to what the caller may see."""
 
     summary: Summary
     scope_key: str
 
-    @gives(list_of(TEXT))
-    @takes(**WINDOW)
+    @returns(list_of(TEXT))
+    @accepts(**WINDOW)
     def tenants(self, context: Context, begin: datetime | None, end: datetime | None) -> Any:
         """The scopes with rated usage then."""
         period = window(context.now, begin, end)
@@ -52,15 +53,15 @@ class Report:
         query = Query(scopes=visible(context.caller, self.scope_key), period=period, groupby=(SCOPE,))
         return [row.key[0] for row in self.summary.rows(query)]
 
-    @gives(TEXT)
-    @takes(**WINDOW, **WHOSE)
+    @returns(TEXT)
+    @accepts(**WINDOW, **WHOSE)
     def total(self, context: Context, **asked: Any) -> Any:
         """The price of everything then, as text."""
         rows = self._rows(context, (), **asked)
         return plain(rows[0].sum.price if rows else ZERO)
 
-    @gives(object_of(summary=list_of(schema_of(Total))))
-    @takes(**WINDOW, **WHOSE, groupby=Param(Text(), None, "tenant_id, res_type or both"))
+    @returns(object_of(summary=list_of(schema_of(TotalBody))))
+    @accepts(**WINDOW, **WHOSE, groupby=Param(TextField(), None, "tenant_id, res_type or both"))
     def get_summary(self, context: Context, groupby: str | None, **asked: Any) -> Any:
         """Prices by scope, by metric, by both or by nothing."""
         names = tuple(name for word, name in (("tenant_id", SCOPE), ("res_type", METRIC)) if word in (groupby or ""))
@@ -68,8 +69,8 @@ class Report:
         rows = self._rows(context, names, **asked)
         return {"summary": [_summary(row, names, period, asked) for row in rows] if period is not None else []}
 
-    @gives(object_of(dataframes=list_of(schema_of(DataFrame))))
-    @takes(**WINDOW, tenant_id=WHOSE["tenant_id"], resource_type=Param(Text(), None, "one metric"))
+    @returns(object_of(dataframes=list_of(schema_of(DataFrameBody))))
+    @accepts(**WINDOW, tenant_id=WHOSE["tenant_id"], resource_type=Param(TextField(), None, "one metric"))
     def dataframes(self, context: Context, begin: datetime | None, end: datetime | None, tenant_id: str | None,
                    resource_type: str | None) -> Any:
         """Every rated point then, by period, scope and metric; as it is read."""
@@ -81,10 +82,10 @@ class Report:
         frames = self.summary.frames(query)
         if context.accepts == XML:
             return {"dataframes": [_frame(scope, frame) for scope, frame in frames]}
-        return Answer(_streamed(frames))
+        return RouteAnswer(_streamed(frames))
 
     def _rows(self, context: Context, names: tuple[str, ...], *, begin: datetime | None, end: datetime | None,
-              tenant_id: str | None, service: str | None, all_tenants: bool) -> list[Row]:
+              tenant_id: str | None, service: str | None, all_tenants: bool) -> list[SummaryRow]:
         period = window(context.now, begin, end)
         if period is None:
             return []
@@ -104,9 +105,9 @@ class Report:
         return required(caller, self.scope_key, frozenset({tenant}))
 
 
-def _summary(row: Row, names: tuple[str, ...], period: Period, asked: Mapping[str, Any]) -> dict[str, Any]:
+def _summary(row: SummaryRow, names: tuple[str, ...], period: Period, asked: Mapping[str, Any]) -> dict[str, Any]:
     cells = dict(zip(names, row.key, strict=True))
-    return written(Total, begin=period.begin, end=period.end, rate=row.sum.price,
+    return written(TotalBody, begin=period.begin, end=period.end, rate=row.sum.price,
                    tenant_id=cells.get(SCOPE) or asked["tenant_id"] or ALL,
                    res_type=cells.get(METRIC) or asked["service"] or ALL)
 

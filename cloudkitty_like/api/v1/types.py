@@ -17,7 +17,15 @@ import wsme.rest.json
 from wsme import types as wtypes
 from wsme import wsattr
 
-from cloudkitty_like.api.fields import Boolean, Integer, Kind, Moment, Number, Schema, Text
+from cloudkitty_like.api.fields import (
+    BooleanField,
+    Field,
+    InstantField,
+    IntegerField,
+    NumberField,
+    Schema,
+    TextField,
+)
 from cloudkitty_like.api.params import REQUIRED, Param
 from cloudkitty_like.api.render import naive
 from cloudkitty_like.domain.errors import Invalid
@@ -26,40 +34,40 @@ from cloudkitty_like.domain.money import plain
 text = wtypes.text
 
 
-class _Declared(wtypes.UserType):  # type: ignore[misc]
+class _DeclaredType(wtypes.UserType):  # type: ignore[misc]
     """A type of ours: how it is written, and the kind that reads it."""
 
     basetype = text
-    kind: Kind
+    kind: Field
 
 
-class Amount(_Declared):
+class DecimalText(_DeclaredType):
     """A Decimal, written as text with every digit."""
 
     name = "decimal"
-    kind = Number()
+    kind = NumberField()
 
     def tobasetype(self, value: Decimal) -> str:
         return plain(value)
 
 
-class Instant(_Declared):
+class InstantText(_DeclaredType):
     """An aware datetime, written in UTC without an offset."""
 
     name = "instant"
-    kind = Moment()
+    kind = InstantField()
 
     def tobasetype(self, value: datetime) -> str | None:
         return naive(value)
 
 
-class LastInstant(Instant):
+class LastInstantText(InstantText):
     """An instant where a date alone means that day's last second."""
 
-    kind = Moment(end_of_day=True)
+    kind = InstantField(end_of_day=True)
 
 
-class _UuidKind(Text):
+class _UuidField(TextField):
     @property
     def schema(self) -> Schema:
         return {"type": "string", "format": "uuid"}
@@ -71,7 +79,7 @@ class _UuidKind(Text):
             raise Invalid(f"{value[:80]!r} is not a UUID") from None
 
 
-class Kept(_Declared):
+class VerbatimText(_DeclaredType):
     """A text, written as it is."""
 
     name = "text"
@@ -80,29 +88,29 @@ class Kept(_Declared):
         return value
 
 
-class Uuid(Kept):
+class UuidText(VerbatimText):
     """A UUID, in lower case and with its dashes."""
 
     name = "uuid"
-    kind = _UuidKind()
+    kind = _UuidField()
 
 
-class Choice(Kept):
+class ChoiceText(VerbatimText):
     """One of some words."""
 
     name = "choice"
 
     def __init__(self, *words: str) -> None:
-        self.kind = Text(words)
+        self.kind = TextField(words)
 
 
-NAME = Text(may_be_empty=False)
-KINDS: Mapping[Any, Kind] = {text: Text(), bool: Boolean(), int: Integer()}
+NAME = TextField(may_be_empty=False)
+KINDS: Mapping[Any, Field] = {text: TextField(), bool: BooleanField(), int: IntegerField()}
 SCHEMAS: Mapping[Any, Schema] = {text: {"type": "string"}, bool: {"type": "boolean"}, int: {"type": "integer"}}
 
 
-def _kind(datatype: Any) -> Kind:
-    return datatype.kind if isinstance(datatype, _Declared) else KINDS[datatype]
+def _kind(datatype: Any) -> Field:
+    return datatype.kind if isinstance(datatype, _DeclaredType) else KINDS[datatype]
 
 
 def params_of(shape: type[wtypes.Base], *, leave_out: Collection[str] = (), **required: bool) -> dict[str, Param]:
@@ -139,14 +147,14 @@ def _schema(datatype: Any) -> Schema:
         return {"type": "array", "items": _schema(datatype.item_type)}
     if isinstance(datatype, wtypes.DictType):
         return {"type": "object"}
-    if isinstance(datatype, _Declared):
+    if isinstance(datatype, _DeclaredType):
         return {"type": ["string", "null"]}
     if wtypes.iscomplex(datatype):
         return schema_of(datatype)
     return {"type": [SCHEMAS[datatype]["type"], "null"]}
 
 
-class MetricInfo(wtypes.Base):  # type: ignore[misc]
+class MetricBody(wtypes.Base):  # type: ignore[misc]
     """A metric of metrics.yml."""
 
     metric_id = wsattr(text, mandatory=True)
@@ -154,7 +162,7 @@ class MetricInfo(wtypes.Base):  # type: ignore[misc]
     unit = text
 
 
-class Module(wtypes.Base):  # type: ignore[misc]
+class ModuleBody(wtypes.Base):  # type: ignore[misc]
     """A rating module."""
 
     module_id = wsattr(text, mandatory=True)
@@ -164,43 +172,43 @@ class Module(wtypes.Base):  # type: ignore[misc]
     priority = wsattr(int)
 
 
-class CollectorMapping(wtypes.Base):  # type: ignore[misc]
+class CollectorMappingBody(wtypes.Base):  # type: ignore[misc]
     """Which collector a service is read by, as CloudKitty once had it."""
 
     service = wsattr(text, mandatory=True)
     collector = wsattr(text, mandatory=True)
 
 
-class CollectorState(wtypes.Base):  # type: ignore[misc]
+class CollectorStateBody(wtypes.Base):  # type: ignore[misc]
     """Whether a collector is on, as CloudKitty once had it."""
 
     name = text
     enabled = wsattr(bool, mandatory=True)
 
 
-class Total(wtypes.Base):  # type: ignore[misc]
+class TotalBody(wtypes.Base):  # type: ignore[misc]
     """A row of a summary."""
 
-    begin = Instant()
-    end = Instant()
+    begin = InstantText()
+    end = InstantText()
     tenant_id = text
     res_type = text
-    rate = Amount()
+    rate = DecimalText()
 
 
-class Resource(wtypes.Base):  # type: ignore[misc]
+class ResourceBody(wtypes.Base):  # type: ignore[misc]
     """A rated point."""
 
     service = text
     desc = wsattr({text: text})
-    volume = Amount()
-    rating = Amount()
+    volume = DecimalText()
+    rating = DecimalText()
 
 
-class DataFrame(wtypes.Base):  # type: ignore[misc]
+class DataFrameBody(wtypes.Base):  # type: ignore[misc]
     """The points of one scope, metric and period."""
 
-    begin = Instant()
-    end = Instant()
+    begin = InstantText()
+    end = InstantText()
     tenant_id = text
-    resources = wsattr([Resource])
+    resources = wsattr([ResourceBody])

@@ -4,34 +4,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cloudkitty_like.api.fields import Boolean, Moment, Text
+from cloudkitty_like.api.fields import BooleanField, InstantField, TextField
 from cloudkitty_like.api.params import Param
-from cloudkitty_like.api.v1.types import Instant
+from cloudkitty_like.api.v1.types import InstantText
 
 OUTPUT = frozenset(("created_at", "deleted", "created_by", "updated_by", "deleted_by"))
 """Attributes that a client sends back because it has read them."""
 
 WHICH = {
-    "deleted": Param(Boolean(), False, "deleted ones too"),
-    "start": Param(Moment(fractions=True), None, "start then or later"),
-    "end": Param(Moment(fractions=True), None, "end before that"),
-    "created_by": Param(Text(), None, "made by"), "updated_by": Param(Text(), None, "changed by"),
-    "deleted_by": Param(Text(), None, "deleted by"),
-    "description": Param(Text(), None, "with this in the description, whatever the case"),
-    "is_active": Param(Boolean(), False, "hold now"),
+    "deleted": Param(BooleanField(), False, "deleted ones too"),
+    "start": Param(InstantField(fractions=True), None, "start then or later"),
+    "end": Param(InstantField(fractions=True), None, "end before that"),
+    "created_by": Param(TextField(), None, "made by"), "updated_by": Param(TextField(), None, "changed by"),
+    "deleted_by": Param(TextField(), None, "deleted by"),
+    "description": Param(TextField(), None, "with this in the description, whatever the case"),
+    "is_active": Param(BooleanField(), False, "hold now"),
 }
 
 
-class RuleInstant(Instant):
+class RuleInstantText(InstantText):
     """An instant to the microsecond, so that a client can send back what it has read."""
 
-    kind = Moment(fractions=True)
+    kind = InstantField(fractions=True)
 
 
-class RuleEnd(Instant):
+class RuleEndText(InstantText):
     """The same, and a date alone is that day's last second."""
 
-    kind = Moment(fractions=True, end_of_day=True)
+    kind = InstantField(fractions=True, end_of_day=True)
 
 
 def said(given: Mapping[str, Any]) -> dict[str, Any]:

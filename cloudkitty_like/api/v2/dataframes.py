@@ -7,18 +7,37 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from cloudkitty_like.api.context import CSV, Answer, Context
-from cloudkitty_like.api.fields import Filters, Text
-from cloudkitty_like.api.params import ANY, FLAG, NUMBER, TEXT, WHOLE, Param, gives, list_of, object_of, takes
+from cloudkitty_like.api.context import CSV, Context, RouteAnswer
+from cloudkitty_like.api.fields import FilterField, TextField
+from cloudkitty_like.api.params import (
+    ANY,
+    FLAG,
+    NUMBER,
+    TEXT,
+    WHOLE,
+    Param,
+    accepts,
+    list_of,
+    object_of,
+    returns,
+)
 from cloudkitty_like.api.render import csv_bytes, with_offset
-from cloudkitty_like.api.v2.points import Frames
-from cloudkitty_like.api.v2.report_query import AS_OF, BEGIN, END, LIMIT, OFFSET, Asking, following
+from cloudkitty_like.api.v2.points import FramesField
+from cloudkitty_like.api.v2.report_query import (
+    AS_OF,
+    BEGIN,
+    END,
+    LIMIT,
+    OFFSET,
+    ReportQuery,
+    following,
+)
 from cloudkitty_like.domain.errors import Invalid, NotFound
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.money import ZERO, plain
 from cloudkitty_like.domain.posted_point import PostedPoint
-from cloudkitty_like.service.ledger.posting import Posting
-from cloudkitty_like.service.reports.pages import Dataframes as Points
+from cloudkitty_like.service.ledger.posting import PointIngest
+from cloudkitty_like.service.reports.pages import PointPages as Points
 
 EMPTY = "Parameter dataframes must not be empty."
 NONE = "No resource found for provided filters."
@@ -30,22 +49,22 @@ COLUMNS = ("begin", "end", "scope", "type", "unit", "qty", "price")
 
 
 @dataclass(frozen=True)
-class DataFrames:
+class DataFrameRoutes:
     """Points of the ledger, restricted to what the caller may see."""
 
-    asking: Asking
+    asking: ReportQuery
     points: Points
-    posting: Posting
+    posting: PointIngest
 
-    @gives(object_of("next", total=WHOLE, dataframes=list_of(FRAME), next=TEXT), csv=True)
-    @takes(begin=BEGIN, end=END, filters=Param(Filters(), {}, "type, the scope key or any label"), offset=OFFSET,
-           limit=LIMIT, as_of=AS_OF, after=Param(Text(), None, "where the page before ended: from its next"))
+    @returns(object_of("next", total=WHOLE, dataframes=list_of(FRAME), next=TEXT), csv=True)
+    @accepts(begin=BEGIN, end=END, filters=Param(FilterField(), {}, "type, the scope key or any label"), offset=OFFSET,
+           limit=LIMIT, as_of=AS_OF, after=Param(TextField(), None, "where the page before ended: from its next"))
     def get_all(self, context: Context, *, offset: int, limit: int, after: str | None, **asked: Any) -> Any:
         """A page of points, in frames of one period; NotFound where there is none."""
         query = self.asking.query(context, **asked)
         if context.accepts == CSV:
             pieces = iter(()) if query is None else self.points.stream(query)
-            return Answer(csv_bytes((*COLUMNS, "groupby", "metadata"), _rows(pieces)), content_type=CSV)
+            return RouteAnswer(csv_bytes((*COLUMNS, "groupby", "metadata"), _rows(pieces)), content_type=CSV)
         if query is not None and query.scopes == frozenset() and not context.caller.is_admin:
             return {"total": 0, "dataframes": []}       # a caller without a scope: nothing, and no error
         page = None if query is None else self.points.page(query, offset, limit, after)
@@ -54,14 +73,14 @@ class DataFrames:
         more = {} if page.next is None else {"next": following(context, leave_out=("offset",), after=page.next)}
         return {"total": page.total, "dataframes": _frames(page.points, context.number)} | more
 
-    @gives(ANY)
-    @takes(dataframes=Param(Frames(), text="frames of a period, with usage by metric"))
+    @returns(ANY)
+    @accepts(dataframes=Param(FramesField(), text="frames of a period, with usage by metric"))
     def post(self, context: Context, dataframes: Sequence[PostedPoint]) -> Any:
         """Hands points in, with their prices; one that was handed in before is replaced."""
         if not dataframes:
             raise Invalid(EMPTY)
         self.posting.post(dataframes, context.author)
-        return Answer(status=204)
+        return RouteAnswer(status=204)
 
 
 def _frames(pieces: Sequence[tuple[str, Frame]], number: Callable[[Decimal], Any]) -> list[dict[str, Any]]:

@@ -6,12 +6,21 @@ from typing import Any
 
 from cloudkitty_like.api.context import Context
 from cloudkitty_like.api.explanation_json import AMOUNTS, POINT, amounts, explained
-from cloudkitty_like.api.fields import Filters, Integer, Text
-from cloudkitty_like.api.params import NULLABLE, TEXT, WHOLE, Param, gives, list_of, object_of, takes
+from cloudkitty_like.api.fields import FilterField, IntegerField, TextField
+from cloudkitty_like.api.params import (
+    NULLABLE,
+    TEXT,
+    WHOLE,
+    Param,
+    accepts,
+    list_of,
+    object_of,
+    returns,
+)
 from cloudkitty_like.api.render import with_offset
-from cloudkitty_like.api.v2.report_query import AS_OF, BEGIN, END, OFFSET, Asking, following
-from cloudkitty_like.service.reports.explanations import Explaining
-from cloudkitty_like.service.reports.replay import Basis, Explanation, Left
+from cloudkitty_like.api.v2.report_query import AS_OF, BEGIN, END, OFFSET, ReportQuery, following
+from cloudkitty_like.service.reports.explanations import ExplanationService
+from cloudkitty_like.service.reports.replay import Explanation, OmittedPoint, RatingBasis
 
 MOST = 1000
 RATED = object_of(origin=TEXT, revision=WHOLE, change=WHOLE, author=TEXT, at=TEXT,
@@ -24,16 +33,16 @@ WHERE = {"scope": TEXT, "period": object_of(begin=TEXT, end=TEXT)}
 class ExplanationRoutes:
     """Explanations, restricted to what the caller may see."""
 
-    asking: Asking
-    explaining: Explaining
+    asking: ReportQuery
+    explaining: ExplanationService
 
-    @gives(object_of(
+    @returns(object_of(
         "next", total=WHOLE, next=TEXT,
         explanations=list_of(object_of(**WHERE, **POINT["properties"], rated=RATED)),
         left_out=list_of(object_of(**WHERE, **AMOUNTS, module=TEXT, why=TEXT))))
-    @takes(begin=BEGIN, end=END, filters=Param(Filters(), {}, "type, the scope key or any label"), offset=OFFSET,
-           limit=Param(Integer(least=1, most=MOST), 100, "how many points at most"), as_of=AS_OF,
-           after=Param(Text(), None, "where the page before ended: from its next"))
+    @accepts(begin=BEGIN, end=END, filters=Param(FilterField(), {}, "type, the scope key or any label"), offset=OFFSET,
+           limit=Param(IntegerField(least=1, most=MOST), 100, "how many points at most"), as_of=AS_OF,
+           after=Param(TextField(), None, "where the page before ended: from its next"))
     def get_all(self, context: Context, *, offset: int, limit: int, after: str | None, **asked: Any) -> Any:
         """A page of points, each with what its price is made of; their sum, rounding included, is the price."""
         query = self.asking.query(context, **asked)
@@ -51,17 +60,17 @@ def _explained(one: Explanation, context: Context) -> dict[str, Any]:
     return known | explained(one, context.number)
 
 
-def _left(one: Left, context: Context) -> dict[str, Any]:
+def _left(one: OmittedPoint, context: Context) -> dict[str, Any]:
     return _where(one.basis) | amounts(one.point, context.number) | {"module": one.module, "why": one.why}
 
 
-def _where(basis: Basis) -> dict[str, Any]:
+def _where(basis: RatingBasis) -> dict[str, Any]:
     period = basis.revision.period
     return {"scope": basis.revision.place.scope,
             "period": {"begin": with_offset(period.begin), "end": with_offset(period.end)}}
 
 
-def _rated(basis: Basis) -> dict[str, Any]:
+def _rated(basis: RatingBasis) -> dict[str, Any]:
     revision, ruleset = basis.revision, basis.ruleset
     return {
         "origin": revision.origin, "revision": revision.revision, "change": revision.change,

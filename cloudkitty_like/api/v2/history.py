@@ -7,48 +7,48 @@ from datetime import datetime
 from typing import Any
 
 from cloudkitty_like.api.context import Context
-from cloudkitty_like.api.fields import Boolean, Moment, Text, Texts
+from cloudkitty_like.api.fields import BooleanField, InstantField, TextField, TextListField
 from cloudkitty_like.api.params import (
     NULLABLE,
     NUMBER,
     TEXT,
     WHOLE,
     Param,
+    accepts,
     check_order,
-    gives,
     list_of,
     object_of,
-    takes,
+    returns,
 )
 from cloudkitty_like.api.render import with_offset
 from cloudkitty_like.api.v2.report_query import LIMIT, OFFSET
 from cloudkitty_like.service.reports import history
-from cloudkitty_like.service.reports.history import KINDS, Entry, Wanted
+from cloudkitty_like.service.reports.history import KINDS, HistoryEntry, HistoryFilter
 
 ENTRY = object_of(at=TEXT, kind=TEXT, first=WHOLE, last=WHOLE, author=TEXT, cause=TEXT, reason=TEXT, summary=TEXT,
                   begin=NULLABLE, end=NULLABLE, scopes=WHOLE, published=WHOLE, superseded=WHOLE, price=NUMBER)
 
 
 @dataclass(frozen=True)
-class Changes:
+class HistoryRoutes:
     """The changes of the rules and of the ledger."""
 
-    history: history.History
+    history: history.ChangeHistory
 
-    @gives(object_of(total=WHOLE, results=list_of(ENTRY)))
-    @takes(begin=Param(Moment(), None, "first instant"), end=Param(Moment(), None, "first instant after"),
-           kind=Param(Text(KINDS), None), scope_id=Param(Texts(), (), "only what concerns these scopes"),
-           everything=Param(Boolean(), False, "ordinary rating too"), offset=OFFSET, limit=LIMIT)
+    @returns(object_of(total=WHOLE, results=list_of(ENTRY)))
+    @accepts(begin=Param(InstantField(), None, "first instant"), end=Param(InstantField(), None, "first instant after"),
+           kind=Param(TextField(KINDS), None), scope_id=Param(TextListField(), (), "only what concerns these scopes"),
+           everything=Param(BooleanField(), False, "ordinary rating too"), offset=OFFSET, limit=LIMIT)
     def get_all(self, context: Context, *, begin: datetime | None, end: datetime | None, kind: str | None,
                 scope_id: Sequence[str], offset: int, limit: int, **more: bool) -> Any:
         """A page of changes, the newest first."""
         check_order(begin, end)
-        wanted = Wanted(begin, end, KINDS if kind is None else (kind,), scope_id or None, more["everything"])
+        wanted = HistoryFilter(begin, end, KINDS if kind is None else (kind,), scope_id or None, more["everything"])
         found = self.history.entries(wanted)[::-1]
         return {"total": len(found), "results": [_written(entry, context) for entry in found[offset:offset + limit]]}
 
 
-def _written(entry: Entry, context: Context) -> dict[str, Any]:
+def _written(entry: HistoryEntry, context: Context) -> dict[str, Any]:
     period = entry.period
     return {"at": with_offset(entry.at), "kind": entry.kind, "first": entry.first, "last": entry.last,
             "author": entry.author, "cause": entry.cause, "reason": entry.reason, "summary": entry.summary,

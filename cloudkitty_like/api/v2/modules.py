@@ -4,40 +4,49 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from cloudkitty_like.api.context import Answer, Context
-from cloudkitty_like.api.fields import Boolean, Integer, Text
-from cloudkitty_like.api.params import FLAG, TEXT, WHOLE, Param, gives, list_of, object_of, takes
+from cloudkitty_like.api.context import Context, RouteAnswer
+from cloudkitty_like.api.fields import BooleanField, IntegerField, TextField
+from cloudkitty_like.api.params import (
+    FLAG,
+    TEXT,
+    WHOLE,
+    Param,
+    accepts,
+    list_of,
+    object_of,
+    returns,
+)
 from cloudkitty_like.domain.change import Change
 from cloudkitty_like.service.pricing import modules
-from cloudkitty_like.service.pricing.modules import Module
+from cloudkitty_like.service.pricing.modules import ModuleInfo
 
 MODULE = object_of(module_id=TEXT, description=TEXT, enabled=FLAG, hot_config=FLAG, priority=WHOLE)
 
 
 @dataclass(frozen=True)
-class RatingModules:
+class ModuleRoutes:
     """Modules, by name."""
 
     modules: modules.Modules
 
-    @gives(object_of(modules=list_of(MODULE)))
+    @returns(object_of(modules=list_of(MODULE)))
     def get_all(self, context: Context) -> Any:
         """All of them."""
         return {"modules": [_written(module) for module in self.modules.known()]}
 
-    @gives(MODULE)
-    @takes(module_id=Param(Text()))
+    @returns(MODULE)
+    @accepts(module_id=Param(TextField()))
     def get_one(self, context: Context, module_id: str) -> Any:
         """One of them."""
         return _written(self.modules.named(module_id))
 
-    @takes(module_id=Param(Text()), enabled=Param(Boolean(), None), priority=Param(Integer(), None))
+    @accepts(module_id=Param(TextField()), enabled=Param(BooleanField(), None), priority=Param(IntegerField(), None))
     def put(self, context: Context, module_id: str, enabled: bool | None, priority: int | None) -> Any:
         """Switches a module, or gives it another priority."""
         self.modules.decide(module_id, Change(context.now, context.author, "api"), enabled=enabled, priority=priority)
-        return Answer(status=204)
+        return RouteAnswer(status=204)
 
 
-def _written(module: Module) -> dict[str, Any]:
+def _written(module: ModuleInfo) -> dict[str, Any]:
     return {"module_id": module.name, "description": module.description or module.problem, "enabled": module.enabled,
             "hot_config": module.configurable, "priority": module.priority}

@@ -5,7 +5,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from cloudkitty_like.api.fields import Boolean, Label, Moment, Number, Schema, Text, named
+from cloudkitty_like.api.fields import (
+    BooleanField,
+    InstantField,
+    LabelField,
+    NumberField,
+    Schema,
+    TextField,
+    named,
+)
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.json_value import shown
 from cloudkitty_like.domain.money import plain
@@ -14,22 +22,22 @@ from cloudkitty_like.domain.posted_point import PostedPoint
 
 SHOWN = 20                             # problems of one request that are told
 MOST_POINTS = 100_000
-LABELS: Schema = {"type": "object", "additionalProperties": Label().schema}
+LABELS: Schema = {"type": "object", "additionalProperties": LabelField().schema}
 POINT: Schema = {
     "type": "object", "required": ["vol", "groupby", "metadata"], "additionalProperties": False, "properties": {
         "vol": {"type": "object", "required": ["unit", "qty"], "additionalProperties": False, "properties": {
-            "unit": {"type": "string"}, "qty": Number().schema}},
+            "unit": {"type": "string"}, "qty": NumberField().schema}},
         "rating": {"type": "object", "additionalProperties": False, "properties": {
-            "price": Number().schema, "unpriced": Boolean().schema}},
+            "price": NumberField().schema, "unpriced": BooleanField().schema}},
         "groupby": LABELS, "metadata": LABELS}}
 FRAME: Schema = {
     "type": "object", "required": ["period", "usage"], "additionalProperties": False, "properties": {
         "period": {"type": "object", "required": ["begin", "end"], "additionalProperties": False, "properties": {
-            "begin": Moment().schema, "end": Moment().schema}},
+            "begin": InstantField().schema, "end": InstantField().schema}},
         "usage": {"type": "object", "additionalProperties": {"type": "array", "items": POINT}}}}
 
 
-class Frames:
+class FramesField:
     """A list of frames; each point of them becomes a PostedPoint."""
 
     many: ClassVar[bool] = False
@@ -84,7 +92,7 @@ def _raising(error: Invalid) -> Any:
 def _frame(frame: Any) -> tuple[Period, Mapping[str, Any]]:
     members = _members(frame, ("period", "usage"))
     bounds = _members(members["period"], ("begin", "end"), "period.")
-    begin, end = (Moment().read(bounds[name]) for name in ("begin", "end"))
+    begin, end = (InstantField().read(bounds[name]) for name in ("begin", "end"))
     if not isinstance(members["usage"], dict):
         raise Invalid(f"usage: {shown(members['usage'])} is not an object")
     return Period(begin, end), members["usage"]
@@ -94,16 +102,17 @@ def _point(point: Any, metric: str, period: Period) -> PostedPoint:
     members = _members(point, ("vol", "groupby", "metadata"), optional=("rating",))
     vol = _members(members["vol"], ("unit", "qty"), "vol.")
     return PostedPoint(
-        period, Text(may_be_empty=False).read(metric), named("vol.unit", Text(may_be_empty=False), vol["unit"]),
-        named("vol.qty", Number(), vol["qty"]), _price(members.get("rating", {})),
+        period, TextField(may_be_empty=False).read(metric),
+        named("vol.unit", TextField(may_be_empty=False), vol["unit"]),
+        named("vol.qty", NumberField(), vol["qty"]), _price(members.get("rating", {})),
         _labels("groupby", members["groupby"]), _labels("metadata", members["metadata"]))
 
 
 def _price(rating: Any) -> Decimal | None:
     """The price, 0 where none is given; None of a point that is said to be unpriced, as it is where it is answered."""
     members = _members(rating, (), "rating.", optional=("price", "unpriced"))
-    price: Decimal = named("rating.price", Number(), members.get("price", 0))
-    if not named("rating.unpriced", Boolean(), members.get("unpriced", False)):
+    price: Decimal = named("rating.price", NumberField(), members.get("price", 0))
+    if not named("rating.unpriced", BooleanField(), members.get("unpriced", False)):
         return price
     if price:
         raise Invalid(f"rating.unpriced: a point with the price {plain(price)} is not unpriced")
@@ -114,7 +123,7 @@ def _labels(name: str, values: Any) -> dict[str, str]:
     """Labels as text, whatever they were."""
     if not isinstance(values, dict):
         raise Invalid(f"{name}: {shown(values)} is not an object")
-    return {named(name, Text(may_be_empty=False), key): named(f"{name}.{key[:80]}", Label(), value)
+    return {named(name, TextField(may_be_empty=False), key): named(f"{name}.{key[:80]}", LabelField(), value)
             for key, value in values.items()}
 
 

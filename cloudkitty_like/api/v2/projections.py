@@ -8,10 +8,10 @@ from typing import Literal, cast
 
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Invalid
-from cloudkitty_like.service.reports.grouping import Extremes, Group
+from cloudkitty_like.service.reports.grouping import Extremes, GroupTotals
 
-Function = Literal["SUM", "MIN", "MAX", "AVG", "COUNT"]
-Column = Literal["qty", "price"]
+AggregateFunction = Literal["SUM", "MIN", "MAX", "AVG", "COUNT"]
+AmountColumn = Literal["qty", "price"]
 MOST = 20
 _FIELD = re.compile(
     r"\s*(SUM|MIN|MAX|AVG|COUNT)\s*\(\s*(qty|price)\s*\)\s+AS\s+(?:([A-Za-z_][A-Za-z0-9_]{0,63})|\"([^\"]{1,64})\")\s*\Z",
@@ -23,8 +23,8 @@ TAKEN = ("begin", "end")
 class Projection:
     """One column of the answer."""
 
-    function: Function
-    column: Column
+    function: AggregateFunction
+    column: AmountColumn
     alias: str
 
     @property
@@ -32,7 +32,7 @@ class Projection:
         """Whether it can only be had by reading every point."""
         return self.function in ("MIN", "MAX")
 
-    def value(self, group: Group, extremes: Extremes | None) -> Decimal | int | None:
+    def value(self, group: GroupTotals, extremes: Extremes | None) -> Decimal | int | None:
         """Its value of a row; None where there is nothing to work it out from, or quantities have several units."""
         priced = group.sum.points - group.sum.unpriced
         count = group.sum.points if self.column == "qty" else priced
@@ -66,7 +66,8 @@ def projections(text: str) -> tuple[Projection, ...]:
                             "with SUM, MIN, MAX, AVG or COUNT")
             continue
         function, column, plain, in_quotes = match.groups()
-        found.append(Projection(cast(Function, function.upper()), cast(Column, column.lower()), plain or in_quotes))
+        found.append(Projection(cast(AggregateFunction, function.upper()),
+                                cast(AmountColumn, column.lower()), plain or in_quotes))
     aliases = [one.alias for one in found]
     problems += [f"custom_fields: {name!r} is there more than once" for name in sorted(set(aliases))
                  if aliases.count(name) > 1 or name in TAKEN]

@@ -7,7 +7,7 @@ from datetime import datetime
 from urllib.parse import parse_qsl, urlencode
 
 from cloudkitty_like.api.context import Context
-from cloudkitty_like.api.fields import Integer, Moment, Text
+from cloudkitty_like.api.fields import InstantField, IntegerField, TextField
 from cloudkitty_like.api.params import Param, check_order, window
 from cloudkitty_like.domain.calendar import UNITS
 from cloudkitty_like.domain.errors import Invalid
@@ -17,16 +17,16 @@ from cloudkitty_like.service.access import visible
 TYPE = "type"
 MOST_ROWS = 10_000
 
-BEGIN = Param(Moment(), None, "first instant; the begin of the current month (UTC) where not given")
-END = Param(Moment(), None, "first instant after; the begin of the next month where not given")
-OFFSET = Param(Integer(least=0), 0, "how many rows to leave out")
-LIMIT = Param(Integer(least=1, most=MOST_ROWS), 100, "how many rows at most")
-AS_OF = Param(Text(longest=40, may_be_empty=False), None,
+BEGIN = Param(InstantField(), None, "first instant; the begin of the current month (UTC) where not given")
+END = Param(InstantField(), None, "first instant after; the begin of the next month where not given")
+OFFSET = Param(IntegerField(least=0), 0, "how many rows to leave out")
+LIMIT = Param(IntegerField(least=1, most=MOST_ROWS), 100, "how many rows at most")
+AS_OF = Param(TextField(longest=40, may_be_empty=False), None,
               "a change of the ledger, by its number or a time: the answer as it was then")
 
 
 @dataclass(frozen=True)
-class Asking:
+class ReportQuery:
     """``change_at``: from an instant to the ledger change that was the last then."""
 
     scope_key: str

@@ -6,15 +6,25 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from cloudkitty_like.api.context import Answer, Context
-from cloudkitty_like.api.fields import Integer, Moment, Text, Texts
-from cloudkitty_like.api.params import NULLABLE, NUMBER, TEXT, WHOLE, Param, gives, list_of, object_of, takes
+from cloudkitty_like.api.context import Context, RouteAnswer
+from cloudkitty_like.api.fields import InstantField, IntegerField, TextField, TextListField
+from cloudkitty_like.api.params import (
+    NULLABLE,
+    NUMBER,
+    TEXT,
+    WHOLE,
+    Param,
+    accepts,
+    list_of,
+    object_of,
+    returns,
+)
 from cloudkitty_like.api.render import naive
 from cloudkitty_like.api.v2.report_query import LIMIT, OFFSET
 from cloudkitty_like.domain.amounts import Amounts
 from cloudkitty_like.domain.money import decimal
 from cloudkitty_like.domain.task import FROM_SOURCE, Task, TaskTotals
-from cloudkitty_like.service.corrections.tasks import QUANTITIES, Reprocessing
+from cloudkitty_like.service.corrections.tasks import QUANTITIES, CorrectionTasks
 
 SUM = object_of(qty=NUMBER, price=NUMBER, points=WHOLE, unpriced=WHOLE)
 TOTAL = object_of(metric=TEXT, unit=TEXT, before=SUM, after=SUM)
@@ -22,20 +32,20 @@ TASK = object_of(scope_id=TEXT, reason=TEXT, start_reprocess_time=TEXT, end_repr
                  current_reprocess_time=TEXT, id=WHOLE, quantities=TEXT, undoes={"type": ["integer", "null"]},
                  state=TEXT, error=NULLABLE, author=TEXT, periods=WHOLE, periods_done=WHOLE, periods_changed=WHOLE,
                  periods_left_alone=WHOLE, totals=list_of(TOTAL))
-WHICH = Param(Integer(least=1), text="number of a task")
-REASON = Param(Text(longest=4000, may_be_empty=False))
+WHICH = Param(IntegerField(least=1), text="number of a task")
+REASON = Param(TextField(longest=4000, may_be_empty=False))
 
 
 @dataclass(frozen=True)
-class Reprocesses:
+class TaskRoutes:
     """Both ends of a request are begins of periods, the last one included; inside they are half-open."""
 
-    reprocessing: Reprocessing
+    reprocessing: CorrectionTasks
     length: timedelta
 
-    @gives(object_of(results=list_of(TASK)))
-    @takes(scope_ids=Param(Texts(), ()), which=Param(Text(), None, "id of a scope", hidden=True),
-           order=Param(Text(("asc", "desc"), fold=True), "desc"), offset=OFFSET, limit=LIMIT)
+    @returns(object_of(results=list_of(TASK)))
+    @accepts(scope_ids=Param(TextListField(), ()), which=Param(TextField(), None, "id of a scope", hidden=True),
+           order=Param(TextField(("asc", "desc"), fold=True), "desc"), offset=OFFSET, limit=LIMIT)
     def get_all(self, context: Context, *, scope_ids: Sequence[str], which: str | None, order: str,
                 offset: int, limit: int) -> Any:
         """A page of tasks, the newest first unless asked otherwise; ended ones too."""
@@ -47,29 +57,30 @@ class Reprocesses:
         totals = self.reprocessing.totals(page)
         return {"results": [self._written(task, totals[task.id], context) for task in page]}
 
-    @gives({"type": "object"})
-    @takes(scope_ids=Param(Texts()), start_reprocess_time=Param(Moment()), end_reprocess_time=Param(Moment()),
-           reason=REASON, quantities=Param(Text(QUANTITIES), FROM_SOURCE,
+    @returns({"type": "object"})
+    @accepts(scope_ids=Param(TextListField()), start_reprocess_time=Param(InstantField()),
+             end_reprocess_time=Param(InstantField()),
+           reason=REASON, quantities=Param(TextField(QUANTITIES), FROM_SOURCE,
                                            "stored: those that the ledger has kept, without asking the source again"))
     def post(self, context: Context, *, scope_ids: Sequence[str], start_reprocess_time: datetime,
              end_reprocess_time: datetime, reason: str, quantities: str) -> Any:
         """Asks for the periods from the one that begins at the start to the one that begins at the end."""
         self.reprocessing.ask(scope_ids, start_reprocess_time, end_reprocess_time, author=context.author,
                               reason=reason, quantities=quantities)
-        return Answer({}, 202)
+        return RouteAnswer({}, 202)
 
-    @takes(which=WHICH)
+    @accepts(which=WHICH)
     def delete(self, context: Context, *, which: int) -> Any:
         """Ends a task; what it has done stays."""
         self.reprocessing.cancel([which], author=context.author)
-        return Answer(status=204)
+        return RouteAnswer(status=204)
 
-    @gives(object_of(id=WHOLE))
-    @takes(which=WHICH, reason=REASON)
+    @returns(object_of(id=WHOLE))
+    @accepts(which=WHICH, reason=REASON)
     def undo(self, context: Context, *, which: int, reason: str) -> Any:
         """Asks for what was there before a task to come back, where nobody has changed it since; the new task."""
         (number,) = self.reprocessing.undo([which], author=context.author, reason=reason)
-        return Answer({"id": number}, 202)
+        return RouteAnswer({"id": number}, 202)
 
     def _written(self, task: Task, totals: TaskTotals, context: Context) -> dict[str, Any]:
         done = "" if task.due is None or task.due == task.period.begin else naive(task.due - self.length)

@@ -6,26 +6,35 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from cloudkitty_like.api.context import Answer, Context
-from cloudkitty_like.api.fields import Boolean, Moment, Text, Texts
-from cloudkitty_like.api.params import FLAG, NULLABLE, TEXT, Param, gives, list_of, object_of, takes
+from cloudkitty_like.api.context import Context, RouteAnswer
+from cloudkitty_like.api.fields import BooleanField, InstantField, TextField, TextListField
+from cloudkitty_like.api.params import (
+    FLAG,
+    NULLABLE,
+    TEXT,
+    Param,
+    accepts,
+    list_of,
+    object_of,
+    returns,
+)
 from cloudkitty_like.api.render import with_offset
 from cloudkitty_like.api.v2.report_query import LIMIT, OFFSET
 from cloudkitty_like.domain.errors import Invalid, NotFound
 from cloudkitty_like.domain.hole import sentences
 from cloudkitty_like.domain.scope import LONGEST, Scope
 from cloudkitty_like.domain.scope_state import ScopeState
-from cloudkitty_like.service.operation.scopes import Scopes, Which
+from cloudkitty_like.service.operation.scopes import ScopeFilter, Scopes
 
-NAME = Text(longest=64)
-NAMES = {name: Param(Texts(), ()) for name in ("scope_key", "fetcher", "collector")}
+NAME = TextField(longest=64)
+NAMES = {name: Param(TextListField(), ()) for name in ("scope_key", "fetcher", "collector")}
 SCOPE = object_of(scope_id=TEXT, scope_key=TEXT, fetcher=TEXT, collector=TEXT, last_processed_timestamp=NULLABLE,
                   state=NULLABLE, active=FLAG, scope_activation_toggle_date=TEXT)
 WHY = "asked for over the API"
 
 
 @dataclass(frozen=True)
-class ScopeStates:
+class ScopeRoutes:
     """``length`` is that of the ledger's periods; the names are those of the plugins in use."""
 
     scopes: Scopes
@@ -34,8 +43,9 @@ class ScopeStates:
     fetcher: str
     collector: str
 
-    @gives(object_of(results=list_of(SCOPE)))
-    @takes(scope_id=Param(Texts(), ()), **NAMES, active=Param(Texts(Boolean()), ()), offset=OFFSET, limit=LIMIT)
+    @returns(object_of(results=list_of(SCOPE)))
+    @accepts(scope_id=Param(TextListField(), ()), **NAMES,
+             active=Param(TextListField(BooleanField()), ()), offset=OFFSET, limit=LIMIT)
     def get_all(self, context: Context, *, active: Sequence[bool], offset: int, limit: int, **names: Any) -> Any:
         """A page of scopes, by id; NotFound where there is none."""
         which = _which(**names)
@@ -45,10 +55,10 @@ class ScopeStates:
             raise NotFound("No resource found for provided filters.")
         return {"results": [self._written(state) for state in page]}
 
-    @gives(object_of("warnings", warnings=list_of(TEXT)))
-    @takes(all_scopes=Param(Boolean(), False), scope_id=Param(Texts(), ()), **NAMES,
-           last_processed_timestamp=Param(Moment(), text="rate from the period that holds this", alias="state"),
-           reason=Param(Text(longest=4000), "", "kept with the change"))
+    @returns(object_of("warnings", warnings=list_of(TEXT)))
+    @accepts(all_scopes=Param(BooleanField(), False), scope_id=Param(TextListField(), ()), **NAMES,
+           last_processed_timestamp=Param(InstantField(), text="rate from the period that holds this", alias="state"),
+           reason=Param(TextField(longest=4000), "", "kept with the change"))
     def put(self, context: Context, *, all_scopes: bool, last_processed_timestamp: datetime, reason: str,
             **names: Any) -> Any:
         """Rates scopes from a time on: again, where they are rated further; the others skip what lies between."""
@@ -61,20 +71,20 @@ class ScopeStates:
             raise NotFound("No resource found for provided filters.")
         moved = self.scopes.reset([state.identifier for state in found], last_processed_timestamp,
                                   author=context.author, reason=reason.strip() or WHY)
-        return Answer({"warnings": sentences(moved.skipped)} if moved.skipped else {}, 202)
+        return RouteAnswer({"warnings": sentences(moved.skipped)} if moved.skipped else {}, 202)
 
-    @gives(SCOPE)
-    @takes(scope_id=Param(Text(longest=LONGEST)), scope_key=Param(NAME, None), fetcher=Param(NAME, None),
-           collector=Param(NAME, None), active=Param(Boolean(), None))
+    @returns(SCOPE)
+    @accepts(scope_id=Param(TextField(longest=LONGEST)), scope_key=Param(NAME, None), fetcher=Param(NAME, None),
+           collector=Param(NAME, None), active=Param(BooleanField(), None))
     def patch(self, context: Context, *, scope_id: str, active: bool | None, **names: str | None) -> Any:
         """Changes one scope; empty names change nothing."""
         given = {name: value for name, value in names.items() if value}
         return self._written(self.scopes.change(scope_id, active=active, **given))
 
-    @gives(SCOPE)
-    @takes(scope_id=Param(Text(longest=LONGEST, may_be_empty=False)), scope_key=Param(NAME, None),
-           fetcher=Param(NAME, None), collector=Param(NAME, None), active=Param(Boolean(), True),
-           last_processed_timestamp=Param(Moment()))
+    @returns(SCOPE)
+    @accepts(scope_id=Param(TextField(longest=LONGEST, may_be_empty=False)), scope_key=Param(NAME, None),
+           fetcher=Param(NAME, None), collector=Param(NAME, None), active=Param(BooleanField(), True),
+           last_processed_timestamp=Param(InstantField()))
     def post(self, context: Context, *, scope_id: str, active: bool, last_processed_timestamp: datetime,
              **names: str | None) -> Any:
         """Makes a scope, rated from the period after a time on."""
@@ -94,5 +104,5 @@ class ScopeStates:
 
 
 def _which(scope_id: Sequence[str], scope_key: Sequence[str], fetcher: Sequence[str], collector: Sequence[str],
-           active: bool | None = None) -> Which:
-    return Which(scope_id, scope_key, fetcher, collector, active)
+           active: bool | None = None) -> ScopeFilter:
+    return ScopeFilter(scope_id, scope_key, fetcher, collector, active)

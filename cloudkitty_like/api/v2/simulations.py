@@ -7,16 +7,23 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from cloudkitty_like.api.context import Context
-from cloudkitty_like.api.fields import Integer, Kind, Moment, Text, Texts, named
+from cloudkitty_like.api.fields import (
+    Field,
+    InstantField,
+    IntegerField,
+    TextField,
+    TextListField,
+    named,
+)
 from cloudkitty_like.api.params import (
     NUMBER,
     TEXT,
     WHOLE,
     Param,
-    gives,
+    accepts,
     list_of,
     object_of,
-    takes,
+    returns,
     window,
 )
 from cloudkitty_like.api.v2.report_query import BEGIN, END
@@ -26,17 +33,22 @@ from cloudkitty_like.domain.query import Sum
 from cloudkitty_like.domain.rule import Validity
 from cloudkitty_like.domain.script import MAX_ORDER, MAX_TEXT, Script
 from cloudkitty_like.service.hashmap import file as rules_file
-from cloudkitty_like.service.whatif.simulation import Comparison, Simulated, Simulation, Trial
+from cloudkitty_like.service.whatif.simulation import (
+    Comparison,
+    Simulation,
+    SimulationRequest,
+    SimulationResult,
+)
 
 LONGEST_RULES = 1_000_000
 MOST_SCRIPTS = 100
-KINDS: dict[str, Kind] = {"name": Text(may_be_empty=False), "data": Text(longest=MAX_TEXT),
-                         "order": Integer(-MAX_ORDER, MAX_ORDER), "start": Moment(), "end": Moment()}
+KINDS: dict[str, Field] = {"name": TextField(may_be_empty=False), "data": TextField(longest=MAX_TEXT),
+                         "order": IntegerField(-MAX_ORDER, MAX_ORDER), "start": InstantField(), "end": InstantField()}
 SIDE = object_of(qty=NUMBER, price=NUMBER, points=WHOLE, unpriced=WHOLE)
 ROW = {"stored": SIDE, "candidate": SIDE, "difference": NUMBER}
 
 
-class Scripts:
+class ScriptsField:
     """A list of scripts: ``name`` and ``data``, perhaps ``order``, ``start`` and ``end``."""
 
     many: ClassVar[bool] = False
@@ -78,24 +90,25 @@ def _script(one: Any, number: int) -> Script:
 
 
 @dataclass(frozen=True)
-class Simulations:
+class SimulationRoutes:
     """``most``: how many points one of them may be about."""
 
     simulation: Simulation
     most: int
 
-    @gives(object_of(results=list_of(object_of(scope=TEXT, type=TEXT, unit=TEXT, **ROW)), total=object_of(**ROW),
+    @returns(object_of(results=list_of(object_of(scope=TEXT, type=TEXT, unit=TEXT, **ROW)), total=object_of(**ROW),
                      failed=list_of(object_of(scope=TEXT, error=TEXT))))
-    @takes(begin=BEGIN, end=END, scope_ids=Param(Texts(), None, "only these scopes"),
-           rules=Param(Text(longest=LONGEST_RULES), None, "a file of hashmap rules, in place of all that there are"),
-           scripts=Param(Scripts(), None, "rating scripts, in place of all that there are: name, data"))
+    @accepts(begin=BEGIN, end=END, scope_ids=Param(TextListField(), None, "only these scopes"),
+           rules=Param(TextField(longest=LONGEST_RULES), None,
+                       "a file of hashmap rules, in place of all that there are"),
+           scripts=Param(ScriptsField(), None, "rating scripts, in place of all that there are: name, data"))
     def post(self, context: Context, *, begin: datetime | None, end: datetime | None,
              scope_ids: Sequence[str] | None, rules: str | None, scripts: Sequence[Script] | None) -> Any:
         """What is stored beside what these rules would make of it, by scope and metric; nothing is changed."""
         period = window(context.now, begin, end)
         if period is None:
             raise Invalid("end: it is not after begin")
-        found = self.simulation.run(Trial(
+        found = self.simulation.run(SimulationRequest(
             period=period, scopes=None if scope_ids is None else frozenset(scope_ids),
             rules=None if rules is None else _rules(rules), scripts=scripts), self.most)
         return _written(found, context)
@@ -108,7 +121,7 @@ def _rules(text: str) -> Any:
         raise Invalid(*(f"rules: {problem}" for problem in error.problems)) from None
 
 
-def _written(found: Simulated, context: Context) -> dict[str, Any]:
+def _written(found: SimulationResult, context: Context) -> dict[str, Any]:
     def side(sum_: Sum) -> dict[str, Any]:
         return {"qty": context.number(sum_.qty), "price": context.number(sum_.price), "points": sum_.points,
                 "unpriced": sum_.unpriced}

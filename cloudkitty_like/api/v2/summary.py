@@ -8,18 +8,26 @@ from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any
 
-from cloudkitty_like.api.context import CSV, Answer, Context
-from cloudkitty_like.api.fields import Filters, Text, Texts
-from cloudkitty_like.api.params import ANY, TEXT, WHOLE, Param, gives, list_of, object_of, takes
+from cloudkitty_like.api.context import CSV, Context, RouteAnswer
+from cloudkitty_like.api.fields import FilterField, TextField, TextListField
+from cloudkitty_like.api.params import ANY, TEXT, WHOLE, Param, accepts, list_of, object_of, returns
 from cloudkitty_like.api.render import csv_bytes, with_offset
 from cloudkitty_like.api.v2.projections import DEFAULT, Projection, projections
-from cloudkitty_like.api.v2.report_query import AS_OF, BEGIN, END, LIMIT, OFFSET, Asking, following
+from cloudkitty_like.api.v2.report_query import (
+    AS_OF,
+    BEGIN,
+    END,
+    LIMIT,
+    OFFSET,
+    ReportQuery,
+    following,
+)
 from cloudkitty_like.domain.calendar import UNITS
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.hole import MISSING, SHOWN, Stretch, sentences
 from cloudkitty_like.domain.money import plain
 from cloudkitty_like.domain.query import METRIC, SCOPE, Query
-from cloudkitty_like.service.reports.grouping import Group, Grouping, Groups
+from cloudkitty_like.service.reports.grouping import GroupedSummary, Grouping, GroupTotals
 
 FORMATS = ("table", "object")
 BOUNDS = ("begin", "end")
@@ -31,21 +39,21 @@ SHAPE = object_of("next", "columns", "holes", "warnings", total=WHOLE, format={"
 
 
 @dataclass(frozen=True)
-class Summaries:
+class SummaryRoutes:
     """Sums of the ledger, restricted to what the caller may see."""
 
-    asking: Asking
-    groups: Groups
+    asking: ReportQuery
+    groups: GroupedSummary
     length: timedelta
     holes: Callable[[Query], Sequence[Stretch]]     # what is missing from the answer to a query
     labels: Callable[[], Collection[str]]           # those of metrics.yml
 
-    @gives(SHAPE, csv=True)
-    @takes(begin=BEGIN, end=END,
-           groupby=Param(Texts(), (), "type, time, time-d (-w, -m, -y), the scope key, or any label"),
-           filters=Param(Filters(), {}, "type, the scope key or any label, with the values wanted"),
-           custom_fields=Param(Text(), "", "SUM(qty) AS qty, AVG(price) AS mean: SUM, MIN, MAX, AVG or COUNT"),
-           response_format=Param(Text(FORMATS), "table"), offset=OFFSET, limit=LIMIT, as_of=AS_OF)
+    @returns(SHAPE, csv=True)
+    @accepts(begin=BEGIN, end=END,
+           groupby=Param(TextListField(), (), "type, time, time-d (-w, -m, -y), the scope key, or any label"),
+           filters=Param(FilterField(), {}, "type, the scope key or any label, with the values wanted"),
+           custom_fields=Param(TextField(), "", "SUM(qty) AS qty, AVG(price) AS mean: SUM, MIN, MAX, AVG or COUNT"),
+           response_format=Param(TextField(FORMATS), "table"), offset=OFFSET, limit=LIMIT, as_of=AS_OF)
     def get_all(self, context: Context, *, groupby: Sequence[str], custom_fields: str, response_format: str,
                 offset: int, limit: int, **asked: Any) -> Any:
         """A page of rows, or all of them as CSV."""
@@ -58,17 +66,17 @@ class Summaries:
         missing = [] if query is None else self.holes(query)
         columns = [*BOUNDS, *_distinct(fields, self.asking.spelled(grouping.columns))]
 
-        def cells(row: Group, number: Callable[[Decimal], Any]) -> list[Any]:
+        def cells(row: GroupTotals, number: Callable[[Decimal], Any]) -> list[Any]:
             return _cells(row, [one.value(row, extremes.get((row.key, row.period))) for one in fields], number)
 
         if context.accepts == CSV:
-            return Answer(csv_bytes(columns, (cells(row, plain) for row in rows)), content_type=CSV,
+            return RouteAnswer(csv_bytes(columns, (cells(row, plain) for row in rows)), content_type=CSV,
                           headers={HOLES_HEADER: str(len(missing))} if missing else None)
         page = [cells(row, context.number) for row in rows[offset:offset + limit]]
         return _body(columns, page, response_format, len(rows)) | _missing(missing, self._absent(grouping, rows)) | (
             {"next": following(context, offset=offset + limit)} if offset + limit < len(rows) else {})
 
-    def _absent(self, grouping: Grouping, rows: Sequence[Group]) -> list[str]:
+    def _absent(self, grouping: Grouping, rows: Sequence[GroupTotals]) -> list[str]:
         """A sentence about each label that is grouped by, and that neither metrics.yml nor any row has."""
         absent = [name for place, name in enumerate(grouping.columns)
                   if name not in (METRIC, SCOPE, *UNITS.values()) and not any(row.key[place] for row in rows)]
@@ -91,7 +99,7 @@ def _distinct(fields: Sequence[Projection], groups: Sequence[str]) -> list[str]:
     return [*names, *groups]
 
 
-def _cells(row: Group, values: Sequence[Decimal | int | None], number: Callable[[Decimal], Any]) -> list[Any]:
+def _cells(row: GroupTotals, values: Sequence[Decimal | int | None], number: Callable[[Decimal], Any]) -> list[Any]:
     begin, end = (row.period.begin, row.period.end) if row.period is not None else (None, None)
     return [with_offset(begin), with_offset(end),
             *(number(value) if isinstance(value, Decimal) else value for value in values), *row.key]

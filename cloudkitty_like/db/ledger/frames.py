@@ -17,15 +17,15 @@ from cloudkitty_like.db.ledger.visibility import visible
 from cloudkitty_like.db.ledger.writes import COLLECTED, POSTED
 from cloudkitty_like.db.tables import frame, ledger_tx, scope, total
 from cloudkitty_like.domain.period import Period
-from cloudkitty_like.domain.posted_point import Place
+from cloudkitty_like.domain.posted_point import FramePosition
 from cloudkitty_like.domain.query import Query, Sum
 
 
 @dataclass(frozen=True, slots=True)
-class Revision:
+class FrameRevision:
     """A frame of the index, and the change that published it."""
 
-    place: Place
+    place: FramePosition
     period: Period
     revision: int
     origin: str
@@ -37,7 +37,7 @@ class Revision:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class PostedFrame:
     """A current posted frame."""
 
     revision: int
@@ -69,9 +69,10 @@ def handed_in(tx: Connection, query: Query) -> list[int]:
         frame.c.origin != COLLECTED, *_conditions(query))).scalars())
 
 
-def of_places(tx: Connection, places: Collection[Place], as_of: int) -> dict[Place, list[Revision]]:
+def of_places(tx: Connection, places: Collection[FramePosition],
+              as_of: int) -> dict[FramePosition, list[FrameRevision]]:
     """The frames of these scopes that begin then, in the order of their revisions."""
-    found: dict[Place, list[Revision]] = {}
+    found: dict[FramePosition, list[FrameRevision]] = {}
     scopes = sorted({place.scope for place in places})
     for begins in chunks(sorted({place.begin for place in places})):
         for some in chunks(scopes):
@@ -81,7 +82,7 @@ def of_places(tx: Connection, places: Collection[Place], as_of: int) -> dict[Pla
     return found
 
 
-def collected(tx: Connection, query: Query, most: int) -> list[Revision]:
+def collected(tx: Connection, query: Query, most: int) -> list[FrameRevision]:
     """The first ``most`` collected frames by begin and scope, those without points too, from ``query.after`` on."""
     conditions = [frame.c.origin == COLLECTED, *_conditions(query)]
     if query.after is not None:
@@ -90,32 +91,32 @@ def collected(tx: Connection, query: Query, most: int) -> list[Revision]:
     return [one for one in found if query.after is None or (one.place.begin, one.place.scope) >= query.after]
 
 
-def standing(tx: Connection, places: Collection[Place],
-             scope_ids: Mapping[str, int]) -> dict[Place, Standing]:
+def current_posted(tx: Connection, places: Collection[FramePosition],
+             scope_ids: Mapping[str, int]) -> dict[FramePosition, PostedFrame]:
     """Return the current posted frames of these places.
 
     ``scope_ids``: the ids of those scopes of the places that exist.
     """
     scopes = {number: identifier for identifier, number in scope_ids.items()}
-    found: dict[Place, Standing] = {}
+    found: dict[FramePosition, PostedFrame] = {}
     for begins in chunks(list({place.begin for place in places})):
         query = select(frame).where(
             frame.c.begin.in_(begins), frame.c.origin == POSTED, frame.c.current == 1)
         for row in tx.execute(query):
-            place = Place(scopes.get(row.scope_id, ""), row.begin)
+            place = FramePosition(scopes.get(row.scope_id, ""), row.begin)
             if place in places:
-                found[place] = Standing(row.revision, Period(row.begin, row.end), bytes(row.digest))
+                found[place] = PostedFrame(row.revision, Period(row.begin, row.end), bytes(row.digest))
     return found
 
 
-def beside(tx: Connection, begin: datetime, revisions: Collection[int]) -> list[int]:
+def other_current_revisions(tx: Connection, begin: datetime, revisions: Collection[int]) -> list[int]:
     """Return the current revisions of any origin that begin then, without these."""
     query = select(frame.c.revision).where(frame.c.begin == begin, frame.c.current == 1)
     return [revision for revision in tx.execute(query).scalars() if revision not in revisions]
 
 
 def _revisions(tx: Connection, conditions: Collection[ColumnElement[bool]],
-               most: int | None = None) -> Iterator[Revision]:
+               most: int | None = None) -> Iterator[FrameRevision]:
     source = (frame.join(scope, scope.c.id == frame.c.scope_id)
               .join(ledger_tx, ledger_tx.c.id == frame.c.published))
     columns: tuple[ColumnElement[Any], ...] = (
@@ -123,7 +124,8 @@ def _revisions(tx: Connection, conditions: Collection[ColumnElement[bool]],
         frame.c.points, ledger_tx.c.id.label("change"), ledger_tx.c.at, ledger_tx.c.author)
     for row in tx.execute(select(*columns).select_from(source).where(*conditions)
                           .order_by(frame.c.begin, frame.c.revision).limit(most)):
-        yield Revision(Place(row.identifier, row.begin), Period(row.begin, row.end), row.revision, row.origin,
+        yield FrameRevision(FramePosition(row.identifier, row.begin), Period(row.begin, row.end),
+                            row.revision, row.origin,
                        row.ruleset, row.points, row.change, row.at, row.author)
 
 

@@ -29,7 +29,7 @@ RATING = "rating"
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class ChangeRecord:
     """A row of ``rule_change`` or ``ledger_tx``."""
 
     id: int
@@ -40,7 +40,7 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class HistoryWindow:
     """Changes recorded from ``begin`` on and before ``end`` (None: ever), about these scopes (row ids; None: all)."""
 
     begin: datetime | None = None
@@ -54,7 +54,7 @@ class Window:
 
 
 @dataclass(slots=True)
-class Effect:
+class FrameEffect:
     """What a change of the ledger did to frames."""
 
     published: int = 0                 # revisions
@@ -67,7 +67,7 @@ class Effect:
 
 
 @dataclass(slots=True)
-class Touched:
+class TouchedRules:
     """What a change of the rules did to things of one kind: ids or names of them."""
 
     added: set[str] = field(default_factory=set)
@@ -78,26 +78,26 @@ class Touched:
 # --- the ledger -------------------------------------------------------------------------------------
 
 
-def ledger_changes(tx: Connection, window: Window, *, everything: bool) -> list[Recorded]:
+def ledger_changes(tx: Connection, window: HistoryWindow, *, everything: bool) -> list[ChangeRecord]:
     """In their order; ordinary rating, which supersedes nothing, only with ``everything``."""
     query = select(ledger_tx).where(*window.holds(ledger_tx.c.at)).order_by(ledger_tx.c.id)
     if not everything:
         query = query.where(or_(ledger_tx.c.cause != RATING, select(frame.c.revision).where(
             frame.c.superseded == ledger_tx.c.id).exists()))
-    return [Recorded(row.id, row.at, row.author, row.cause, row.reason) for row in tx.execute(query)]
+    return [ChangeRecord(row.id, row.at, row.author, row.cause, row.reason) for row in tx.execute(query)]
 
 
-def effects(tx: Connection, changes: Sequence[int], scope_ids: Collection[int] | None) -> dict[int, Effect]:
+def effects(tx: Connection, changes: Sequence[int], scope_ids: Collection[int] | None) -> dict[int, FrameEffect]:
     """What these changes did to the frames of these scopes (None: of all), by change; some queries for 500 of them."""
-    found: dict[int, Effect] = {}
+    found: dict[int, FrameEffect] = {}
     dialect = tx.dialect.name
     for some in chunks(changes):
         for row in tx.execute(_about(some, frame.c.published, scope_ids, frame, func.count(),
                                      func.count(distinct(frame.c.scope_id)), func.min(frame.c.begin),
                                      func.max(frame.c.end), func.min(frame.c.task))):
-            found[row[0]] = Effect(int(row[1]), 0, int(row[2]), row[3], row[4])
+            found[row[0]] = FrameEffect(int(row[1]), 0, int(row[2]), row[3], row[4])
         for row in tx.execute(_about(some, frame.c.superseded, scope_ids, frame, func.count())):
-            found.setdefault(row[0], Effect()).superseded = int(row[1])
+            found.setdefault(row[0], FrameEffect()).superseded = int(row[1])
         where = frame.join(total, total.c.revision == frame.c.revision)
         for column, sign in ((frame.c.published, 1), (frame.c.superseded, -1)):
             for row in tx.execute(_about(some, column, scope_ids, where, *sum_columns(total, dialect))):
@@ -133,16 +133,16 @@ KINDS: tuple[tuple[str, FromClause, str], ...] = (
     ("names", hashmap_name, "name"))
 
 
-def rule_changes(tx: Connection, window: Window) -> list[Recorded]:
+def rule_changes(tx: Connection, window: HistoryWindow) -> list[ChangeRecord]:
     """In their order."""
     rows = tx.execute(select(rule_change).where(*window.holds(rule_change.c.at)).order_by(rule_change.c.id))
-    return [Recorded(row.id, row.at, row.author, row.cause, row.reason) for row in rows]
+    return [ChangeRecord(row.id, row.at, row.author, row.cause, row.reason) for row in rows]
 
 
 def touched(tx: Connection, changes: Sequence[int],
-            identifiers: Collection[str] | None) -> dict[int, dict[str, Touched]]:
+            identifiers: Collection[str] | None) -> dict[int, dict[str, TouchedRules]]:
     """What these changes did, by change and kind; rules of other scopes than these (None: all) are left out."""
-    found: dict[int, dict[str, Touched]] = {number: {} for number in changes}
+    found: dict[int, dict[str, TouchedRules]] = {number: {} for number in changes}
     for kind, table, key in KINDS:
         for some in chunks(changes):
             query = select(table).where(or_(table.c.recorded_from.in_(some), table.c.recorded_to.in_(some)))
@@ -159,9 +159,9 @@ def touched(tx: Connection, changes: Sequence[int],
     return found
 
 
-def _touched(rows: dict[str, list[Any]]) -> Touched:
+def _touched(rows: dict[str, list[Any]]) -> TouchedRules:
     """Of each thing, the state that a change has ended and the one that it has begun."""
-    made = Touched()
+    made = TouchedRules()
     for name, (before, after) in rows.items():
         gone = after is None or (getattr(after, "deleted_at", None) is not None
                                  and getattr(before, "deleted_at", None) is None)

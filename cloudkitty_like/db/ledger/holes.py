@@ -225,7 +225,7 @@ def filled(tx: Connection, changes: Mapping[int, int], period: Period) -> set[in
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class HolesLeft:
     """The holes that a change has left: the time they are in, and to how many scopes (0: to all)."""
 
     period: Period
@@ -233,9 +233,9 @@ class Left:
 
 
 def left(tx: Connection, changes: Sequence[int],
-         scope_ids: Collection[int] | None) -> dict[int, Left]:
+         scope_ids: Collection[int] | None) -> dict[int, HolesLeft]:
     """What these changes have left to these scopes (None: to any), or to all at once; by change."""
-    found: dict[int, Left] = {}
+    found: dict[int, HolesLeft] = {}
     for some in chunks(changes):
         query = select(hole.c.tx, func.min(hole.c.begin).label("begin"),
                        func.max(hole.c.end).label("end"),
@@ -243,7 +243,7 @@ def left(tx: Connection, changes: Sequence[int],
             hole.c.tx.in_(some), hole.c.recorded_from == hole.c.tx).group_by(hole.c.tx)
         if scope_ids is not None:
             query = query.where(or_(hole.c.scope_id.is_(None), hole.c.scope_id.in_(scope_ids)))
-        found.update((row.tx, Left(_period(row), row.scopes)) for row in tx.execute(query))
+        found.update((row.tx, HolesLeft(_period(row), row.scopes)) for row in tx.execute(query))
     return found
 
 

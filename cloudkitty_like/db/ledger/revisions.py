@@ -8,19 +8,19 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from cloudkitty_like.db.ledger.visibility import unpublished
-from cloudkitty_like.db.ledger.writes import COLLECTED, Published
+from cloudkitty_like.db.ledger.writes import COLLECTED, CurrentFrame
 from cloudkitty_like.db.tables import frame, ledger_tx
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.task import Task
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class TaskRevision:
     """What a task has made of a period of a scope: its revision, the current one, and what there was before."""
 
-    current: Published                 # not the task's where somebody else has been there since
+    current: CurrentFrame                 # not the task's where somebody else has been there since
     own: int                           # the task's revision
-    former: Published | None           # None: the task was the first to rate the period
+    former: CurrentFrame | None           # None: the task was the first to rate the period
     change: int                        # of the ledger, which published the task's revision
 
     @property
@@ -29,31 +29,31 @@ class Made:
         return self.current.revision == self.own
 
 
-def made(tx: Connection, period: Period, tasks: dict[int, int]) -> dict[int, Made]:
+def task_revisions(tx: Connection, period: Period, tasks: dict[int, int]) -> dict[int, TaskRevision]:
     """By scope id, what these tasks (by scope id) have made of a period; scopes of which they made nothing are absent.
 
     One query, over all revisions of the period.
     """
     query = select(frame).where(frame.c.begin == period.begin, frame.c.origin == COLLECTED)
     own: dict[int, tuple[int, int]] = {}
-    current: dict[int, Published] = {}
-    former: dict[tuple[int, int], Published] = {}
+    current: dict[int, CurrentFrame] = {}
+    former: dict[tuple[int, int], CurrentFrame] = {}
     for row in tx.execute(query):
         if row.scope_id not in tasks:
             continue
-        found = Published(row.revision, bytes(row.digest), row.ruleset, row.forgotten is not None)
+        found = CurrentFrame(row.revision, bytes(row.digest), row.ruleset, row.forgotten is not None)
         if row.task == tasks[row.scope_id]:
             own[row.scope_id] = row.revision, row.published
         if row.current:
             current[row.scope_id] = found
         else:
             former[row.scope_id, row.superseded] = found
-    return {scope_id: Made(current[scope_id], revision, former.get((scope_id, change)), change)
+    return {scope_id: TaskRevision(current[scope_id], revision, former.get((scope_id, change)), change)
             for scope_id, (revision, change) in own.items()}
 
 
 @dataclass(frozen=True, slots=True)
-class LeftAlone:
+class SkippedPeriod:
     """A period that was not undone, and the ledger change that superseded it; 0: none, its former points are gone."""
 
     begin: datetime
@@ -62,14 +62,14 @@ class LeftAlone:
     cause: str
 
 
-def left_alone(tx: Connection, task: Task) -> list[LeftAlone]:
+def skipped_periods(tx: Connection, task: Task) -> list[SkippedPeriod]:
     """The periods that a task which undoes another has been through and left as they are."""
     scoped = (frame.c.scope_id == task.scope_id, frame.c.begin >= task.period.begin, frame.c.begin < task.next)
     undone = set(tx.execute(select(frame.c.begin).where(*scoped, frame.c.task == task.id)).scalars())
     query = (select(frame.c.begin, frame.c.superseded, ledger_tx.c.author, ledger_tx.c.cause)
              .outerjoin(ledger_tx, ledger_tx.c.id == frame.c.superseded)
              .where(*scoped, frame.c.task == task.undoes).order_by(frame.c.begin))
-    return [LeftAlone(row.begin, row.superseded or 0, row.author or "", row.cause or "")
+    return [SkippedPeriod(row.begin, row.superseded or 0, row.author or "", row.cause or "")
             for row in tx.execute(query) if row.begin not in undone]
 
 
@@ -79,7 +79,7 @@ def forgotten(tx: Connection, begin: datetime, revisions: Collection[int]) -> bo
     return not set(revisions).isdisjoint(tx.execute(query).scalars())
 
 
-def besides(tx: Connection, begin: datetime, revisions: Collection[int]) -> list[int]:
+def other_revisions(tx: Connection, begin: datetime, revisions: Collection[int]) -> list[int]:
     """Everything of the periods that begin then but these revisions, whether it counts or not."""
     others = tx.execute(select(frame.c.revision).where(frame.c.begin == begin)).scalars()
     wanted = set(revisions)

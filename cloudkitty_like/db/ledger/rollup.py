@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Connection, Table, case, literal_column, select
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
-from cloudkitty_like.db.bulk_statement import Many
+from cloudkitty_like.db.bulk_statement import BulkStatement
 from cloudkitty_like.db.chunks import chunks
 from cloudkitty_like.db.tables import day_total, month_total, reprocess_total, total
 from cloudkitty_like.db.types import seconds
@@ -77,5 +77,6 @@ def _upsert(table: Table, dialect: str) -> Any:
     return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=values)
 
 
-UPSERTS = {table: Many((*(column.name for column in table.primary_key), *Amounts._fields), partial(_upsert, table))
+UPSERTS = {table: BulkStatement((*(column.name for column in table.primary_key), *Amounts._fields),
+                                partial(_upsert, table))
            for table in (day_total, month_total, reprocess_total)}

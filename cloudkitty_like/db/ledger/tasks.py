@@ -11,7 +11,7 @@ from sqlalchemy.sql import ColumnElement
 
 from cloudkitty_like.db.chunks import CHUNK, chunks
 from cloudkitty_like.db.ledger.rollup import UPSERTS
-from cloudkitty_like.db.scopes import WELL, of_row
+from cloudkitty_like.db.scopes import CLEARED_ERROR, of_row
 from cloudkitty_like.db.tables import reprocess_task, reprocess_total, scope
 from cloudkitty_like.db.types import seconds
 from cloudkitty_like.domain.amounts import Amounts
@@ -21,7 +21,7 @@ from cloudkitty_like.domain.scope_state import ScopeState
 from cloudkitty_like.domain.task import NewTask, Task, TaskFailure, TaskTotals
 
 
-class Step(NamedTuple):
+class TaskStep(NamedTuple):
     """A task's progress over one period, which becomes due at ``end``."""
 
     task: Task
@@ -113,13 +113,13 @@ def totals(tx: Connection, ids: Collection[int]) -> dict[int, TaskTotals]:
 # --- progress --------------------------------------------------------------------------------------
 
 
-def advance(tx: Connection, begin: datetime, steps: Sequence[Step], at: datetime) -> None:
+def advance(tx: Connection, begin: datetime, steps: Sequence[TaskStep], at: datetime) -> None:
     """Move these tasks on from the period that begins then; Conflict where one is elsewhere or has ended."""
     task = reprocess_task.c
     statement = update(reprocess_task).where(
         task.id == bindparam("task_id"), func.coalesce(task.due, task.begin) == seconds(begin), task.ended_at.is_(None))
     done = tx.execute(
-        statement.values(due=bindparam("to_due"), ended_at=bindparam("over_at"), **WELL,
+        statement.values(due=bindparam("to_due"), ended_at=bindparam("over_at"), **CLEARED_ERROR,
                          changed=task.changed + bindparam("more_changed"),
                          left_alone=task.left_alone + bindparam("more_left")),
         [{"task_id": step.task.id, "to_due": seconds(step.end), "more_changed": int(step.changed),
@@ -168,7 +168,7 @@ def cancel(tx: Connection, ids: Collection[int], author: str, at: datetime) -> N
                    .values(ended_at=at, cancelled_by=author[:255]))
 
 
-def elsewhere(tx: Connection, begin: datetime, end: datetime, tasks: Collection[Task]) -> set[int]:
+def stale_scopes(tx: Connection, begin: datetime, end: datetime, tasks: Collection[Task]) -> set[int]:
     """The ids of those scopes whose task is not at the period any more, or whose live rating is not past it."""
     now = numbered(tx, [task.id for task in tasks])
     past: set[int] = set()

@@ -16,9 +16,9 @@ from sqlalchemy import ColumnElement, Connection, FromClause, Select, select, ty
 from cloudkitty_like.db.ledger.exact_sums import sum_columns, sum_of
 from cloudkitty_like.db.ledger.visibility import visible
 from cloudkitty_like.db.tables import day_total, frame, month_total, scope, total
-from cloudkitty_like.db.types import Second
+from cloudkitty_like.db.types import SecondColumn
 from cloudkitty_like.domain.period import Period, instant
-from cloudkitty_like.domain.query import DAY, METRIC, SCOPE, TIME, Query, Row, Sum
+from cloudkitty_like.domain.query import DAY, METRIC, SCOPE, TIME, Query, Sum, SummaryRow
 
 KEYS = frozenset({SCOPE, METRIC, DAY, TIME})
 """The names that these totals can be grouped by."""
@@ -26,7 +26,7 @@ KEYS = frozenset({SCOPE, METRIC, DAY, TIME})
 SECONDS_OF_A_DAY = 86400
 
 
-def rows(tx: Connection, query: Query) -> list[Row]:
+def rows(tx: Connection, query: Query) -> list[SummaryRow]:
     """Return the sums of a query, ordered by key; a key without points has no row.
 
     The query has no filters, and its grouping no names but those of ``KEYS``.
@@ -40,7 +40,7 @@ def rows(tx: Connection, query: Query) -> list[Row]:
     return _rows(sums, query)
 
 
-def forgotten_rows(tx: Connection, query: Query) -> list[Row]:
+def forgotten_rows(tx: Connection, query: Query) -> list[SummaryRow]:
     """Return the part of :func:`rows` whose points are forgotten."""
     statement = _statement(total, query.period, query, tx.dialect.name)
     found = tx.execute(statement.where(frame.c.forgotten.is_not(None)))
@@ -102,7 +102,7 @@ def _statement(source: FromClause, window: Period | None, query: Query,
         conditions += [begin >= window.begin, begin < window.end]
     columns: Mapping[str, ColumnElement[Any]] = {
         SCOPE: scope.c.identifier, METRIC: source.c.metric, TIME: begin,
-        DAY: type_coerce(begin - begin % SECONDS_OF_A_DAY, Second) if rated else begin}
+        DAY: type_coerce(begin - begin % SECONDS_OF_A_DAY, SecondColumn) if rated else begin}
     keys = [columns[name].label(f"key_{number}") for number, name in enumerate(query.groupby)]
     if METRIC in query.groupby:
         keys.append(source.c.unit.label("key_unit"))
@@ -130,16 +130,16 @@ def _text(cell: object) -> str:
     return instant(cell) if isinstance(cell, datetime) else str(cell)
 
 
-def _rows(sums: Mapping[tuple[str, ...], Sum], query: Query) -> list[Row]:
+def _rows(sums: Mapping[tuple[str, ...], Sum], query: Query) -> list[SummaryRow]:
     found = []
     for key in sorted(sums):
         amounts = sums[key]
         if not amounts.points:
             continue        # superseded by nothing: a rollup row of zeros
         if METRIC in query.groupby:
-            found.append(Row(_days(key[:-1], query), amounts, key[-1]))
+            found.append(SummaryRow(_days(key[:-1], query), amounts, key[-1]))
         else:
-            found.append(Row(_days(key, query), amounts.without_qty()))
+            found.append(SummaryRow(_days(key, query), amounts.without_qty()))
     return found
 
 

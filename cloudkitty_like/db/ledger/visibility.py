@@ -54,7 +54,8 @@ def unpublished(tx: Connection) -> list[int]:
     return [revision for block in blocks for revision in range(block.first, block.last + 1)]
 
 
-def kept(tx: Connection, as_of: int | None, period: Period | None, scopes: Collection[str] | None = None) -> None:
+def require_points(tx: Connection, as_of: int | None, period: Period | None,
+                   scopes: Collection[str] | None = None) -> None:
     """Invalid where points that count in this period, for these scopes, are forgotten."""
     _check(tx, _numbers(tx), as_of, period, _restriction(period, scopes))
 

@@ -14,12 +14,12 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.sql import ColumnElement
 
-from cloudkitty_like.db.bulk_statement import Many
+from cloudkitty_like.db.bulk_statement import BulkStatement
 from cloudkitty_like.db.chunks import chunks
 from cloudkitty_like.db.engine import conflict
 from cloudkitty_like.db.ledger.rollup import add_to_rollups, read_totals
 from cloudkitty_like.db.ledger.visibility import LAST_REVISION
-from cloudkitty_like.db.scopes import WELL
+from cloudkitty_like.db.scopes import CLEARED_ERROR
 from cloudkitty_like.db.tables import frame, ledger_setting, ledger_tx, revision_block, scope, total
 from cloudkitty_like.db.types import seconds
 from cloudkitty_like.domain.amounts import Amounts
@@ -31,7 +31,7 @@ MARIADB_OUT_OF_RANGE = (1690, 4025)    # of an expression, of a check; the drive
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class CurrentFrame:
     """A frame: its revision and what it was made with."""
 
     revision: int
@@ -57,7 +57,7 @@ class Publication:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ScopeStep:
     """A scope's progress over one period: from being due at ``begin`` to being due at ``end``."""
 
     scope_id: int
@@ -147,12 +147,12 @@ def forget_blocks(tx: Connection, blocks: Collection[int]) -> None:
 
 
 def current(tx: Connection, scope_ids: Collection[int], period: Period,
-            origin: str = COLLECTED) -> dict[int, Published]:
+            origin: str = COLLECTED) -> dict[int, CurrentFrame]:
     """The current frames of a period, by scope id."""
     query = select(frame.c.scope_id, frame.c.revision, frame.c.digest, frame.c.ruleset, frame.c.forgotten).where(
         frame.c.begin == period.begin, frame.c.origin == origin, frame.c.current == 1)
     wanted = set(scope_ids)
-    return {row.scope_id: Published(row.revision, bytes(row.digest), row.ruleset, row.forgotten is not None)
+    return {row.scope_id: CurrentFrame(row.revision, bytes(row.digest), row.ruleset, row.forgotten is not None)
             for row in tx.execute(query) if row.scope_id in wanted}
 
 
@@ -210,22 +210,22 @@ def _differences(
             yield p.scope_id, p.period.begin, kind, amounts
 
 
-def advance(tx: Connection, steps: Sequence[Step]) -> None:
+def advance(tx: Connection, steps: Sequence[ScopeStep]) -> None:
     """Move the scopes' progress and clear what was wrong with them; Conflict where one is elsewhere."""
     statement = update(scope).where(scope.c.id == bindparam("scope_id"), scope.c.due == bindparam("from_due"))
     done = tx.execute(
-        statement.values(due=bindparam("to_due"), **WELL),
+        statement.values(due=bindparam("to_due"), **CLEARED_ERROR),
         [{"scope_id": s.scope_id, "from_due": seconds(s.begin), "to_due": seconds(s.end)} for s in steps],
     )
     if done.rowcount != len(steps):
         raise Conflict("the progress of a scope was moved by somebody else meanwhile")
 
 
-NEW_FRAMES = Many(frame.c.keys(), lambda dialect: insert(frame))
-NEW_TOTALS = Many(total.c.keys(), lambda dialect: insert(total))
+NEW_FRAMES = BulkStatement(frame.c.keys(), lambda dialect: insert(frame))
+NEW_TOTALS = BulkStatement(total.c.keys(), lambda dialect: insert(total))
 
 
-def overtaken(tx: Connection, steps: Sequence[Step]) -> set[int]:
+def stale_scopes(tx: Connection, steps: Sequence[ScopeStep]) -> set[int]:
     """The ids of those scopes whose progress is not where these steps begin."""
     dues: dict[int, datetime | None] = {}
     for wanted in chunks([s.scope_id for s in steps]):

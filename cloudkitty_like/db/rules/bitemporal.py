@@ -20,7 +20,7 @@ def recorded_at(table: FromClause, change: int | None) -> ColumnElement[bool]:
 
 
 
-def lives(tx: Connection, table: Table, identity: ColumnElement[str],
+def state_histories(tx: Connection, table: Table, identity: ColumnElement[str],
           *which: ColumnElement[bool]) -> dict[str, list[Row[Any]]]:
     """The recorded states of everything in ``table``, by its id, oldest first.  One query.
 
@@ -42,7 +42,7 @@ def lives(tx: Connection, table: Table, identity: ColumnElement[str],
     return found
 
 
-def fate(states: Sequence[Row[Any]]) -> AuditInfo:
+def audit_info(states: Sequence[Row[Any]]) -> AuditInfo:
     """Of one life.  Where nothing is known any more it was withdrawn: deleted before it held."""
     first, last = states[0], states[-1]
     deleted_at, deleted_by = last.deleted_at, None

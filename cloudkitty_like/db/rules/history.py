@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.sql import ColumnElement
 
 from cloudkitty_like.db.chunks import chunks
-from cloudkitty_like.db.rules.bitemporal import fate, lives, recorded_at
+from cloudkitty_like.db.rules.bitemporal import audit_info, recorded_at, state_histories
 from cloudkitty_like.db.rules.rules import state
 from cloudkitty_like.db.tables import hashmap_rule, rule_change
 from cloudkitty_like.domain.change import AuditInfo
@@ -17,17 +17,17 @@ from cloudkitty_like.domain.rule import Rule
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class RuleHistory:
     """A rule in its newest state, and what was done to it."""
 
     id: str
     rule: Rule
-    fate: AuditInfo
+    audit_info: AuditInfo
     since: int                         # the change that made the newest state
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RuleHistoryFilter:
     """Which histories: of thresholds or of mappings; None leaves the rest open."""
 
     thresholds: bool
@@ -36,14 +36,14 @@ class Wanted:
     deleted: bool = False                              # deleted ones too
 
 
-def read(tx: Connection, wanted: Wanted) -> list[History]:
+def read(tx: Connection, wanted: RuleHistoryFilter) -> list[RuleHistory]:
     """The histories, in the order in which the rules were made.  One query."""
-    found = lives(tx, hashmap_rule, hashmap_rule.c.rule_id, *_conditions(wanted))
-    return [History(identity, state(states[-1]).rule, fate(states), states[-1].recorded_from)
+    found = state_histories(tx, hashmap_rule, hashmap_rule.c.rule_id, *_conditions(wanted))
+    return [RuleHistory(identity, state(states[-1]).rule, audit_info(states), states[-1].recorded_from)
             for identity, states in found.items()]
 
 
-def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
+def _conditions(wanted: RuleHistoryFilter) -> list[ColumnElement[bool]]:
     """Only what is the same in all states of a rule may be asked of each."""
     level = hashmap_rule.c.level
     found: list[ColumnElement[bool]] = [level.is_not(None) if wanted.thresholds else level.is_(None)]
@@ -61,7 +61,7 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class RecordedRule:
     """A rule as it was known at some change, and the change that made it so."""
 
     id: str
@@ -73,9 +73,9 @@ class Known:
     reason: str
 
 
-def known(tx: Connection, change: int, ids: Collection[str]) -> list[Known]:
+def recorded_rules(tx: Connection, change: int, ids: Collection[str]) -> list[RecordedRule]:
     """These rules as they were known at a change; those that were not are left out."""
-    found: list[Known] = []
+    found: list[RecordedRule] = []
     for wanted in chunks(list(ids)):
         earlier = hashmap_rule.alias("earlier")
         version = select(func.count()).where(
@@ -85,6 +85,7 @@ def known(tx: Connection, change: int, ids: Collection[str]) -> list[Known]:
                    version.label("version"))
             .join(rule_change, rule_change.c.id == hashmap_rule.c.recorded_from)
             .where(recorded_at(hashmap_rule, change), hashmap_rule.c.rule_id.in_(wanted)))
-        found += [Known(row.rule_id, state(row).rule, row.version, row.recorded_from, row.at, row.author, row.reason)
+        found += [RecordedRule(row.rule_id, state(row).rule, row.version, row.recorded_from, row.at,
+                               row.author, row.reason)
                   for row in rows]
     return found

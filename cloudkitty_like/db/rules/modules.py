@@ -10,20 +10,20 @@ from cloudkitty_like.db.tables import rating_module
 
 
 @dataclass(frozen=True, slots=True)
-class ModuleState:
+class ModuleSetting:
     """What somebody has decided about a rating module."""
 
     enabled: bool
     priority: int
 
 
-def stored(tx: Connection, change: int | None = None) -> dict[str, ModuleState]:
+def stored(tx: Connection, change: int | None = None) -> dict[str, ModuleSetting]:
     """The modules about which something was decided, as known at ``change`` (None: now).  One query."""
     rows = tx.execute(select(rating_module).where(recorded_at(rating_module, change)))
-    return {row.name: ModuleState(bool(row.enabled), row.priority) for row in rows}
+    return {row.name: ModuleSetting(bool(row.enabled), row.priority) for row in rows}
 
 
-def record(tx: Connection, change: int, name: str, state: ModuleState) -> None:
+def record(tx: Connection, change: int, name: str, state: ModuleSetting) -> None:
     """The module's state from this change on."""
     tx.execute(update(rating_module).values(recorded_to=change)
                .where(rating_module.c.name == name, rating_module.c.recorded_to.is_(None)))

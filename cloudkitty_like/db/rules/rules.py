@@ -30,11 +30,11 @@ from cloudkitty_like.domain import money
 from cloudkitty_like.domain.change import Change
 from cloudkitty_like.domain.errors import Conflict
 from cloudkitty_like.domain.rule import Rule, Validity
-from cloudkitty_like.domain.rule_diff import Amendment
+from cloudkitty_like.domain.rule_diff import RuleDiff
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class RuleState:
     """A rule as one change left it."""
 
     id: str                            # of the rule, through all its states
@@ -42,7 +42,7 @@ class State:
     deleted_at: datetime | None = None
 
 
-class Overtaken(Conflict):
+class StaleChange(Conflict):
     """Somebody else has recorded a change meanwhile: look again, then begin again."""
 
 
@@ -61,11 +61,11 @@ def record(tx: Connection, change: Change) -> int:
         result = tx.execute(insert(rule_change).values(
             previous=latest(tx), at=change.at, author=change.author[:255], cause=change.cause, reason=change.reason))
     except IntegrityError as error:
-        raise Overtaken(str(conflict(error))) from None
+        raise StaleChange(str(conflict(error))) from None
     return int(result.inserted_primary_key[0])  # type: ignore[index]
 
 
-def states(tx: Connection, change: int | None = None) -> list[State]:
+def states(tx: Connection, change: int | None = None) -> list[RuleState]:
     """Every rule's state as known at ``change`` (None: now), past and future ones too, oldest first.  One query."""
     rows = tx.execute(select(hashmap_rule).where(recorded_at(hashmap_rule, change)).order_by(hashmap_rule.c.id))
     return [state(row) for row in rows]
@@ -84,20 +84,20 @@ def changed_at(tx: Connection, when: datetime) -> int:
     return tx.execute(select(func.max(rule_change.c.id)).where(rule_change.c.at <= when)).scalar() or 0
 
 
-def amend(tx: Connection, change: int, amendment: Amendment) -> None:
+def amend(tx: Connection, change: int, amendment: RuleDiff) -> None:
     """Record an amendment under an open change.
 
     A rule that was deleted stays so, unless it is to hold again after that.
     """
     deleted = _deleted(tx) if amendment.changed else {}
-    wanted = [State(str(uuid4()), rule) for rule in amendment.added]
+    wanted = [RuleState(str(uuid4()), rule) for rule in amendment.added]
     for identity, (_, after) in amendment.changed.items():
         when = deleted.get(identity)
-        wanted.append(State(identity, after, when if after.valid.is_over(when) else None))
+        wanted.append(RuleState(identity, after, when if after.valid.is_over(when) else None))
     write(tx, change, [*amendment.changed, *amendment.withdrawn], wanted)
 
 
-def write(tx: Connection, change: int, ended: Collection[str], wanted: Sequence[State]) -> None:
+def write(tx: Connection, change: int, ended: Collection[str], wanted: Sequence[RuleState]) -> None:
     """The known states of the rules ``ended`` (ids) are known no more, these are, under an open change."""
     names.ensure(tx, change, [one.rule for one in wanted if one.deleted_at is None])
     for ids in chunks(list(ended)):
@@ -107,9 +107,9 @@ def write(tx: Connection, change: int, ended: Collection[str], wanted: Sequence[
         tx.execute(insert(hashmap_rule), [_values(one, change) for one in wanted])
 
 
-def state(row: Row[Any]) -> State:
+def state(row: Row[Any]) -> RuleState:
     """A row of ``hashmap_rule`` as a value."""
-    return State(row.rule_id, Rule(
+    return RuleState(row.rule_id, Rule(
         service=row.service, field=row.field, value=row.value, level=None if row.level is None else Decimal(row.level),
         type=row.type, cost=Decimal(row.cost), group=row.group_name, scope=row.scope,
         name=row.name, description=row.description, valid=Validity(row.valid_from, row.valid_to),
@@ -123,7 +123,7 @@ def _deleted(tx: Connection) -> dict[str, datetime]:
     return {row.rule_id: row.deleted_at for row in rows}
 
 
-def _values(one: State, change: int) -> Mapping[str, Any]:
+def _values(one: RuleState, change: int) -> Mapping[str, Any]:
     rule = one.rule
     return {
         "rule_id": one.id, "service": rule.service, "field": rule.field, "value": rule.value,

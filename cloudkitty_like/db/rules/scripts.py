@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from cloudkitty_like.db.chunks import chunks
-from cloudkitty_like.db.rules.bitemporal import fate, lives, recorded_at
+from cloudkitty_like.db.rules.bitemporal import audit_info, recorded_at, state_histories
 from cloudkitty_like.db.tables import script as table
 from cloudkitty_like.db.tables import script_text
 from cloudkitty_like.domain.change import AuditInfo
@@ -24,7 +24,7 @@ from cloudkitty_like.domain.script import Script, ScriptVersion, version_key
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class ScriptState:
     """A version of a script as one change left it."""
 
     id: str                            # of the script, through all its versions
@@ -41,21 +41,21 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class ScriptHistory:
     """A script: its versions in their newest states, oldest first, and what was done to it."""
 
     id: str
     versions: Sequence[ScriptVersion]
-    fate: AuditInfo
+    audit_info: AuditInfo
 
 
 
 
-def states(tx: Connection, change: int | None = None) -> list[State]:
+def states(tx: Connection, change: int | None = None) -> list[ScriptState]:
     """Every version's state as known at ``change`` (None: now), past and future ones too.  One query."""
     rows = tx.execute(select(table, script_text.c.data).join(script_text, script_text.c.checksum == table.c.checksum)
                       .where(recorded_at(table, change)).order_by(table.c.id))
-    return [State(row.script_id, row.version, _script(row), row.deleted_at) for row in rows]
+    return [ScriptState(row.script_id, row.version, _script(row), row.deleted_at) for row in rows]
 
 
 def stored(tx: Connection, change: int | None = None) -> dict[str, Script]:
@@ -70,16 +70,16 @@ def stored(tx: Connection, change: int | None = None) -> dict[str, Script]:
 def provenance(tx: Connection, change: int | None = None) -> dict[str, ScriptVersion]:
     """Whose each version is that :func:`stored` answers, by the same keys, as known at that change.  One query."""
     which = () if change is None else (table.c.recorded_from <= change,)
-    found = [version for rows in lives(tx, table, table.c.script_id, *which).values()
+    found = [version for rows in state_histories(tx, table, table.c.script_id, *which).values()
              for version in _versions(rows, change)]
     return {one.key: one for one in found if one.known}
 
 
-def histories(tx: Connection, identity: str | None = None) -> list[History]:
+def histories(tx: Connection, identity: str | None = None) -> list[ScriptHistory]:
     """All scripts, or the one of this id; deleted ones too; in the order in which they were made.  One query."""
     which = () if identity is None else (table.c.script_id == identity,)
-    return [History(one, _versions(rows, None), fate(rows))
-            for one, rows in lives(tx, table, table.c.script_id, *which).items()]
+    return [ScriptHistory(one, _versions(rows, None), audit_info(rows))
+            for one, rows in state_histories(tx, table, table.c.script_id, *which).items()]
 
 
 def texts(tx: Connection, checksums: Collection[str]) -> dict[str, str]:
@@ -96,7 +96,7 @@ def newest(tx: Connection, identity: str) -> int:
     return tx.execute(select(func.max(table.c.version)).where(table.c.script_id == identity)).scalar() or 0
 
 
-def write(tx: Connection, change: int, ended: Collection[tuple[str, int]], wanted: Sequence[State]) -> None:
+def write(tx: Connection, change: int, ended: Collection[tuple[str, int]], wanted: Sequence[ScriptState]) -> None:
     """The known states of the versions ``ended`` (id, number) are known no more, these are, under an open change."""
     for identity, number in ended:
         tx.execute(update(table).values(recorded_to=change).where(

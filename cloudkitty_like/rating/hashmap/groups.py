@@ -12,16 +12,16 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from cloudkitty_like.domain import money
-from cloudkitty_like.domain.explanation import EXACT, Part
+from cloudkitty_like.domain.explanation import EXACT, PricePart
 from cloudkitty_like.domain.rule import Rule
 
 MODULE = "hashmap"
 ONE = Decimal(1)
-Identity = Callable[[Rule], str | None]
+RuleIdentity = Callable[[Rule], str | None]
 _LEVEL = attrgetter("level")
 
 
-class Line(NamedTuple):
+class PriceLine(NamedTuple):
     """The price of a row that meets some rules: ``slope * qty + offset``."""
 
     slope: Decimal
@@ -29,7 +29,7 @@ class Line(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class MatchedRules:
     """The rules of one group that a row meets, by what they do: what is first in each list counts, or all rates do."""
 
     flats: Sequence[Rule]              # mappings, the dearest first
@@ -40,18 +40,18 @@ class Group:
     def threshold(self) -> Rule | None:
         return self.thresholds[0] if self.thresholds else None
 
-    def line(self) -> Line:
+    def line(self) -> PriceLine:
         """Its price; to be called in the context EXACT."""
         flat = self.flats[0].cost if self.flats else money.ZERO
         rate = prod((rule.cost for rule in self.rates), start=ONE)
         threshold = self.threshold
         if threshold is None:
-            return Line(rate * flat, money.ZERO)
+            return PriceLine(rate * flat, money.ZERO)
         if threshold.type == "rate":
-            return Line(rate * flat * threshold.cost, money.ZERO)
+            return PriceLine(rate * flat * threshold.cost, money.ZERO)
         if threshold.field is None:
-            return Line(rate * flat, threshold.cost)
-        return Line(rate * (flat + threshold.cost), money.ZERO)
+            return PriceLine(rate * flat, threshold.cost)
+        return PriceLine(rate * (flat + threshold.cost), money.ZERO)
 
 
 def thresholds(rules: Iterable[Rule]) -> list[Rule]:
@@ -59,16 +59,16 @@ def thresholds(rules: Iterable[Rule]) -> list[Rule]:
     return sorted((rule for rule in rules if rule.level is not None), key=_LEVEL)
 
 
-def line(rules: Sequence[Rule]) -> Line | None:
+def line(rules: Sequence[Rule]) -> PriceLine | None:
     """The price of a row that meets exactly these rules; None where there are none."""
     with localcontext(EXACT):
         lines = [group.line() for group in grouped(rules)]
         if not lines:
             return None
-        return Line(sum((one.slope for one in lines), money.ZERO), sum((one.offset for one in lines), money.ZERO))
+        return PriceLine(sum((one.slope for one in lines), money.ZERO), sum((one.offset for one in lines), money.ZERO))
 
 
-def grouped(rules: Iterable[Rule]) -> list[Group]:
+def grouped(rules: Iterable[Rule]) -> list[MatchedRules]:
     """The rules by group, these by name; whatever the order of the rules."""
     groups: dict[str, list[Rule]] = {}
     for rule in rules:
@@ -76,15 +76,15 @@ def grouped(rules: Iterable[Rule]) -> list[Group]:
     return [_group(groups[name]) for name in sorted(groups)]
 
 
-def _group(rules: Sequence[Rule]) -> Group:
+def _group(rules: Sequence[Rule]) -> MatchedRules:
     if len(rules) == 1:                # most are so, and there may be one for every value of a label
         alone = rules[0]
-        return Group((), (), rules) if alone.level is not None else (
-            Group(rules, (), ()) if alone.type == "flat" else Group((), rules, ()))
+        return MatchedRules((), (), rules) if alone.level is not None else (
+            MatchedRules(rules, (), ()) if alone.type == "flat" else MatchedRules((), rules, ()))
     mappings = sorted((rule for rule in rules if rule.level is None), key=_place)
     flats = sorted((rule for rule in mappings if rule.type == "flat"), key=lambda rule: -rule.cost)
     reached = sorted(thresholds(rules), key=_place)
-    return Group(flats, [rule for rule in mappings if rule.type == "rate"],
+    return MatchedRules(flats, [rule for rule in mappings if rule.type == "rate"],
                  sorted(reached, key=_LEVEL, reverse=True))
 
 
@@ -95,15 +95,15 @@ def _place(rule: Rule) -> tuple[str, str]:
 # --- the same, told rule by rule --------------------------------------------------------------------
 
 
-def parts(rules: Sequence[Rule], qty: Decimal, unit: str, identity: Identity) -> tuple[Part, ...]:
+def parts(rules: Sequence[Rule], qty: Decimal, unit: str, identity: RuleIdentity) -> tuple[PricePart, ...]:
     """What each of the rules that a row of this quantity meets adds to its price: their sum is the line's value."""
     with localcontext(EXACT):
         return tuple(part for group in grouped(rules) for part in _of_group(group, qty, unit, identity))
 
 
-def _of_group(group: Group, qty: Decimal, unit: str, identity: Identity) -> Iterator[Part]:
-    def part(rule: Rule, amount: Decimal, how: str) -> Part:
-        return Part(MODULE, amount, f"{called(rule)}: {how}", identity(rule))
+def _of_group(group: MatchedRules, qty: Decimal, unit: str, identity: RuleIdentity) -> Iterator[PricePart]:
+    def part(rule: Rule, amount: Decimal, how: str) -> PricePart:
+        return PricePart(MODULE, amount, f"{called(rule)}: {how}", identity(rule))
 
     def times(rule: Rule) -> str:
         return f"{money.plain(rule.cost)} x {money.plain(qty)} {unit}".rstrip()

@@ -8,7 +8,7 @@ from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.rules import history, rules
 from cloudkitty_like.domain.explanation import Provenance
 from cloudkitty_like.domain.rule import Rule
-from cloudkitty_like.ports import Site
+from cloudkitty_like.ports import PluginContext
 from cloudkitty_like.rating.hashmap.groups import MODULE, kind_of
 from cloudkitty_like.rating.hashmap.tariff import HashmapTariff
 
@@ -25,7 +25,7 @@ class HashmapModule:
         self._database = database
 
     @classmethod
-    def from_conf(cls, group: Any, site: Site) -> Self:
+    def from_conf(cls, group: Any, site: PluginContext) -> Self:
         return cls(site.database)
 
     def tariff(self, change: int) -> HashmapTariff:
@@ -40,7 +40,7 @@ class HashmapModule:
     def provenance(self, change: int, ids: Collection[str]) -> Mapping[str, Provenance]:
         """Where these rules come from, as they were known at a change."""
         with self._database.read() as tx:
-            found = history.known(tx, change, ids)
+            found = history.recorded_rules(tx, change, ids)
         return {
             one.id: Provenance(
                 module=MODULE, id=one.id, kind=kind_of(one.rule), version=one.version, change=one.since,

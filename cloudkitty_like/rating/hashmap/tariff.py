@@ -45,12 +45,12 @@ from operator import add
 
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Invalid
-from cloudkitty_like.domain.explanation import Explained, OnDemand, Part
+from cloudkitty_like.domain.explanation import ExplainedFrames, LazySequence, PricePart
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
-from cloudkitty_like.domain.rule import Key, Rule
+from cloudkitty_like.domain.rule import Rule, RuleKey
 from cloudkitty_like.rating.hashmap import groups
-from cloudkitty_like.rating.hashmap.groups import Line
+from cloudkitty_like.rating.hashmap.groups import PriceLine
 
 MAX_CACHED = 100_000
 
@@ -82,16 +82,16 @@ class HashmapTariff:
                 for frame in frames
             ]
 
-    def explain(self, scope: str, period: Period, frames: Sequence[Frame]) -> Explained:
+    def explain(self, scope: str, period: Period, frames: Sequence[Frame]) -> ExplainedFrames:
         """As the port says: a part for every rule that a row meets, in the order of the table above."""
-        return Explained(self.rate(scope, period, frames), [
-            OnDemand(len(frame), lambda row: ()) if (service := self._services.get(frame.metric)) is None
+        return ExplainedFrames(self.rate(scope, period, frames), [
+            LazySequence(len(frame), lambda row: ()) if (service := self._services.get(frame.metric)) is None
             else self._parts(service.plan(scope, period.begin), frame)
             for frame in frames])
 
-    def _parts(self, plan: _Plan, frame: Frame) -> Sequence[tuple[Part, ...]]:
+    def _parts(self, plan: _Plan, frame: Frame) -> Sequence[tuple[PricePart, ...]]:
         met = plan.met(frame)
-        return OnDemand(len(frame), lambda row: groups.parts(met[row], frame.qty[row], frame.unit, self._ids.get))
+        return LazySequence(len(frame), lambda row: groups.parts(met[row], frame.qty[row], frame.unit, self._ids.get))
 
 
 class _Service:
@@ -125,7 +125,7 @@ class _Service:
 
 def _in_force(common: Iterable[Rule], own: Iterable[Rule], when: datetime) -> list[Rule]:
     """The rules that hold at ``when``; a scope's own replaces the common one of its key."""
-    chosen: dict[Key, Rule] = {}
+    chosen: dict[RuleKey, Rule] = {}
     for rule in (*common, *own):
         if when in rule.valid:
             chosen[(*rule.key[:-1], None)] = rule
@@ -197,7 +197,7 @@ class _Plan:
             self._labels.append((label, stride))
             stride *= label.size
         self._plain = not any(rule.type == "flat" for rule in self._thresholds)     # no line has an offset
-        self._lines: dict[int, Line | None] = {}
+        self._lines: dict[int, PriceLine | None] = {}
         self._slopes: dict[int, Decimal | None] = {}
 
     def rate(self, frame: Frame) -> Frame:

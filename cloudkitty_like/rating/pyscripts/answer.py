@@ -8,10 +8,10 @@ from decimal import Decimal, InvalidOperation
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.frame import Frame
-from cloudkitty_like.domain.frame_schema import Names, Shape, frame_of
+from cloudkitty_like.domain.frame_schema import FrameSchema, LabelNames, frame_of_points
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.text import LONGEST_VALUE, storable
-from cloudkitty_like.rating.pyscripts.answer_stream import Point, Priced
+from cloudkitty_like.rating.pyscripts.answer_stream import AnswerPoint, FrameResult
 
 LONGEST_NUMBER = 1000              # characters; an exact product of costs has some hundred digits
 LONGEST_NAME, LONGEST_UNIT = 255, 64
@@ -25,7 +25,7 @@ Amount = tuple[Decimal, Decimal | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ErrorContext:
     """Whose usage a script was given, to say what is wrong with its answer and where."""
 
     script: str
@@ -50,7 +50,7 @@ def shown(text: str, longest: int = LONGEST_ERROR) -> str:
     return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text[:longest])
 
 
-def frames_after(place: Place, given: Sequence[Frame], answer: Iterable[Priced]) -> list[Frame]:
+def frames_after(place: ErrorContext, given: Sequence[Frame], answer: Iterable[FrameResult]) -> list[Frame]:
     """The frames that a script makes of those it was given; Invalid naming script, metric and point."""
     priced: dict[int, Frame] = {}
     replaced: dict[str, list[Frame]] = {}
@@ -65,7 +65,7 @@ def frames_after(place: Place, given: Sequence[Frame], answer: Iterable[Priced])
     return [*kept, *(frame for frames in replaced.values() for frame in frames)]
 
 
-def _prices(place: Place, frame: Frame, texts: Sequence[str | None]) -> list[Decimal | None]:
+def _prices(place: ErrorContext, frame: Frame, texts: Sequence[str | None]) -> list[Decimal | None]:
     """New prices; where there is none the old one stays."""
     if None in texts:
         return [old if text is None else _price(place, frame, number, text)
@@ -81,7 +81,7 @@ def _prices(place: Place, frame: Frame, texts: Sequence[str | None]) -> list[Dec
     return [_price(place, frame, number, text or "") for number, text in enumerate(texts)]      # it says which
 
 
-def _price(place: Place, frame: Frame, number: int, text: str) -> Decimal:
+def _price(place: ErrorContext, frame: Frame, number: int, text: str) -> Decimal:
     try:
         return _amount("price", text)
     except Invalid as error:
@@ -113,9 +113,9 @@ def _amount(what: str, text: str) -> Decimal:
     return value
 
 
-def _frames(place: Place, metric: str, points: Sequence[Point]) -> list[Frame]:
+def _frames(place: ErrorContext, metric: str, points: Sequence[AnswerPoint]) -> list[Frame]:
     """A metric's points as frames, one for each unit and set of labels; those with equal labels are added up."""
-    shapes: dict[Shape, dict[Names, Amount]] = {}
+    shapes: dict[FrameSchema, dict[LabelNames, Amount]] = {}
     for number, (unit, qty, price, groupby, metadata) in enumerate(points):
         if place.scope:
             groupby.setdefault(place.scope_key, place.scope)
@@ -126,10 +126,10 @@ def _frames(place: Place, metric: str, points: Sequence[Point]) -> list[Frame]:
             raise place.wrong(str(error), metric, number, groupby) from None
         names = sorted(groupby), sorted(metadata)
         cells = (*map(groupby.__getitem__, names[0]), *map(metadata.__getitem__, names[1]))
-        rows = shapes.setdefault(Shape(metric, unit, tuple(names[0]), tuple(names[1])), {})
+        rows = shapes.setdefault(FrameSchema(metric, unit, tuple(names[0]), tuple(names[1])), {})
         rows[cells] = _added(rows[cells], amount) if cells in rows else amount
     try:
-        return [frame_of(place.period, shape, shapes[shape]) for shape in sorted(shapes)]
+        return [frame_of_points(place.period, shape, shapes[shape]) for shape in sorted(shapes)]
     except Invalid as error:
         raise place.wrong(str(error), metric) from None
 
@@ -140,12 +140,13 @@ def _added(one: Amount, other: Amount) -> Amount:
         return one[0] + other[0], sum(prices, money.ZERO) if prices else None
 
 
-def _check(place: Place, metric: str, unit: str, groupby: Mapping[str, str], metadata: Mapping[str, str]) -> None:
+def _check(place: ErrorContext, metric: str, unit: str, groupby: Mapping[str, str],
+           metadata: Mapping[str, str]) -> None:
     for problem in _problems(place, metric, unit, groupby, metadata):
         raise Invalid(problem)
 
 
-def _problems(place: Place, metric: str, unit: str, groupby: Mapping[str, str],
+def _problems(place: ErrorContext, metric: str, unit: str, groupby: Mapping[str, str],
               metadata: Mapping[str, str]) -> Iterator[str]:
     """What keeps a point from being this scope's, or from being stored."""
     for what, text, longest in (("metric", metric, LONGEST_NAME), ("unit", unit, LONGEST_UNIT)):

@@ -8,15 +8,15 @@ from typing import Any
 
 from cloudkitty_like.rating.pyscripts.bounds import LONGEST_VALUE
 
-Column = tuple[Sequence[str], "array[int]"]
+LabelColumn = tuple[Sequence[str], "array[int]"]
 """A label column, dictionary-encoded: row ``i`` holds ``values[codes[i]]``."""
 
 PRICE, POINTS = "price", "points"
-Result = tuple[str | int, str, Iterable[Any]]
+ScriptResult = tuple[str | int, str, Iterable[Any]]
 """What a script made: a frame's number, PRICE and new prices; or a metric's name, POINTS and all points."""
 
 
-class Wrong(Exception):
+class InvalidAnswer(Exception):
     """What a script answered cannot be used; which metric, and which point of it (0: the first)."""
 
     def __init__(self, reason: str, metric: str = "", point: int | None = None) -> None:
@@ -24,7 +24,7 @@ class Wrong(Exception):
         self.problem: dict[str, Any] = {"reason": reason, "metric": metric, "point": point}
 
 
-def columns(packed: Sequence[tuple[str, Sequence[str], bytes]]) -> dict[str, Column]:
+def columns(packed: Sequence[tuple[str, Sequence[str], bytes]]) -> dict[str, LabelColumn]:
     """Label columns by name, as they were sent."""
     found = {}
     for name, values, codes in packed:
@@ -51,7 +51,7 @@ def price_texts(values: Sequence[Any], metric: str, first: int) -> list[str | No
 def number_text(value: Any, what: str, metric: str, number: int) -> str:
     """A Decimal or an int; whether it is finite and in range is looked at where it is received."""
     if isinstance(value, bool) or not isinstance(value, Decimal | int):
-        raise Wrong(f"its {what} is {value!r:.80}, a {type(value).__name__}, not a Decimal", metric, number)
+        raise InvalidAnswer(f"its {what} is {value!r:.80}, a {type(value).__name__}, not a Decimal", metric, number)
     return str(value)
 
 
@@ -59,10 +59,10 @@ def label_text(value: Any, what: str, metric: str, number: int) -> str:
     """Text; a whole number or a Decimal becomes it."""
     if isinstance(value, str):
         if any("\ud800" <= character <= "\udfff" for character in value):
-            raise Wrong(f"its {what} is {value!r:.80}, which cannot be stored", metric, number)
+            raise InvalidAnswer(f"its {what} is {value!r:.80}, which cannot be stored", metric, number)
         if len(value) > LONGEST_VALUE:
-            raise Wrong(f"its {what} has more than {LONGEST_VALUE} characters", metric, number)
+            raise InvalidAnswer(f"its {what} has more than {LONGEST_VALUE} characters", metric, number)
         return value
     if isinstance(value, bool) or not isinstance(value, Decimal | int):
-        raise Wrong(f"its {what} is {value!r:.80}, a {type(value).__name__}, not text", metric, number)
+        raise InvalidAnswer(f"its {what} is {value!r:.80}, a {type(value).__name__}, not text", metric, number)
     return str(value)

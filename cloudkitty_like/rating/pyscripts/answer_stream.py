@@ -11,22 +11,22 @@ import re
 
 import msgspec
 
-from cloudkitty_like.rating.pyscripts.bounds import FULL_BYTES, LONGEST_VALUE, Bounds
+from cloudkitty_like.rating.pyscripts.bounds import FULL_BYTES, LONGEST_VALUE, AnswerBounds
 
-Point = tuple[str, str, str | None, dict[str, str], dict[str, str]]
+AnswerPoint = tuple[str, str, str | None, dict[str, str], dict[str, str]]
 """Unit, quantity, price, groupby and metadata."""
 
 
-class Priced(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class FrameResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a script made of a frame: new prices by its number, or all points of a metric."""
 
     frame: int = -1
     price: list[str | None] = []
     metric: str = ""
-    points: list[Point] | None = None
+    points: list[AnswerPoint] | None = None
 
 
-class Problem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class AnswerProblem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Why an answer cannot be used, and where."""
 
     reason: str
@@ -41,15 +41,15 @@ class Syntax(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: str
 
 
-class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class AnswerMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a process may answer: one of these, and what was printed.
 
     ``more``: this is a message of several, of which the last has all but the frames.
     """
 
-    frames: list[Priced] | None = None
+    frames: list[FrameResult] | None = None
     failed: str | None = None          # the script's traceback
-    wrong: Problem | None = None
+    wrong: AnswerProblem | None = None
     syntax: Syntax | None = None
     code: str | None = None            # compiled, in base64: not to be read by us
     form: str = ""
@@ -57,24 +57,24 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     more: bool = False
 
 
-DECODER = msgspec.json.Decoder(Answer)
+DECODER = msgspec.json.Decoder(AnswerMessage)
 _WIDE = re.compile(rb"[\xf0-\xf4]|\\u[dD][89abAB]")
 """A letter that makes Python keep a whole text in four bytes a letter."""
 
 
-class Refused(Exception):
+class AnswerRefused(Exception):
     """An answer that is not of the shape that it may have; why."""
 
 
-class Received:
+class AnswerReader:
     """An answer as its messages come."""
 
-    def __init__(self, bounds: Bounds) -> None:
+    def __init__(self, bounds: AnswerBounds) -> None:
         self._bounds = bounds
         self._prices: dict[int, list[str | None]] = {}
-        self._points: dict[str, list[Point]] = {}
+        self._points: dict[str, list[AnswerPoint]] = {}
         self._bytes, self._pieces, self._rows, self._cells = 0, 0, 0, 0
-        self._last: Answer | None = None
+        self._last: AnswerMessage | None = None
 
     @property
     def longest(self) -> int:
@@ -99,44 +99,44 @@ class Received:
         try:
             part = DECODER.decode(message)
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
-            raise Refused(f"its process answered nonsense: {str(error)[:200]}") from None
+            raise AnswerRefused(f"its process answered nonsense: {str(error)[:200]}") from None
         for piece in part.frames or ():
             self._take(piece)
         if not part.more:
             self._last = part
         elif len(message) < FULL_BYTES:
-            raise Refused("its process answered nonsense: in smaller pieces than it has to")
+            raise AnswerRefused("its process answered nonsense: in smaller pieces than it has to")
         return not part.more
 
-    def _take(self, piece: Priced) -> None:
+    def _take(self, piece: FrameResult) -> None:
         self._pieces += 1
         self._rows += len(piece.price) + len(piece.points or ())
         if max(self._pieces, self._rows) > self._bounds.points:
-            raise Refused(f"its answer has more than {self._bounds.points} points")
+            raise AnswerRefused(f"its answer has more than {self._bounds.points} points")
         if piece.points is None:
             self._prices.setdefault(piece.frame, []).extend(piece.price)
             return
         for point in piece.points:
             self._look_at(point)
         if self._cells > self._bounds.cells:
-            raise Refused(f"the points of its answer have more than {self._bounds.cells} labels")
+            raise AnswerRefused(f"the points of its answer have more than {self._bounds.cells} labels")
         self._points.setdefault(piece.metric, []).extend(piece.points)
 
-    def _look_at(self, point: Point) -> None:
+    def _look_at(self, point: AnswerPoint) -> None:
         labels = len(point[3]) + len(point[4])
         self._cells += labels
         if labels > self._bounds.labels:
-            raise Refused(f"a point of its answer has more than {self._bounds.labels} labels")
+            raise AnswerRefused(f"a point of its answer has more than {self._bounds.labels} labels")
         for values in point[3:]:
             if values and max(map(len, values.values())) > LONGEST_VALUE:
-                raise Refused(f"a label of its answer has more than {LONGEST_VALUE} characters")
+                raise AnswerRefused(f"a label of its answer has more than {LONGEST_VALUE} characters")
 
     @property
-    def answer(self) -> Answer:
+    def answer(self) -> AnswerMessage:
         """All of it, once the last message was taken."""
         last = self._last
         if last is None or last.frames is None or last.failed is not None or last.wrong is not None:
-            return last or Answer()
+            return last or AnswerMessage()
         return msgspec.structs.replace(last, frames=[
-            *(Priced(frame, price) for frame, price in self._prices.items()),
-            *(Priced(metric=metric, points=points) for metric, points in self._points.items())])
+            *(FrameResult(frame, price) for frame, price in self._prices.items()),
+            *(FrameResult(metric=metric, points=points) for metric, points in self._points.items())])

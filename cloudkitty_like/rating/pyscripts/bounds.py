@@ -31,7 +31,7 @@ TEXT_EACH, TEXT_MORE = 64, 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class AnswerBounds:
     """The most of everything.
 
     ``points``: of all metrics together.  ``labels``: of one point.  ``cells``: labels of all points.
@@ -45,7 +45,7 @@ class Bounds:
     total: int
 
     @classmethod
-    def of_usage(cls, frames: Sequence[Any]) -> Bounds:
+    def of_usage(cls, frames: Sequence[Any]) -> AnswerBounds:
         """For a run on these frames, as a request has them."""
         sizes = [(len(frame[2]), len(frame[4]) + len(frame[5])) for frame in frames]
         points = POINTS_EACH * sum(size for size, _ in sizes) + POINTS_MORE
@@ -55,7 +55,7 @@ class Bounds:
         return cls(points, LABELS_EACH * widest + LABELS_MORE, cells, MESSAGE_BYTES, total)
 
     @classmethod
-    def of_text(cls, text: str) -> Bounds:
+    def of_text(cls, text: str) -> AnswerBounds:
         """For compiling a script."""
         most = TEXT_EACH * len(text) + TEXT_MORE
         return cls(0, 0, 0, most, most)

@@ -10,15 +10,15 @@ from typing import Any
 
 from cloudkitty_like.rating.pyscripts.answer_checks import (
     PRICE,
-    Column,
-    Result,
-    Wrong,
+    InvalidAnswer,
+    LabelColumn,
+    ScriptResult,
     columns,
     price_texts,
 )
 
 
-class Frame:
+class ColumnFrame:
     """What a script that defines ``rate(frame)`` is given: the usage of one metric as columns of equal length.
 
     ``frame["flavor"]`` is a label's text in every row, empty where a row lacks
@@ -27,7 +27,7 @@ class Frame:
     """
 
     def __init__(self, metric: str, unit: str, period: Mapping[str, datetime], qty: list[Decimal],
-                 price: list[Decimal | None], labels: Mapping[str, Column]) -> None:
+                 price: list[Decimal | None], labels: Mapping[str, LabelColumn]) -> None:
         self.metric, self.unit, self.period, self.qty, self.price = metric, unit, period, qty, price
         self._labels = labels
 
@@ -52,21 +52,21 @@ class Frame:
         return len(self.qty)
 
 
-def run(code: CodeType, period: Mapping[str, datetime], frames: Sequence[Any]) -> Iterator[Result]:
+def run(code: CodeType, period: Mapping[str, datetime], frames: Sequence[Any]) -> Iterator[ScriptResult]:
     """New prices, by the number of the frame; nothing of frames that the script has none for."""
     names: dict[str, Any] = {"__name__": "script"}
     exec(code, names)  # noqa: S102 - what all of this is for
-    rate: Callable[[Frame], Any] = names["rate"]
+    rate: Callable[[ColumnFrame], Any] = names["rate"]
     for place, (metric, unit, qty, price, groupby, metadata) in enumerate(frames):
         before: list[Decimal | None] = [None] * len(qty)
         if price:
             before = [None if one is None else Decimal(one) for one in price]
-        frame = Frame(metric, unit, dict(period), list(map(Decimal, qty)), before,
+        frame = ColumnFrame(metric, unit, dict(period), list(map(Decimal, qty)), before,
                       {**columns(metadata), **columns(groupby)})
         prices = rate(frame)
         if prices is None:
             continue
         prices = list(prices)
         if len(prices) != len(qty):
-            raise Wrong(f"rate answered {len(prices)} prices for {len(qty)} points", metric)
+            raise InvalidAnswer(f"rate answered {len(prices)} prices for {len(qty)} points", metric)
         yield place, PRICE, price_texts(prices, metric, 0)

@@ -43,7 +43,7 @@ def main() -> None:
     asked: Mapping[str, Any] = json.loads(framing.receive(control, 1 << 16))
     try:
         confined = _confine(asked)
-    except (syscalls.Refused, OSError) as error:
+    except (syscalls.KernelRefusal, OSError) as error:
         framing.send(control, str(error).encode())
         return
     if not confined:               # the process outside of the new namespace, which waits for the one inside
@@ -65,7 +65,7 @@ def _confine(asked: Mapping[str, Any]) -> bool:
         return False
     if level != LIMITS:
         if syscalls.architecture() is None:
-            raise syscalls.Refused(f"the system calls of {os.uname().machine} are not known here")
+            raise syscalls.KernelRefusal(f"the system calls of {os.uname().machine} are not known here")
         if os.getuid() == 0 or level == NAMESPACES:
             syscalls.drop_capabilities(bounding=True)
     if uid is not None:
@@ -198,7 +198,7 @@ class _Last:
         _limit({resource.RLIMIT_AS: asked["memory_bytes"], resource.RLIMIT_FSIZE: 0, resource.RLIMIT_CORE: 0,
                 resource.RLIMIT_NOFILE: NEEDED_FILES, resource.RLIMIT_MEMLOCK: 0, resource.RLIMIT_MSGQUEUE: 0})
         self._own = {resource.RLIMIT_CPU: asked["cpu_seconds"], resource.RLIMIT_NPROC: 0}
-        self._filter = None if asked["isolation"] == LIMITS else syscalls.Filter()
+        self._filter = None if asked["isolation"] == LIMITS else syscalls.SyscallFilter()
 
     def __call__(self) -> None:
         _limit(self._own)

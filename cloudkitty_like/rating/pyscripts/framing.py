@@ -15,7 +15,7 @@ LOOK_SECONDS = 0.25
 CRUMB, CRUMB_SECONDS = 4096, 0.001
 
 
-class Ended(Exception):
+class StreamEnd(Exception):
     """The other side closed before the message was there."""
 
 
@@ -56,7 +56,7 @@ def exactly(of: socket.socket, length: int, deadline: float | None = None,
     while left:
         count = of.recv_into(left) if deadline is None else _waited(of, left, deadline, look)
         if not count:
-            raise Ended
+            raise StreamEnd
         left = left[count:]
         if deadline is not None and left and count < CRUMB:
             sleep(CRUMB_SECONDS)       # bytes that come one by one are not to keep us busy

@@ -17,8 +17,12 @@ import cloudkitty_like
 from cloudkitty_like.domain import patience
 from cloudkitty_like.domain.errors import Invalid, Unavailable
 from cloudkitty_like.rating.pyscripts import framing
-from cloudkitty_like.rating.pyscripts.answer_stream import Answer, Received, Refused
-from cloudkitty_like.rating.pyscripts.bounds import Bounds
+from cloudkitty_like.rating.pyscripts.answer_stream import (
+    AnswerMessage,
+    AnswerReader,
+    AnswerRefused,
+)
+from cloudkitty_like.rating.pyscripts.bounds import AnswerBounds
 from cloudkitty_like.rating.pyscripts.forkserver import LANDLOCK, LIMITS, NAMESPACES
 from cloudkitty_like.rating.pyscripts.syscalls import LANDLOCK_NEWEST
 
@@ -54,7 +58,7 @@ class Confinement:
         return max(1, min(wanted, self.together_bytes // self.memory_bytes))
 
 
-class Broken(Exception):
+class ScriptAborted(Exception):
     """A run ended without an answer: a limit was broken, or the process killed itself; how."""
 
 
@@ -83,10 +87,10 @@ class Lane:
             self._control = self._started()
         return self._control
 
-    def run(self, packed: bytes, bounds: Bounds) -> Answer:
+    def run(self, packed: bytes, bounds: AnswerBounds) -> AnswerMessage:
         """What a process of its own answers to a request.  A run that is cut short ends its fork server.
 
-        :raises Broken: when it does not answer, or not as it may
+        :raises ScriptAborted: when it does not answer, or not as it may
         :raises Overdue: when the caller does not wait any longer
         :raises Unavailable: when no process can be had
         """
@@ -104,9 +108,9 @@ class Lane:
             self._control.close()
             self._control = None
 
-    def _asked(self, control: socket.socket, request: bytes, bounds: Bounds) -> Answer:
+    def _asked(self, control: socket.socket, request: bytes, bounds: AnswerBounds) -> AnswerMessage:
         deadline = monotonic() + self._confinement.wall_seconds
-        received = Received(bounds)
+        received = AnswerReader(bounds)
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
@@ -117,14 +121,14 @@ class Lane:
             said = framing.exactly(control, framing.STATUS.size, ended, patience.check)
         except TimeoutError:
             raise self._too_long() from None
-        except (framing.Ended, ConnectionError):
+        except (framing.StreamEnd, ConnectionError):
             raise Unavailable("the process that scripts are started from was killed") from None
         (status,) = framing.STATUS.unpack(said)
         if not whole or status:
-            raise Broken(self._how(status))
+            raise ScriptAborted(self._how(status))
         return received.answer
 
-    def _received(self, ours: socket.socket, request: bytes, received: Received, deadline: float) -> bool:
+    def _received(self, ours: socket.socket, request: bytes, received: AnswerReader, deadline: float) -> bool:
         """Whether all of an answer has come."""
         try:
             ours.settimeout(self._confinement.wall_seconds)
@@ -134,15 +138,15 @@ class Lane:
         except TimeoutError:
             raise self._too_long() from None
         except framing.TooLong:
-            raise Broken(received.too_long()) from None
-        except Refused as error:
-            raise Broken(str(error)) from None
-        except (framing.Ended, OSError):
+            raise ScriptAborted(received.too_long()) from None
+        except AnswerRefused as error:
+            raise ScriptAborted(str(error)) from None
+        except (framing.StreamEnd, OSError):
             return False
         return True
 
-    def _too_long(self) -> Broken:
-        return Broken(f"it ran longer than {self._confinement.wall_seconds:g} seconds")
+    def _too_long(self) -> ScriptAborted:
+        return ScriptAborted(f"it ran longer than {self._confinement.wall_seconds:g} seconds")
 
     def _send(self, control: socket.socket, job: socket.socket) -> None:
         """Hand on the job's socket, and a file of nothing to be its standard input and output."""
@@ -179,7 +183,7 @@ class Lane:
                 "cpu_seconds": self._confinement.cpu_seconds, "memory_bytes": self._confinement.memory_bytes,
                 "landlock": self._confinement.landlock}).encode())
             missing = framing.receive(ours, 1 << 16).decode()
-        except (OSError, framing.Ended, framing.TooLong, subprocess.SubprocessError) as error:
+        except (OSError, framing.StreamEnd, framing.TooLong, subprocess.SubprocessError) as error:
             ours.close()
             self.end()
             raise Unavailable(f"no process for scripts can be started: {error!r}") from error

@@ -11,10 +11,10 @@ from cloudkitty_like.db.rules import scripts
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.explanation import Provenance
 from cloudkitty_like.domain.script import Script
-from cloudkitty_like.ports import Site
+from cloudkitty_like.ports import PluginContext
 from cloudkitty_like.rating.pyscripts.forkserver import LANDLOCK, LIMITS, NAMESPACES
 from cloudkitty_like.rating.pyscripts.sandbox import Confinement, Sandbox
-from cloudkitty_like.rating.pyscripts.tariff import MODULE, Printed, PyscriptsTariff, compiled
+from cloudkitty_like.rating.pyscripts.tariff import MODULE, PrintHandler, PyscriptsTariff, compiled
 
 MEBIBYTE = 1 << 20
 
@@ -68,10 +68,10 @@ class PyscriptsModule:
     def __init__(self, database: Database, sandbox: Sandbox, scope_key: str, recheck: int) -> None:
         self._database, self._sandbox = database, sandbox
         self._scope_key, self._recheck = scope_key, recheck
-        self._printed: Printed = _unheard
+        self._printed: PrintHandler = _unheard
 
     @classmethod
-    def from_conf(cls, group: Any, site: Site) -> Self:
+    def from_conf(cls, group: Any, site: PluginContext) -> Self:
         sandbox = Sandbox(Confinement(
             isolation=group.isolation, user=group.user, cpu_seconds=group.cpu_seconds, wall_seconds=group.wall_seconds,
             memory_bytes=group.memory_mib * MEBIBYTE, answer_bytes=group.answer_mib * MEBIBYTE,
@@ -107,7 +107,7 @@ class PyscriptsModule:
                 recorded=one.recorded_at, name=one.name, reason=one.reason, valid=one.valid)
             for one in map(known.get, ids) if one is not None}
 
-    def listen(self, printed: Printed) -> None:
+    def listen(self, printed: PrintHandler) -> None:
         """For trying scripts out: tell what they print from now on, and do every run twice."""
         self._printed, self._recheck = printed, 1
 

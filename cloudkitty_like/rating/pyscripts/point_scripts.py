@@ -14,8 +14,8 @@ from typing import Any
 from cloudkitty_like.rating.pyscripts.answer_checks import (
     POINTS,
     PRICE,
-    Result,
-    Wrong,
+    InvalidAnswer,
+    ScriptResult,
     columns,
     label_text,
     number_text,
@@ -23,7 +23,7 @@ from cloudkitty_like.rating.pyscripts.answer_checks import (
 )
 
 
-def run(code: CodeType, period: Mapping[str, datetime], frames: Sequence[Any]) -> Iterator[Result]:
+def run(code: CodeType, period: Mapping[str, datetime], frames: Sequence[Any]) -> Iterator[ScriptResult]:
     """The usage afterwards: new prices by the number of the frame where nothing else has changed, else all points."""
     given = [_Given(frame) for frame in frames]
     usage: dict[str, list[Any]] = {}
@@ -97,21 +97,21 @@ class _Given:
 
 def _usage(data: Any) -> dict[str, Any]:
     if not isinstance(data, dict) or not isinstance(data.get("usage"), dict):
-        raise Wrong("data is no dictionary with usage any more")
+        raise InvalidAnswer("data is no dictionary with usage any more")
     usage = dict(data["usage"])
     for metric, points in usage.items():
         if not isinstance(metric, str):
-            raise Wrong(f"{metric!r:.80} is no metric's name")
+            raise InvalidAnswer(f"{metric!r:.80} is no metric's name")
         if not isinstance(points, list | tuple):
-            raise Wrong("its points are no list", metric)
+            raise InvalidAnswer("its points are no list", metric)
     return usage
 
 
-def _prices_alone(own: Mapping[int, _Given], points: Sequence[Any], metric: str) -> list[Result] | None:
+def _prices_alone(own: Mapping[int, _Given], points: Sequence[Any], metric: str) -> list[ScriptResult] | None:
     """The new prices of each frame; None where more than prices has changed."""
     if len(points) != sum(len(one.points) for one in own.values()):
         return None
-    answers: list[Result] = []
+    answers: list[ScriptResult] = []
     at = 0
     for place, one in own.items():
         some = points[at:at + len(one.points)]
@@ -145,7 +145,7 @@ def _rating(point: Mapping[str, Any], metric: str, number: int) -> Any:
     if rating is None:
         return None
     if not isinstance(rating, dict) or list(rating) != ["price"]:
-        raise Wrong(f"its rating is {rating!r:.80}, not {{'price': ...}}", metric, number)
+        raise InvalidAnswer(f"its rating is {rating!r:.80}, not {{'price': ...}}", metric, number)
     return rating["price"]
 
 
@@ -154,13 +154,13 @@ def _points(metric: str, points: Sequence[Any], own: Iterable[_Given]) -> Iterat
     nothings = [one.nothing for one in own]
     for number, point in enumerate(points):
         if not isinstance(point, dict):
-            raise Wrong(f"it is {point!r:.80}, no point", metric, number)
+            raise InvalidAnswer(f"it is {point!r:.80}, no point", metric, number)
         strange = sorted(map(str, set(point) - {"vol", "rating", "groupby", "metadata"}))
         if strange:
-            raise Wrong(f"it has {strange[0][:80]!r}, which a point has not", metric, number)
+            raise InvalidAnswer(f"it has {strange[0][:80]!r}, which a point has not", metric, number)
         vol = point.get("vol")
         if not isinstance(vol, dict) or set(vol) != {"unit", "qty"}:
-            raise Wrong(f"its vol is {vol!r:.80}, not unit and qty", metric, number)
+            raise InvalidAnswer(f"its vol is {vol!r:.80}, not unit and qty", metric, number)
         price = _rating(point, metric, number)
         if any(price is nothing for nothing in nothings):
             price = None
@@ -172,6 +172,6 @@ def _points(metric: str, points: Sequence[Any], own: Iterable[_Given]) -> Iterat
 def _label_texts(point: Mapping[str, Any], name: str, metric: str, number: int) -> dict[str, str]:
     labels = point.get(name, {} if name == "metadata" else None)
     if not isinstance(labels, dict):
-        raise Wrong(f"its {name} is {labels!r:.80}, no dictionary", metric, number)
+        raise InvalidAnswer(f"its {name} is {labels!r:.80}, no dictionary", metric, number)
     return {label_text(label, f"label in {name}", metric, number):
             label_text(value, f"{name} {label!r:.80}", metric, number) for label, value in labels.items()}

@@ -21,8 +21,14 @@ from types import CodeType
 from typing import Any
 
 from cloudkitty_like.rating.pyscripts import column_scripts, point_scripts
-from cloudkitty_like.rating.pyscripts.answer_checks import POINTS, Result, Wrong
-from cloudkitty_like.rating.pyscripts.bounds import FULL_BYTES, POINT_BYTES, POINTS_EACH, POINTS_MORE, Bounds
+from cloudkitty_like.rating.pyscripts.answer_checks import POINTS, InvalidAnswer, ScriptResult
+from cloudkitty_like.rating.pyscripts.bounds import (
+    FULL_BYTES,
+    POINT_BYTES,
+    POINTS_EACH,
+    POINTS_MORE,
+    AnswerBounds,
+)
 
 DATA, COLUMNS = "data", "columns"
 PRINTED = 64 * 1024                # characters that a script may print
@@ -31,10 +37,10 @@ INNERMOST = 20                     # of its frames
 FILE = "<script "
 DIGITS = 60
 ROWS = 500                         # points in a piece of an answer
-Write = Callable[[bytes], None]
+Writer = Callable[[bytes], None]
 
 
-class _Printed(io.TextIOBase):
+class _PrintBuffer(io.TextIOBase):
     """Standard output, of limited length."""
 
     def __init__(self) -> None:
@@ -52,9 +58,9 @@ class _Printed(io.TextIOBase):
         return "".join(self._pieces)
 
 
-def answer(request: bytes | bytearray, write: Write) -> None:
+def answer(request: bytes | bytearray, write: Writer) -> None:
     """Tell what the process has to say, in one message or in several.  It never raises for a script."""
-    printed = _Printed()
+    printed = _PrintBuffer()
     lines: list[str] = []
     try:
         asked = marshal.loads(request)  # noqa: S302 - of our own making
@@ -66,14 +72,14 @@ def answer(request: bytes | bytearray, write: Write) -> None:
             said = _run(asked, write).last(printed.text())
     except MemoryError:
         said = _failed("MemoryError: it needs more memory than a script may have", printed)
-    except Wrong as wrong:
+    except InvalidAnswer as wrong:
         said = json.dumps({"wrong": wrong.problem, "printed": printed.text()}).encode()
     except BaseException as error:      # SystemExit, and whatever else a script may raise
         said = _failed(_told(error, lines), printed)
     write(said)
 
 
-def _failed(told: str, printed: _Printed) -> bytes:
+def _failed(told: str, printed: _PrintBuffer) -> bytes:
     return json.dumps({"failed": told[-TOLD:], "printed": printed.text()}).encode()
 
 
@@ -130,7 +136,7 @@ def _filename(name: str) -> str:
 # --- running --------------------------------------------------------------------------------------
 
 
-def _run(asked: Mapping[str, Any], write: Write) -> _Pieces:
+def _run(asked: Mapping[str, Any], write: Writer) -> _Pieces:
     code: CodeType = marshal.loads(asked["code"])  # noqa: S302 - compiled in such a process
     period = {name: datetime.fromtimestamp(asked[name], UTC) for name in ("begin", "end")}
     context = decimal.Context(prec=DIGITS, rounding=decimal.ROUND_HALF_EVEN)
@@ -146,14 +152,14 @@ def _run(asked: Mapping[str, Any], write: Write) -> _Pieces:
 class _Pieces:
     """An answer on its way, in pieces; they are sent as soon as they make a full message."""
 
-    def __init__(self, frames: Sequence[Any], write: Write) -> None:
-        self._bounds = Bounds.of_usage(frames)
+    def __init__(self, frames: Sequence[Any], write: Writer) -> None:
+        self._bounds = AnswerBounds.of_usage(frames)
         self._metrics = [frame[0] for frame in frames]
         self._write = write
         self._pending: list[str] = []
         self._size, self._rows, self._cells = 0, 0, 0
 
-    def add(self, result: Result) -> None:
+    def add(self, result: ScriptResult) -> None:
         """The prices of a frame, or all points of a metric."""
         whose, kind, rows = result
         left, first = iter(rows), 0
@@ -173,7 +179,8 @@ class _Pieces:
     def _count(self, whose: str | int, kind: str, piece: Sequence[Any], first: int) -> None:
         self._rows += len(piece)
         if self._rows > self._bounds.points:
-            raise Wrong(f"there are more than {self._bounds.points} points now, {POINTS_EACH} for each that was given "
+            raise InvalidAnswer(f"there are more than {self._bounds.points} points now, "
+                                f"{POINTS_EACH} for each that was given "
                         f"and {POINTS_MORE}", self._metric(whose))
         if kind != POINTS:
             return
@@ -181,15 +188,15 @@ class _Pieces:
             labels = len(point[3]) + len(point[4])
             self._cells += labels
             if labels > self._bounds.labels:
-                raise Wrong(f"it has more than {self._bounds.labels} labels", self._metric(whose), number)
+                raise InvalidAnswer(f"it has more than {self._bounds.labels} labels", self._metric(whose), number)
         if self._cells > self._bounds.cells:
-            raise Wrong(f"all points together have more than {self._bounds.cells} labels", self._metric(whose))
+            raise InvalidAnswer(f"all points together have more than {self._bounds.cells} labels", self._metric(whose))
 
     def _put(self, whose: str | int, kind: str, piece: Sequence[Any], first: int) -> None:
         text = json.dumps({"metric" if kind == POINTS else "frame": whose, kind: piece})
         if len(text) > POINT_BYTES:
             if len(piece) < 2:
-                raise Wrong(f"it takes more than {POINT_BYTES} bytes", self._metric(whose), first)
+                raise InvalidAnswer(f"it takes more than {POINT_BYTES} bytes", self._metric(whose), first)
             middle = len(piece) // 2
             self._put(whose, kind, piece[:middle], first)
             self._put(whose, kind, piece[middle:], first + middle)

@@ -3,7 +3,7 @@
 A sandbox keeps a few lanes (:mod:`.lane`).  Each has a fork server (:mod:`.forkserver`),
 an interpreter of its own that is confined as the configuration says, and has
 it fork a process for every run.  What that process answers is believed to be
-JSON of a certain shape and size (:mod:`.answers`), not more.  A run that breaks
+JSON of a certain shape and size (:mod:`.answer_stream`), not more.  A run that breaks
 a limit ends with its whole fork server; the next one starts another.
 """
 from __future__ import annotations
@@ -16,11 +16,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
-from cloudkitty_like.rating.pyscripts.answer_stream import Answer
-from cloudkitty_like.rating.pyscripts.bounds import Bounds
-from cloudkitty_like.rating.pyscripts.lane import LEVELS, Broken, Confinement, Lane
+from cloudkitty_like.rating.pyscripts.answer_stream import AnswerMessage
+from cloudkitty_like.rating.pyscripts.bounds import AnswerBounds
+from cloudkitty_like.rating.pyscripts.lane import LEVELS, Confinement, Lane, ScriptAborted
 
-__all__ = ["LEVELS", "Answer", "Broken", "Confinement", "Sandbox", "packed_frames"]
+__all__ = ["LEVELS", "AnswerMessage", "Confinement", "Sandbox", "ScriptAborted", "packed_frames"]
 
 
 class Sandbox:
@@ -55,14 +55,14 @@ class Sandbox:
         with self._lane() as lane:
             lane.ready()
 
-    def run(self, request: dict[str, Any]) -> Answer:
+    def run(self, request: dict[str, Any]) -> AnswerMessage:
         """What a process of its own answers to ``request`` (see :mod:`.execution`).
 
-        Broken where it does not, or not as it may; Unavailable where no process
+        ScriptAborted where it does not, or not as it may; Unavailable where no process
         can be had; Overdue where the caller does not wait any longer.
         """
-        bounds = (Bounds.of_text(request["text"]) if request["job"] == "compile"
-                  else Bounds.of_usage(request["frames"]))
+        bounds = (AnswerBounds.of_text(request["text"]) if request["job"] == "compile"
+                  else AnswerBounds.of_usage(request["frames"]))
         bounds = replace(bounds, total=min(bounds.total, self._confinement.answer_bytes))
         packed = marshal.dumps(request)
         with self._lane() as lane:

@@ -56,13 +56,13 @@ ARCHITECTURES: Mapping[str, tuple[int, int, int]] = {      # place in ALLOWED, A
     "x86_64": (0, 0xC000003E, 155), "aarch64": (1, 0xC00000B7, 41)}
 
 
-class Refused(Exception):
+class KernelRefusal(Exception):
     """The kernel did not do what was asked of it; what that was."""
 
 
 def _checked(result: int, what: str) -> int:
     if result < 0:
-        raise Refused(f"{what}: {os.strerror(ctypes.get_errno())}")
+        raise KernelRefusal(f"{what}: {os.strerror(ctypes.get_errno())}")
     return result
 
 
@@ -122,7 +122,7 @@ def no_new_privileges() -> None:
     _checked(prctl(PR_SET_NO_NEW_PRIVS, 1), "no_new_privs")
 
 
-class Filter:
+class SyscallFilter:
     """From :meth:`install` on every system call but :data:`ALLOWED` fails with EPERM; a foreign machine's call kills.
 
     All of it is made ready before, so that to install it in a process just forked is one system call.

@@ -9,23 +9,23 @@ from dataclasses import dataclass
 from functools import partial
 
 from cloudkitty_like.domain.errors import Invalid
-from cloudkitty_like.domain.explanation import Explained, OnDemand, Part
+from cloudkitty_like.domain.explanation import ExplainedFrames, LazySequence, PricePart
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.script import Script
-from cloudkitty_like.rating.pyscripts.answer import Place, frames_after, shown
-from cloudkitty_like.rating.pyscripts.answer_stream import Answer
+from cloudkitty_like.rating.pyscripts.answer import ErrorContext, frames_after, shown
+from cloudkitty_like.rating.pyscripts.answer_stream import AnswerMessage
 from cloudkitty_like.rating.pyscripts.runner import PRINTED
-from cloudkitty_like.rating.pyscripts.sandbox import Broken, Sandbox, packed_frames
+from cloudkitty_like.rating.pyscripts.sandbox import Sandbox, ScriptAborted, packed_frames
 from cloudkitty_like.service.pricing.trace import Trace
 
 MODULE = "pyscripts"
 SHOWN = 10
-Printed = Callable[[str, str], None]
+PrintHandler = Callable[[str, str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Compiled:
+class CompiledScript:
     """A script as it is run; ``code`` is for its own process only."""
 
     id: str
@@ -34,18 +34,18 @@ class Compiled:
     form: str                          # "data" or "columns": see :mod:`.execution`
 
 
-def compiled(sandbox: Sandbox, identity: str, script: Script) -> Compiled:
+def compiled(sandbox: Sandbox, identity: str, script: Script) -> CompiledScript:
     """The script's code, compiled in the sandbox; Invalid, with line and reason, where it does not compile."""
     try:
         answer = sandbox.run({"job": "compile", "name": script.name, "text": script.text})
-    except Broken as error:
+    except ScriptAborted as error:
         raise Invalid(f"it does not compile: {error}") from None
     if answer.syntax is not None:
         raise Invalid(f"line {answer.syntax.line}: {answer.syntax.reason}" if answer.syntax.line else
                       f"it does not compile: {answer.syntax.reason}")
     if answer.code is None:
         raise Invalid(f"it does not compile: {answer.failed or 'nobody knows why'}")
-    return Compiled(identity, script, base64.b64decode(answer.code), answer.form)
+    return CompiledScript(identity, script, base64.b64decode(answer.code), answer.form)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +64,9 @@ class PyscriptsTariff:
     """
 
     def __init__(self, scripts: Mapping[str, Script], sandbox: Sandbox, scope_key: str, recheck: int,
-                 printed: Printed = lambda name, text: None) -> None:
+                 printed: PrintHandler = lambda name, text: None) -> None:
         problems: list[str] = []
-        self._scripts: list[Compiled] = []
+        self._scripts: list[CompiledScript] = []
         for identity, script in scripts.items():
             try:
                 self._scripts.append(compiled(sandbox, identity, script))
@@ -94,28 +94,28 @@ class PyscriptsTariff:
             frames = self._run(one, scope, period, frames)
         return frames
 
-    def explain(self, scope: str, period: Period, frames: Sequence[Frame]) -> Explained:
+    def explain(self, scope: str, period: Period, frames: Sequence[Frame]) -> ExplainedFrames:
         """What ``rate`` answers to the same; a part is what one script made of a row."""
         trace = Trace(frames)
         named = {one.id: one.script.name for one in self._in_force(period)}
         for one in self._in_force(period):
             trace.through(one.id, _Alone(partial(self._run, one)), scope, period)
-        return Explained(trace.frames, [
-            OnDemand(len(frame), partial(self._parts, trace, named, number))
+        return ExplainedFrames(trace.frames, [
+            LazySequence(len(frame), partial(self._parts, trace, named, number))
             for number, frame in enumerate(trace.frames)])
 
     @staticmethod
-    def _parts(trace: Trace, named: Mapping[str, str], frame: int, row: int) -> tuple[Part, ...]:
-        return tuple(Part(MODULE, part.amount, f"script {named[part.module]}: {part.what}", part.module)
+    def _parts(trace: Trace, named: Mapping[str, str], frame: int, row: int) -> tuple[PricePart, ...]:
+        return tuple(PricePart(MODULE, part.amount, f"script {named[part.module]}: {part.what}", part.module)
                      for part in trace.parts(frame, row))
 
-    def _in_force(self, period: Period) -> list[Compiled]:
+    def _in_force(self, period: Period) -> list[CompiledScript]:
         return [one for one in self._scripts if period.begin in one.script.valid]
 
-    def _run(self, one: Compiled, scope: str, period: Period, frames: Sequence[Frame]) -> Sequence[Frame]:
+    def _run(self, one: CompiledScript, scope: str, period: Period, frames: Sequence[Frame]) -> Sequence[Frame]:
         if not any(map(len, frames)):
             return frames
-        place = Place(one.script.name, scope, self._scope_key, period)
+        place = ErrorContext(one.script.name, scope, self._scope_key, period)
         request: dict[str, object] = {
             "job": "run", "name": one.script.name, "text": one.script.text, "code": one.code, "form": one.form,
             "begin": int(place.period.begin.timestamp()), "end": int(place.period.end.timestamp()),
@@ -128,16 +128,16 @@ class PyscriptsTariff:
                               "but the usage: not on the time, on chance, or on the order of a set")
         return frames_after(place, frames, answer.frames or ())
 
-    def _again(self, one: Compiled) -> bool:
+    def _again(self, one: CompiledScript) -> bool:
         """Count a run; whether it has to be done twice."""
         with self._counting:
             self._runs[one.id] += 1
             return self._recheck > 0 and self._runs[one.id] % self._recheck == 1 % self._recheck
 
-    def _answered(self, request: dict[str, object], place: Place) -> Answer:
+    def _answered(self, request: dict[str, object], place: ErrorContext) -> AnswerMessage:
         try:
             answer = self._sandbox.run(request)
-        except Broken as error:
+        except ScriptAborted as error:
             raise place.wrong(str(error)) from None
         if answer.wrong is not None:
             raise place.wrong(answer.wrong.reason, answer.wrong.metric, answer.wrong.point)

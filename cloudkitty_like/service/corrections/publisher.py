@@ -18,8 +18,8 @@ from cloudkitty_like.db.ledger import holes
 from cloudkitty_like.db.ledger import tasks as rows
 from cloudkitty_like.db.ledger import writes as index
 from cloudkitty_like.db.ledger.rollup import read_totals
-from cloudkitty_like.db.ledger.tasks import Step
-from cloudkitty_like.db.ledger.writes import Published
+from cloudkitty_like.db.ledger.tasks import TaskStep
+from cloudkitty_like.db.ledger.writes import CurrentFrame
 from cloudkitty_like.domain.amounts import Amounts
 from cloudkitty_like.domain.errors import Conflict
 from cloudkitty_like.domain.frame import Frame, digest
@@ -27,16 +27,16 @@ from cloudkitty_like.domain.hole import SKIPPED
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.task import UNDO, MetricUnit, Task, TaskTotals
 from cloudkitty_like.ports import Addition, Storage
-from cloudkitty_like.service.ledger.publication import Revisions
-from cloudkitty_like.service.ledger.writer import Rated, totals_of
+from cloudkitty_like.service.ledger.publication import RevisionPublication
+from cloudkitty_like.service.ledger.writer import RatedPeriod, totals_of
 
 CAUSES = {UNDO: "undo"}
 REPROCESS = "reprocess"
-Sums = Mapping[MetricUnit, Amounts]
+MetricAmounts = Mapping[MetricUnit, Amounts]
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class RevisionContent:
     """What a revision is to hold."""
 
     frames: Sequence[Frame]
@@ -51,24 +51,24 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class TaskResult:
     """What is to become of one period of a task."""
 
     task: Task
-    current: Published | None          # what is believed to count now
-    content: Content | None            # None: it stays
+    current: CurrentFrame | None          # what is believed to count now
+    content: RevisionContent | None            # None: it stays
     left_alone: bool = False
     unrated: bool = False              # the content says nothing about usage: the period is to be a hole
 
 
-class Corrections:
+class CorrectionPublisher:
     """Publishes the results of tasks.  Safe beside any number of other writers, live rating among them."""
 
     def __init__(self, database: Database, storage: Storage, clock: Callable[[], datetime]) -> None:
         self._database, self._storage, self._clock = database, storage, clock
-        self._revisions = Revisions(database, storage, clock)
+        self._revisions = RevisionPublication(database, storage, clock)
 
-    def publish(self, period: Period, results: Sequence[Result]) -> None:
+    def publish(self, period: Period, results: Sequence[TaskResult]) -> None:
         """Make these contents current and move the tasks on, all or nothing.
 
         Conflict where a task, its scope's progress or a current revision is
@@ -86,12 +86,12 @@ class Corrections:
                     for revision, result in numbered if result.content is not None],
             lambda tx: self._publish(tx, period, results, numbered))
 
-    def _unchanged(self, tx: Connection, period: Period, results: Sequence[Result]) -> None:
+    def _unchanged(self, tx: Connection, period: Period, results: Sequence[TaskResult]) -> None:
         index.serialise(tx)
         self._advance(tx, period, results)
 
-    def _publish(self, tx: Connection, period: Period, results: Sequence[Result],
-                 numbered: Sequence[tuple[int, Result]]) -> None:
+    def _publish(self, tx: Connection, period: Period, results: Sequence[TaskResult],
+                 numbered: Sequence[tuple[int, TaskResult]]) -> None:
         self._advance(tx, period, results)
         # What an undo brings back was measured by the definitions of its own time.
         acceptances.require(tx, {result.content.ruleset for result in results
@@ -102,20 +102,20 @@ class Corrections:
             index.publish(tx, change, list(_publications(period, some)))
             self._fill(tx, change, period, [result for _, result in some])
 
-    def _fill(self, tx: Connection, change: int, period: Period, results: Sequence[Result]) -> None:
+    def _fill(self, tx: Connection, change: int, period: Period, results: Sequence[TaskResult]) -> None:
         """What is rated is no hole any more; what is undone to one is one again."""
         holes.close(tx, change, [(result.task.scope_id, period) for result in results])
         holes.leave(tx, change, SKIPPED, [(result.task.scope_id, period) for result in results if result.unrated])
 
-    def _advance(self, tx: Connection, period: Period, results: Sequence[Result]) -> None:
+    def _advance(self, tx: Connection, period: Period, results: Sequence[TaskResult]) -> None:
         tasks = [result.task for result in results]
-        if rows.elsewhere(tx, period.begin, period.end, tasks):
+        if rows.stale_scopes(tx, period.begin, period.end, tasks):
             raise Conflict("a task, or the progress of its scope, was moved by somebody else meanwhile")
         current = index.current(tx, [task.scope_id for task in tasks], period)
         if any(current.get(result.task.scope_id) != result.current for result in results):
             raise Conflict("a frame was superseded by somebody else meanwhile")
         rows.advance(tx, period.begin, [
-            Step(result.task, period.end, result.content is not None, result.left_alone) for result in results],
+            TaskStep(result.task, period.end, result.content is not None, result.left_alone) for result in results],
             self._clock())
         before = read_totals(tx, [found.revision for found in current.values()])
         rows.add_totals(tx, {
@@ -123,13 +123,13 @@ class Corrections:
             for result in results for was in [before.get(result.current.revision, {}) if result.current else {}]})
 
 
-def _request(numbered: tuple[int, Result]) -> tuple[str, str, str, datetime]:
+def _request(numbered: tuple[int, TaskResult]) -> tuple[str, str, str, datetime]:
     """What one change of the ledger has in common: who wants it, why, and since when."""
     task = numbered[1].task
     return task.author, task.reason, CAUSES.get(task.kind, REPROCESS), task.created_at
 
 
-def _publications(period: Period, numbered: Iterable[tuple[int, Result]]) -> Iterable[index.Publication]:
+def _publications(period: Period, numbered: Iterable[tuple[int, TaskResult]]) -> Iterable[index.Publication]:
     for revision, result in numbered:
         content = result.content
         if content is not None:
@@ -138,13 +138,13 @@ def _publications(period: Period, numbered: Iterable[tuple[int, Result]]) -> Ite
                 content.ruleset, content.digest, content.points, content.totals, task=result.task.id)
 
 
-class Reprocessed:
+class TaskRecorder:
     """Where rated frames go that are made for tasks, one task for each scope (by scope id): as to the ledger."""
 
-    def __init__(self, database: Database, corrections: Corrections, tasks: Mapping[int, Task]) -> None:
+    def __init__(self, database: Database, corrections: CorrectionPublisher, tasks: Mapping[int, Task]) -> None:
         self._database, self._corrections, self._tasks = database, corrections, tasks
 
-    def record(self, batch: Sequence[Rated], ruleset: int) -> None:
+    def record(self, batch: Sequence[RatedPeriod], ruleset: int) -> None:
         """Publish what differs, in content or rule-set version, from what is current, and what fills a hole.
 
         All of one period.
@@ -160,12 +160,12 @@ class Reprocessed:
             known, made = current.get(rated.state.id), digest(rated.frames)
             content = None
             if known is None or (known.digest, known.ruleset) != (made, ruleset) or rated.state.id in missing:
-                content = Content(rated.frames, rated.collected, ruleset, made, totals_of(rated.frames))
-            results.append(Result(self._tasks[rated.state.id], known, content))
+                content = RevisionContent(rated.frames, rated.collected, ruleset, made, totals_of(rated.frames))
+            results.append(TaskResult(self._tasks[rated.state.id], known, content))
         self._corrections.publish(period, results)
 
-    def overtaken(self, batch: Sequence[Rated]) -> set[int]:
+    def overtaken(self, batch: Sequence[RatedPeriod]) -> set[int]:
         """The ids of those scopes whose task somebody else has moved, or ended, or whose live rating is due there."""
         period = batch[0].period
         with self._database.read() as tx:
-            return rows.elsewhere(tx, period.begin, period.end, [self._tasks[rated.state.id] for rated in batch])
+            return rows.stale_scopes(tx, period.begin, period.end, [self._tasks[rated.state.id] for rated in batch])

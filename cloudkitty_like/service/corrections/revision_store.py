@@ -7,15 +7,19 @@ from datetime import datetime
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.ledger import holes
 from cloudkitty_like.db.ledger import writes as index
-from cloudkitty_like.db.ledger.writes import Published
+from cloudkitty_like.db.ledger.writes import CurrentFrame
 from cloudkitty_like.domain.errors import Error
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.task import Task
 from cloudkitty_like.ports import Storage
-from cloudkitty_like.service.corrections.publisher import Corrections, Reprocessed, Result
-from cloudkitty_like.service.corrections.undo import Undoing
-from cloudkitty_like.service.ledger.revision_reader import Kept
+from cloudkitty_like.service.corrections.publisher import (
+    CorrectionPublisher,
+    TaskRecorder,
+    TaskResult,
+)
+from cloudkitty_like.service.corrections.undo import UndoPublisher
+from cloudkitty_like.service.ledger.revision_reader import RevisionReader
 
 
 class RevisionStore:
@@ -23,11 +27,11 @@ class RevisionStore:
 
     def __init__(self, database: Database, storage: Storage, clock: Callable[[], datetime]) -> None:
         self._database = database
-        self._publisher = Corrections(database, storage, clock)
-        self._reader = Kept(database, storage)
-        self._undo = Undoing(database, self._reader, self._publisher)
+        self._publisher = CorrectionPublisher(database, storage, clock)
+        self._reader = RevisionReader(database, storage)
+        self._undo = UndoPublisher(database, self._reader, self._publisher)
 
-    def rated(self, scope_ids: Sequence[int], period: Period) -> dict[int, Published]:
+    def rated(self, scope_ids: Sequence[int], period: Period) -> dict[int, CurrentFrame]:
         """The current revisions of a period that say something about usage, by scope id.
 
         A revision that an undo left as a hole is not among them.
@@ -46,9 +50,9 @@ class RevisionStore:
         """
         return self._reader.quantities(period, revisions)
 
-    def recorder(self, tasks: Mapping[int, Task]) -> Reprocessed:
+    def recorder(self, tasks: Mapping[int, Task]) -> TaskRecorder:
         """What publishes rated frames under these tasks, given by scope id."""
-        return Reprocessed(self._database, self._publisher, tasks)
+        return TaskRecorder(self._database, self._publisher, tasks)
 
     def advance(self, period: Period, tasks: Sequence[Task]) -> None:
         """Move tasks on that have nothing to change in the period.
@@ -58,7 +62,7 @@ class RevisionStore:
         with self._database.read() as tx:
             current = index.current(tx, [task.scope_id for task in tasks], period)
         self._publisher.publish(
-            period, [Result(task, current.get(task.scope_id), None) for task in tasks])
+            period, [TaskResult(task, current.get(task.scope_id), None) for task in tasks])
 
     def undo(self, period: Period, tasks: Sequence[Task]) -> dict[int, Error]:
         """Undo one period for at most one task of each scope; the error of each task that failed, by id.

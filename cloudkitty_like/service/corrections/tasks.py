@@ -15,7 +15,7 @@ from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.ledger import retention
 from cloudkitty_like.db.ledger import tasks as rows
 from cloudkitty_like.db.ledger import writes as index
-from cloudkitty_like.db.ledger.revisions import LeftAlone, left_alone
+from cloudkitty_like.db.ledger.revisions import SkippedPeriod, skipped_periods
 from cloudkitty_like.domain.errors import Conflict, Invalid, NotFound
 from cloudkitty_like.domain.period import Period, instant
 from cloudkitty_like.domain.scope_state import ScopeState
@@ -27,7 +27,7 @@ QUANTITIES = (FROM_SOURCE, FROM_LEDGER)
 
 
 @dataclass(frozen=True)
-class Reprocessing:
+class CorrectionTasks:
     """``length`` is that of the ledger's periods."""
 
     database: Database
@@ -51,10 +51,10 @@ class Reprocessing:
         with self.database.read() as tx:
             return rows.totals(tx, [task.id for task in tasks])
 
-    def left_alone(self, task: Task) -> list[LeftAlone]:
+    def left_alone(self, task: Task) -> list[SkippedPeriod]:
         """The periods that a task which undoes another has left as they are, and why."""
         with self.database.read() as tx:
-            return [] if task.undoes is None else left_alone(tx, task)
+            return [] if task.undoes is None else skipped_periods(tx, task)
 
     # --- what can be asked for -----------------------------------------------------------------
 

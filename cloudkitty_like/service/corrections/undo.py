@@ -6,25 +6,29 @@ from collections.abc import Mapping, Sequence
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.ledger import holes, revisions
 from cloudkitty_like.db.ledger import writes as index
-from cloudkitty_like.db.ledger.revisions import Made
+from cloudkitty_like.db.ledger.revisions import TaskRevision
 from cloudkitty_like.db.ledger.rollup import read_totals
-from cloudkitty_like.db.ledger.writes import Published
+from cloudkitty_like.db.ledger.writes import CurrentFrame
 from cloudkitty_like.domain.amounts import Amounts
 from cloudkitty_like.domain.errors import Conflict, Error, Invalid
 from cloudkitty_like.domain.frame import digest
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.task import Task
-from cloudkitty_like.service.corrections.publisher import Content, Corrections, Result
-from cloudkitty_like.service.ledger.revision_reader import Kept
+from cloudkitty_like.service.corrections.publisher import (
+    CorrectionPublisher,
+    RevisionContent,
+    TaskResult,
+)
+from cloudkitty_like.service.ledger.revision_reader import RevisionReader
 from cloudkitty_like.service.ledger.writer import totals_of
 
-Totals = Mapping[int, Mapping[tuple[str, str], Amounts]]
+RevisionTotals = Mapping[int, Mapping[tuple[str, str], Amounts]]
 
 
-class Undoing:
+class UndoPublisher:
     """Works off tasks that undo others, period by period."""
 
-    def __init__(self, database: Database, kept: Kept, corrections: Corrections) -> None:
+    def __init__(self, database: Database, kept: RevisionReader, corrections: CorrectionPublisher) -> None:
         self._database, self._kept, self._corrections = database, kept, corrections
 
     def undo(self, period: Period, tasks: Sequence[Task]) -> dict[int, Error]:
@@ -37,14 +41,14 @@ class Undoing:
         wanted = {task.scope_id: task.undoes for task in tasks if task.undoes is not None}
         with self._database.read() as tx:
             current = index.current(tx, wanted, period)
-            made = revisions.made(tx, period, wanted)
+            made = revisions.task_revisions(tx, period, wanted)
             old = {one.former.revision: one.former for one in made.values() if _can(one) and one.former is not None}
             totals = read_totals(tx, old)
             filled = holes.filled(tx, {scope_id: one.change for scope_id, one in made.items()}, period)
         contents = self._contents(period, {task.scope: old[one.former.revision] for task in tasks
                                            if (one := made.get(task.scope_id)) and one.former
                                            and one.former.revision in old})
-        results: list[Result] = []
+        results: list[TaskResult] = []
         failed: dict[int, Error] = {}
         for task in tasks:
             one = made.get(task.scope_id)
@@ -54,24 +58,24 @@ class Undoing:
                 if one.former and content.totals != totals.get(one.former.revision, {}):
                     failed[task.id] = Invalid(f"the storage does not have revision {one.former.revision} any more")
                     continue
-            results.append(Result(task, current.get(task.scope_id), content,
+            results.append(TaskResult(task, current.get(task.scope_id), content,
                                   left_alone=one is not None and not _can(one),
                                   unrated=content is not None and task.scope_id in filled))
         self._publish(period, results, failed)
         return failed
 
-    def _contents(self, period: Period, old: Mapping[str, Published]) -> dict[str, Content]:
+    def _contents(self, period: Period, old: Mapping[str, CurrentFrame]) -> dict[str, RevisionContent]:
         """What these revisions hold, by scope."""
         numbers = {scope: found.revision for scope, found in old.items()}
         rated, collected = self._kept.rated(period, numbers), self._kept.collected(numbers)
         with self._database.read() as tx:
             if revisions.forgotten(tx, period.begin, numbers.values()):        # marked before they go
                 raise Conflict(f"points of {period} were forgotten meanwhile")
-        return {scope: Content(rated[scope], collected.get(scope), found.ruleset, found.digest,
+        return {scope: RevisionContent(rated[scope], collected.get(scope), found.ruleset, found.digest,
                                totals_of(rated[scope]))
                 for scope, found in old.items()}
 
-    def _publish(self, period: Period, results: Sequence[Result], failed: dict[int, Error]) -> None:
+    def _publish(self, period: Period, results: Sequence[TaskResult], failed: dict[int, Error]) -> None:
         """Together; where that is Invalid in halves, until what fails is single tasks."""
         if not results:
             return
@@ -86,10 +90,10 @@ class Undoing:
             self._publish(period, results[middle:], failed)
 
 
-def _can(made: Made) -> bool:
+def _can(made: TaskRevision) -> bool:
     return made.stands and not (made.former and made.former.forgotten)
 
 
-def _nothing(ruleset: int) -> Content:
+def _nothing(ruleset: int) -> RevisionContent:
     """Of a period that was not rated before: no points, which says nothing about usage."""
-    return Content((), None, ruleset, digest(()), {})
+    return RevisionContent((), None, ruleset, digest(()), {})

@@ -12,8 +12,8 @@ from cloudkitty_like.db.rules import rules
 from cloudkitty_like.domain.change import Change
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.rule import Rule
-from cloudkitty_like.domain.rule_diff import Amendment, amended
-from cloudkitty_like.service.rule_changes.change_log import Unneeded, recorded
+from cloudkitty_like.domain.rule_diff import RuleDiff, amended
+from cloudkitty_like.service.rule_changes.change_log import NothingToRecord, recorded
 
 SHOWN = 20                             # changes that a refusal names
 MOVES = ("a change that is recorded for later would come earlier, and nothing was recorded; give these rules the start "
@@ -21,7 +21,7 @@ MOVES = ("a change that is recorded for later would come earlier, and nothing wa
 
 
 @dataclass(frozen=True, slots=True)
-class Application:
+class RuleApplication:
     """How wanted rules take the place of the stored ones (:mod:`cloudkitty_like.domain.rule_diff`)."""
 
     effective: datetime                # what holds before it stays as it is
@@ -30,10 +30,10 @@ class Application:
     move_changes: bool = False         # whether a later change may move back to the effective time
 
 
-class MovesBack(Invalid):
+class RetroactiveMove(Invalid):
     """The amendment would let a recorded later change come earlier, and nobody has asked for that."""
 
-    def __init__(self, amendment: Amendment) -> None:
+    def __init__(self, amendment: RuleDiff) -> None:
         super().__init__(*amendment.moves()[:SHOWN], hint=MOVES)
         self.amendment = amendment
 
@@ -45,7 +45,7 @@ def stored(database: Database, *, known_at: datetime | None = None) -> list[Rule
         return list(rules.stored(tx, change).values())
 
 
-def apply(database: Database, wanted: Sequence[Rule], how: Application, change: Change) -> Amendment:
+def apply(database: Database, wanted: Sequence[Rule], how: RuleApplication, change: Change) -> RuleDiff:
     """Make the stored rules equal to the wanted ones, in one transaction; what had to be done.
 
     Where nothing has to be done, or on a dry run, nothing is recorded.
@@ -53,16 +53,16 @@ def apply(database: Database, wanted: Sequence[Rule], how: Application, change: 
     :raises Invalid: as :func:`~cloudkitty_like.domain.rule_diff.amended` does.
     :raises MovesBack: when a later change would move back and ``how`` does not allow for it.
     """
-    def difference(tx: Connection) -> Amendment:
+    def difference(tx: Connection) -> RuleDiff:
         amendment = amended(rules.stored(tx), wanted, how.effective, how.retroactive)
         if amendment.moved_back and not (how.retroactive or how.move_changes):
-            raise MovesBack(amendment)
+            raise RetroactiveMove(amendment)
         return amendment
 
-    def work(tx: Connection, number: int) -> Amendment:
+    def work(tx: Connection, number: int) -> RuleDiff:
         amendment = difference(tx)
         if not amendment:
-            raise Unneeded
+            raise NothingToRecord
         rules.amend(tx, number, amendment)
         return amendment
 
@@ -72,5 +72,5 @@ def apply(database: Database, wanted: Sequence[Rule], how: Application, change: 
         return expected
     try:
         return recorded(database, change, work)
-    except Unneeded:                       # somebody else has just done the same
-        return Amendment(unchanged=expected.unchanged)
+    except NothingToRecord:                       # somebody else has just done the same
+        return RuleDiff(unchanged=expected.unchanged)

@@ -13,33 +13,33 @@ from uuid import uuid4
 from sqlalchemy import Connection
 
 from cloudkitty_like.db.rules import names, rules
-from cloudkitty_like.db.rules.rules import State
+from cloudkitty_like.db.rules.rules import RuleState
 from cloudkitty_like.domain.errors import Conflict, Invalid, NotFound
-from cloudkitty_like.domain.rule import Key, Rule
+from cloudkitty_like.domain.rule import Rule, RuleKey
 from cloudkitty_like.domain.rule_names import FIELD, GROUP, SERVICE, NameKind, RuleName
 from cloudkitty_like.service.hashmap.names import Directory
 from cloudkitty_like.service.hashmap.request import RuleKind, kind_of
-from cloudkitty_like.service.rule_changes.change_log import Unneeded
+from cloudkitty_like.service.rule_changes.change_log import NothingToRecord
 
 
-class Book:
+class RuleEditor:
     """To be opened under an open change, and closed when all has been said."""
 
     def __init__(self, tx: Connection, change: int, now: datetime) -> None:
         self._tx, self._change, self._now = tx, change, now
         self.directory = Directory(names.stored(tx))
         self._states = {state.id: state for state in rules.states(tx)}
-        self._by_key: dict[Key, list[State]] = {}
+        self._by_key: dict[RuleKey, list[RuleState]] = {}
         for state in self._states.values():
             self._by_key.setdefault(state.rule.key, []).append(state)
         self._ended: set[str] = set()
-        self._written: list[State] = []
+        self._written: list[RuleState] = []
         self._renamed = False
 
     def close(self) -> None:
         """Record it; Unneeded where nothing has changed."""
         if not (self._ended or self._written or self._renamed):
-            raise Unneeded
+            raise NothingToRecord
         rules.write(self._tx, self._change, self._ended, self._written)
 
     # --- names -------------------------------------------------------------------------------------
@@ -83,7 +83,7 @@ class Book:
 
     # --- rules -------------------------------------------------------------------------------------
 
-    def get(self, kind: RuleKind, identity: str) -> State:
+    def get(self, kind: RuleKind, identity: str) -> RuleState:
         """NotFound, in CloudKitty's words, where there is none, or it has been deleted."""
         found = self._states.get(identity)
         if found is None or found.deleted_at is not None or kind_of(found.rule) != kind:
@@ -96,38 +96,38 @@ class Book:
             if state.rule.level is None and state.rule.name == name:
                 raise Conflict(f"name: Mapping {name} already exists (UUID: {state.id})")
 
-    def add(self, rule: Rule) -> State:
-        return self._put(State(str(uuid4()), rule))
+    def add(self, rule: Rule) -> RuleState:
+        return self._put(RuleState(str(uuid4()), rule))
 
-    def replace(self, state: State, rule: Rule) -> None:
+    def replace(self, state: RuleState, rule: Rule) -> None:
         """The rule is what is given, as if it had always been."""
         if rule != state.rule:
             self._ended.add(state.id)
-            self._put(State(state.id, rule))
+            self._put(RuleState(state.id, rule))
 
-    def revise(self, state: State, rule: Rule) -> None:
+    def revise(self, state: RuleState, rule: Rule) -> None:
         """The rule is what is given from now on; what it was keeps its price, as a rule that is deleted now."""
         if rule == state.rule:
             return
         before, after = state.rule.valid.until(self._now), rule.valid.since(self._now)
         if before is not None:
-            self._written.append(State(str(uuid4()), replace(state.rule, valid=before), self._now))
+            self._written.append(RuleState(str(uuid4()), replace(state.rule, valid=before), self._now))
         if after is not None:
             self._ended.add(state.id)
-            self._put(State(state.id, replace(rule, valid=after)))
+            self._put(RuleState(state.id, replace(rule, valid=after)))
 
-    def remove(self, states: Iterable[State]) -> None:
+    def remove(self, states: Iterable[RuleState]) -> None:
         """They end now and are deleted; one that has not begun is withdrawn."""
         for state in states:
             self._ended.add(state.id)
             valid = state.rule.valid.until(self._now)
             if valid is not None:
-                self._written.append(State(state.id, replace(state.rule, valid=valid), self._now))
+                self._written.append(RuleState(state.id, replace(state.rule, valid=valid), self._now))
 
-    def _live(self) -> Iterator[State]:
+    def _live(self) -> Iterator[RuleState]:
         return (state for state in self._states.values() if state.deleted_at is None)
 
-    def _put(self, state: State) -> State:
+    def _put(self, state: RuleState) -> RuleState:
         """Conflict where another rule of the same key holds at the same time; a deleted one gives way."""
         for other in self._by_key.get(state.rule.key, ()):
             if other.id == state.id or not other.rule.valid.overlaps(state.rule.valid):
@@ -138,6 +138,6 @@ class Book:
             self._ended.add(other.id)
             for number, valid in enumerate(other.rule.valid.without(state.rule.valid)):
                 identity = str(uuid4()) if number else other.id
-                self._written.append(State(identity, replace(other.rule, valid=valid), other.deleted_at))
+                self._written.append(RuleState(identity, replace(other.rule, valid=valid), other.deleted_at))
         self._written.append(state)
         return state

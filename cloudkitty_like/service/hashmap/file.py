@@ -19,7 +19,7 @@ from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.period import instant, parse_instant
 from cloudkitty_like.domain.rule import TYPES, Rule, Validity, overlaps
 from cloudkitty_like.service import strict_yaml
-from cloudkitty_like.service.strict_yaml import Number, Table
+from cloudkitty_like.service.strict_yaml import YamlMapping, YamlNumber
 
 TEXTS = ("field", "value", "group", "scope", "name", "description")
 DAY_SECONDS = 86400
@@ -56,10 +56,10 @@ def read(text: str, name: str = "") -> RulesFile:
     (``line 4: instance[2].cost: ...``).  A file without a list of services is
     refused: it must say so if all rules are to go.
     """
-    return _Reading(name).file(strict_yaml.load(text, name))
+    return _FileReading(name).file(strict_yaml.load(text, name))
 
 
-class _Reading:
+class _FileReading:
     """One reading of a file: the rules, where each was found, and what is wrong."""
 
     def __init__(self, name: str) -> None:
@@ -68,7 +68,7 @@ class _Reading:
         self._found: list[tuple[Rule, str, int]] = []
 
     def file(self, document: Any) -> RulesFile:
-        if not isinstance(document, Table) or "services" not in document:
+        if not isinstance(document, YamlMapping) or "services" not in document:
             raise Invalid(f"{self._where}a file of rules begins with 'services:'; "
                           "'services: {}' says that there are none")
         self._unknown(document, ("services", "period"), "")
@@ -76,7 +76,7 @@ class _Reading:
         with self._at(document, "", "period"):
             period = _period(document["period"]) if "period" in document else None
         services = document["services"]
-        if not isinstance(services, Table):
+        if not isinstance(services, YamlMapping):
             raise Invalid(f"{self._where}line {document.lines['services']}: services: write each metric's name, "
                           "and a list of rules below it; or {} for none")
         for service, entries in services.items():
@@ -92,12 +92,12 @@ class _Reading:
             return
         for number, entry in enumerate(entries):
             path = f"{service}[{number}]"
-            if isinstance(entry, Table):
+            if isinstance(entry, YamlMapping):
                 self._entry(service, entry, path)
             else:
                 self._say(line, path, "a rule is written {cost: ..., ...}")
 
-    def _entry(self, service: str, entry: Table, path: str) -> None:
+    def _entry(self, service: str, entry: YamlMapping, path: str) -> None:
         before = len(self._problems)
         self._unknown(entry, KEYS, f"{path}.")
         values: dict[str, Any] = {"service": service}
@@ -132,7 +132,7 @@ class _Reading:
             self._say(line, path, f"{later} is there already, as {other} on line {other_line}, and both hold "
                                   "at the same time; let one end where the other starts, or use groups to add costs")
 
-    def _unknown(self, table: Table, known: Iterable[str], path: str) -> None:
+    def _unknown(self, table: YamlMapping, known: Iterable[str], path: str) -> None:
         for key in table:
             if key not in known:
                 close = get_close_matches(key, known, 1)
@@ -140,7 +140,7 @@ class _Reading:
                 self._say(table.lines[key], f"{path}{key}", f"is not known; {hint}")
 
     @contextmanager
-    def _at(self, entry: Table, path: str, key: str) -> Iterator[None]:
+    def _at(self, entry: YamlMapping, path: str, key: str) -> Iterator[None]:
         try:
             yield
         except Invalid as error:
@@ -151,7 +151,7 @@ class _Reading:
 
 
 def _text(raw: Any) -> str:
-    if isinstance(raw, Number):
+    if isinstance(raw, YamlNumber):
         return raw.written
     if isinstance(raw, bool):
         raise Invalid("yes, no, on, off, true and false are not text in YAML: write it in quotes")
@@ -170,7 +170,7 @@ def _number(raw: Any) -> Decimal:
 
 def _period(raw: Any) -> int:
     """A period's length in seconds."""
-    if isinstance(raw, Number) and raw.written.isdecimal() and 0 < raw <= DAY_SECONDS and DAY_SECONDS % raw == 0:
+    if isinstance(raw, YamlNumber) and raw.written.isdecimal() and 0 < raw <= DAY_SECONDS and DAY_SECONDS % raw == 0:
         return int(raw)
     raise Invalid("must be a whole number of seconds that divides a day, as [collect] period is")
 

@@ -12,7 +12,7 @@ MISSING = {SERVICE: "No such service: None (UUID: %s)", FIELD: "No such field: %
            GROUP: "No such group: None (UUID: %s)"}
 
 
-class Ids(NamedTuple):
+class NameIds(NamedTuple):
     """Of a rule: its service's id or its field's, whichever it is a rule of, and its group's."""
 
     service: str | None
@@ -66,13 +66,13 @@ class Directory:
             if one.removed is None:
                 raise Conflict(f"{kind.capitalize()} {name} already exists (UUID: {one.id})")
 
-    def ids(self, rule: Rule, deleted_since: int | None = None) -> Ids:
+    def ids(self, rule: Rule, deleted_since: int | None = None) -> NameIds:
         """The ids of what a rule names: the known ones, or for a deleted rule those at the change that is given."""
         service = self._id(SERVICE, rule.service, None, deleted_since)
         group = self._id(GROUP, rule.group, None, deleted_since) if rule.group else None
         if rule.field is None:
-            return Ids(service, None, group)
-        return Ids(None, self._id(FIELD, rule.field, service, deleted_since), group)
+            return NameIds(service, None, group)
+        return NameIds(None, self._id(FIELD, rule.field, service, deleted_since), group)
 
     def _id(self, kind: NameKind, name: str, service_id: str | None, since: int | None) -> str | None:
         called: Sequence[RuleName] = self._called.get((kind, name, service_id), ())

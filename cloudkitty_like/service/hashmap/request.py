@@ -13,7 +13,7 @@ from uuid import uuid4
 from cloudkitty_like.domain.errors import Invalid, NotFound
 from cloudkitty_like.domain.rule import Rule, Type
 from cloudkitty_like.domain.rule_names import FIELD, GROUP, SERVICE
-from cloudkitty_like.service.hashmap.names import Directory, Ids
+from cloudkitty_like.service.hashmap.names import Directory, NameIds
 from cloudkitty_like.service.rule_changes.validity import (
     ENDED,
     MISSING,
@@ -34,7 +34,7 @@ NO_VALUE = "You must specify a value for a field mapping."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class RuleRequest:
     """The attributes of a mapping or threshold that a caller has given; ids in their canonical text, times aware."""
 
     service_id: str | Unset | None = UNSET
@@ -55,7 +55,7 @@ def kind_of(rule: Rule) -> RuleKind:
     return MAPPING if rule.level is None else THRESHOLD
 
 
-def new_rule(kind: RuleKind, draft: Draft, directory: Directory, now: datetime, force: bool) -> Rule:
+def new_rule(kind: RuleKind, draft: RuleRequest, directory: Directory, now: datetime, force: bool) -> Rule:
     """The rule that a draft describes; Invalid where it describes none, or starts in the past without ``force``."""
     valid = new_validity(given(draft.start), given(draft.end), now, force)
     service, field = _parent(draft, directory)
@@ -80,7 +80,7 @@ def new_rule(kind: RuleKind, draft: Draft, directory: Directory, now: datetime, 
     )
 
 
-def changed_mapping(rule: Rule, ids: Ids, draft: Draft, now: datetime) -> Rule:
+def changed_mapping(rule: Rule, ids: NameIds, draft: RuleRequest, now: datetime) -> Rule:
     """What a draft makes of a mapping.
 
     A running one can only be ended, once; of one that has not begun cost, start,
@@ -98,7 +98,7 @@ def changed_mapping(rule: Rule, ids: Ids, draft: Draft, now: datetime) -> Rule:
                    valid=future_validity(rule.valid, given(draft.start), end, now))
 
 
-def changed_threshold(rule: Rule, draft: Draft, directory: Directory, now: datetime) -> Rule:
+def changed_threshold(rule: Rule, draft: RuleRequest, directory: Directory, now: datetime) -> Rule:
     """What a draft makes of a threshold from now on; what it leaves out is at its default, but for the group."""
     level, cost = given(draft.level), given(draft.cost)
     missing = [MISSING % (name, name) for name, number in (("level", level), ("cost", cost)) if number is None]
@@ -110,7 +110,7 @@ def changed_threshold(rule: Rule, draft: Draft, directory: Directory, now: datet
                    group=rule.group if draft.group_id is UNSET else _group(draft, directory))
 
 
-def _differs(rule: Rule, ids: Ids, draft: Draft) -> bool:
+def _differs(rule: Rule, ids: NameIds, draft: RuleRequest) -> bool:
     """Whether a draft gives anything but the end another value than it has.
 
     A client sends back the whole object that it has read, so values count and
@@ -125,7 +125,7 @@ def _differs(rule: Rule, ids: Ids, draft: Draft) -> bool:
             or (draft.tenant_id is not UNSET and draft.tenant_id != rule.scope))
 
 
-def _parent(draft: Draft, directory: Directory) -> tuple[str, str | None]:
+def _parent(draft: RuleRequest, directory: Directory) -> tuple[str, str | None]:
     """The names of the service and of the field that a new rule is of."""
     service_id, field_id = given(draft.service_id), given(draft.field_id)
     if service_id and field_id:
@@ -141,7 +141,7 @@ def _parent(draft: Draft, directory: Directory) -> tuple[str, str | None]:
     raise Invalid("You must specify one parent.")
 
 
-def _group(draft: Draft, directory: Directory) -> str:
+def _group(draft: RuleRequest, directory: Directory) -> str:
     identity = given(draft.group_id)
     if not identity:
         return ""

@@ -16,24 +16,24 @@ from sqlalchemy import Connection
 
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.rules import history, names
-from cloudkitty_like.db.rules.history import History, Wanted
+from cloudkitty_like.db.rules.history import RuleHistory, RuleHistoryFilter
 from cloudkitty_like.domain.change import AuditInfo, Change
 from cloudkitty_like.domain.errors import NotFound
 from cloudkitty_like.domain.rule import Rule
 from cloudkitty_like.domain.rule_names import FIELD, GROUP, SERVICE, RuleName
-from cloudkitty_like.service.hashmap.editor import Book
+from cloudkitty_like.service.hashmap.editor import RuleEditor
 from cloudkitty_like.service.hashmap.names import Directory
 from cloudkitty_like.service.hashmap.request import (
     MAPPING,
     THRESHOLD,
-    Draft,
     RuleKind,
+    RuleRequest,
     changed_mapping,
     changed_threshold,
     new_rule,
 )
-from cloudkitty_like.service.rule_changes.change_log import Unneeded, recorded
-from cloudkitty_like.service.rule_changes.validity import Which
+from cloudkitty_like.service.rule_changes.change_log import NothingToRecord, recorded
+from cloudkitty_like.service.rule_changes.validity import ValidityFilter
 
 T = TypeVar("T")
 CAUSE = "api"
@@ -56,7 +56,7 @@ class StoredRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filter(Which):
+class RuleFilter(ValidityFilter):
     """Which rules a list is to have; None and False leave it open."""
 
     service_id: str | None = None      # rules of the service itself, not of its fields
@@ -67,7 +67,7 @@ class Filter(Which):
     filter_tenant: bool = False
 
 
-EVERYTHING = Filter()
+EVERYTHING = RuleFilter()
 
 
 class Hashmap:
@@ -126,7 +126,7 @@ class Hashmap:
 
     # --- rules -------------------------------------------------------------------------------------
 
-    def rules(self, kind: RuleKind, wanted: Filter = EVERYTHING) -> list[StoredRule]:
+    def rules(self, kind: RuleKind, wanted: RuleFilter = EVERYTHING) -> list[StoredRule]:
         """In the order in which they were made."""
         parent = wanted.service_id or wanted.field_id
         with self._database.read() as tx:
@@ -134,9 +134,9 @@ class Hashmap:
             of = directory.parents().get(parent) if parent else None
             if parent and of is None:
                 return []
-            found = history.read(tx, Wanted(kind == THRESHOLD, parent=of, deleted=wanted.deleted))
+            found = history.read(tx, RuleHistoryFilter(kind == THRESHOLD, parent=of, deleted=wanted.deleted))
         now = self._clock()
-        return [rule for one in found if _matches(rule := _stored(one, directory), one.fate, wanted, now)]
+        return [rule for one in found if _matches(rule := _stored(one, directory), one.audit_info, wanted, now)]
 
     def rule(self, kind: RuleKind, identity: str) -> StoredRule:
         """A deleted mapping is still found, but for one whose service or field is gone; a deleted threshold is not."""
@@ -152,7 +152,7 @@ class Hashmap:
             raise NotFound(f"{kind.capitalize()} has no group (UUID: {identity})")
         return directory.get(GROUP, group_id)
 
-    def add_rule(self, kind: RuleKind, draft: Draft, author: str, force: bool = False) -> StoredRule:
+    def add_rule(self, kind: RuleKind, draft: RuleRequest, author: str, force: bool = False) -> StoredRule:
         """From now on, unless the draft says otherwise.
 
         ``force`` lets it start in the past; deleted rules give way to it there.
@@ -161,7 +161,7 @@ class Hashmap:
         """
         now = self._clock()
 
-        def work(book: Book) -> StoredRule:
+        def work(book: RuleEditor) -> StoredRule:
             rule = new_rule(kind, draft, book.directory, now, force)
             if kind == MAPPING and rule.name == draft.name:
                 book.check_name(rule.name)
@@ -169,18 +169,18 @@ class Hashmap:
 
         return self._change(author, work, now)
 
-    def update_rule(self, kind: RuleKind, identity: str, draft: Draft, author: str) -> None:
+    def update_rule(self, kind: RuleKind, identity: str, draft: RuleRequest, author: str) -> None:
         """Make of it what :mod:`cloudkitty_like.service.hashmap.request` says; where that is the same, nothing."""
         now = self._clock()
 
-        def work(book: Book) -> None:
+        def work(book: RuleEditor) -> None:
             state = book.get(kind, identity)
             if kind == MAPPING:
                 book.replace(state, changed_mapping(state.rule, book.directory.ids(state.rule), draft, now))
             else:
                 book.revise(state, changed_threshold(state.rule, draft, book.directory, now))
 
-        with suppress(Unneeded):
+        with suppress(NothingToRecord):
             self._change(author, work, now)
 
     def remove_rule(self, kind: RuleKind, identity: str, author: str) -> None:
@@ -194,7 +194,7 @@ class Hashmap:
             return Directory(names.stored(tx))
 
     def _rule(self, tx: Connection, kind: RuleKind, identity: str, directory: Directory) -> StoredRule:
-        found = history.read(tx, Wanted(kind == THRESHOLD, id=identity, deleted=kind == MAPPING))
+        found = history.read(tx, RuleHistoryFilter(kind == THRESHOLD, id=identity, deleted=kind == MAPPING))
         if not found:
             raise NotFound(f"No such {kind}: {identity}")
         rule = _stored(found[0], directory)
@@ -202,11 +202,11 @@ class Hashmap:
             raise NotFound(f"No such {kind}: {identity}")
         return rule
 
-    def _change(self, author: str, work: Callable[[Book], T], now: datetime | None = None) -> T:
+    def _change(self, author: str, work: Callable[[RuleEditor], T], now: datetime | None = None) -> T:
         at = now or self._clock()
 
         def recording(tx: Connection, number: int) -> T:
-            book = Book(tx, number, at)
+            book = RuleEditor(tx, number, at)
             result = work(book)
             book.close()
             return result
@@ -214,14 +214,14 @@ class Hashmap:
         return recorded(self._database, Change(at, author, CAUSE), recording)
 
 
-def _stored(one: History, directory: Directory) -> StoredRule:
-    fate = one.fate
-    ids = directory.ids(one.rule, None if fate.deleted_at is None else one.since)
-    return StoredRule(one.id, one.rule, *ids, fate.created_at, fate.created_by, fate.updated_by,
-                      fate.deleted_at, fate.deleted_by)
+def _stored(one: RuleHistory, directory: Directory) -> StoredRule:
+    audit = one.audit_info
+    ids = directory.ids(one.rule, None if audit.deleted_at is None else one.since)
+    return StoredRule(one.id, one.rule, *ids, audit.created_at, audit.created_by, audit.updated_by,
+                      audit.deleted_at, audit.deleted_by)
 
 
-def _matches(one: StoredRule, fate: AuditInfo, wanted: Filter, now: datetime) -> bool:
+def _matches(one: StoredRule, audit: AuditInfo, wanted: RuleFilter, now: datetime) -> bool:
     if wanted.service_id is not None:
         parent = one.service_id == wanted.service_id
     else:
@@ -233,5 +233,5 @@ def _matches(one: StoredRule, fate: AuditInfo, wanted: Filter, now: datetime) ->
     return (
         parent and group
         and (not wanted.filter_tenant or one.rule.scope == wanted.tenant_id)
-        and wanted.has(one.rule.valid, one.rule.description, fate, now)
+        and wanted.has(one.rule.valid, one.rule.description, audit, now)
     )

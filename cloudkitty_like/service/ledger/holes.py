@@ -66,11 +66,11 @@ class Holes:
         Those that somebody else has moved meanwhile are left alone, and a period
         that was rated before keeps what it has.
         """
-        steps = [index.Step(state.id, period.begin, period.end) for state in states]
+        steps = [index.ScopeStep(state.id, period.begin, period.end) for state in states]
 
         def work(tx: Connection) -> set[int]:
             index.serialise(tx)
-            overtaken = index.overtaken(tx, steps)
+            overtaken = index.stale_scopes(tx, steps)
             mine = [step for step in steps if step.scope_id not in overtaken]
             if mine:
                 index.advance(tx, mine)

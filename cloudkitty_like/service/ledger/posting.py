@@ -11,16 +11,22 @@ from cloudkitty_like.db import scopes as rows
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.ledger import visibility
 from cloudkitty_like.db.ledger import writes as index
-from cloudkitty_like.db.ledger.frames import Standing, beside, standing
+from cloudkitty_like.db.ledger.frames import PostedFrame, current_posted, other_current_revisions
 from cloudkitty_like.domain.errors import Conflict
 from cloudkitty_like.domain.frame import Frame, digest
 from cloudkitty_like.domain.period import Period, instant
-from cloudkitty_like.domain.posted_point import SHOWN, Place, Points, PostedPoint, by_place
+from cloudkitty_like.domain.posted_point import (
+    SHOWN,
+    FramePosition,
+    PostedFramePoints,
+    PostedPoint,
+    by_place,
+)
 from cloudkitty_like.domain.query import Query
 from cloudkitty_like.domain.scope import Scope
 from cloudkitty_like.domain.scope_state import POSTED_ONLY
 from cloudkitty_like.ports import Addition, Storage
-from cloudkitty_like.service.ledger.publication import Clock, Revisions
+from cloudkitty_like.service.ledger.publication import Clock, RevisionPublication
 from cloudkitty_like.service.ledger.writer import establish, totals_of
 
 SECOND = timedelta(seconds=1)
@@ -32,7 +38,7 @@ NO_RULES = 0                           # the rule-set version of prices that wer
 class _Change:
     """The frames that a place is to have, and the revision that they replace."""
 
-    place: Place
+    place: FramePosition
     frames: tuple[Frame, ...]
     digest: bytes
     expected: int | None               # None: there is none
@@ -42,14 +48,14 @@ class _Change:
         return self.frames[0].period
 
 
-class Posting:
+class PointIngest:
     """Records posted points.  Safe beside any number of other writers."""
 
     def __init__(self, database: Database, storage: Storage, clock: Clock, scope_key: str,
                  period: timedelta) -> None:
         self._database, self._storage, self._clock = database, storage, clock
         self._scope_key, self._period = scope_key, period
-        self._revisions = Revisions(database, storage, clock)
+        self._revisions = RevisionPublication(database, storage, clock)
 
     def post(self, points: Sequence[PostedPoint], author: str) -> None:
         """Make these points count, all or none, at the prices they have.
@@ -74,10 +80,10 @@ class Posting:
             else:
                 return
 
-    def _changes(self, posted: Mapping[Place, Points]) -> list[_Change]:
+    def _changes(self, posted: Mapping[FramePosition, PostedFramePoints]) -> list[_Change]:
         """What has to be recorded so that these points count."""
         with self._database.read() as tx:
-            known = standing(tx, posted.keys(), rows.ids(tx, {place.scope for place in posted}))
+            known = current_posted(tx, posted.keys(), rows.ids(tx, {place.scope for place in posted}))
         problems = [
             f"scope {place.scope!r} has posted points from {known[place].period}: "
             f"others that begin then cannot end at {instant(points.period.end)}"
@@ -88,7 +94,7 @@ class Posting:
         kept = self._kept(known)
         changes = []
         for place, points in posted.items():
-            whole = Points(points.period, kept.get(place, ()))
+            whole = PostedFramePoints(points.period, kept.get(place, ()))
             whole.update(points)
             frames = whole.frames()
             made, before = digest(frames), known.get(place)
@@ -96,20 +102,20 @@ class Posting:
                 changes.append(_Change(place, frames, made, None if before is None else before.revision))
         return changes
 
-    def _kept(self, known: Mapping[Place, Standing]) -> dict[Place, list[Frame]]:
+    def _kept(self, known: Mapping[FramePosition, PostedFrame]) -> dict[FramePosition, list[Frame]]:
         """The frames of these revisions."""
-        found: dict[Place, list[Frame]] = {}
+        found: dict[FramePosition, list[Frame]] = {}
         for begin in {place.begin for place in known}:
             here = {place.scope: known[place].revision for place in known if place.begin == begin}
             query = Query(scopes=frozenset(here), period=Period.starting(begin, SECOND))
             with self._database.read() as tx:
                 hidden, upto = visibility.hidden(tx, None, query.period, query.scopes)
-                hidden = [*hidden, *beside(tx, begin, here.values())]
+                hidden = [*hidden, *other_current_revisions(tx, begin, here.values())]
             for scope, frame in self._storage.frames(query, set(hidden) - set(here.values()), upto):
-                found.setdefault(Place(scope, begin), []).append(frame)
+                found.setdefault(FramePosition(scope, begin), []).append(frame)
             with self._database.read() as tx:
                 # What is forgotten is marked before it goes.
-                visibility.kept(tx, None, query.period, query.scopes)
+                visibility.require_points(tx, None, query.period, query.scopes)
         return found
 
     def _record(self, changes: Sequence[_Change], author: str) -> None:

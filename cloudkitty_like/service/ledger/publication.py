@@ -19,7 +19,7 @@ from cloudkitty_like.ports import Addition, Storage
 Clock = Callable[[], datetime]
 
 
-class Revisions:
+class RevisionPublication:
     """Gives out revision numbers, and stores what is to be published under them."""
 
     def __init__(self, database: Database, storage: Storage, clock: Clock) -> None:

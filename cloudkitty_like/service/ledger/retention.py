@@ -7,7 +7,7 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from cloudkitty_like.db.compaction import Sizes, compact
+from cloudkitty_like.db.compaction import FileSizes, compact
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.ledger import retention as rows
 from cloudkitty_like.db.ledger import writes as index
@@ -45,7 +45,7 @@ class Retention:
             done = self._finish(done, progressed)
         return done
 
-    def compact(self) -> list[Sizes]:
+    def compact(self) -> list[FileSizes]:
         """Give back to the disk what was forgotten; the sizes of each database file that has become smaller.
 
         :raises Unavailable: when there is too little room for that, or a database fails; nothing is lost.

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.ledger.revisions import besides, forgotten
+from cloudkitty_like.db.ledger.revisions import forgotten, other_revisions
 from cloudkitty_like.domain.errors import Conflict
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
@@ -15,7 +15,7 @@ from cloudkitty_like.ports import Storage
 SECOND = timedelta(seconds=1)
 
 
-class Kept:
+class RevisionReader:
     """Reads revisions of one period, at most one of each scope, for all scopes at once."""
 
     def __init__(self, database: Database, storage: Storage) -> None:
@@ -26,7 +26,7 @@ class Kept:
         if not revisions:
             return {}
         with self._database.read() as tx:
-            others = besides(tx, period.begin, revisions.values())
+            others = other_revisions(tx, period.begin, revisions.values())
         query = Query(scopes=frozenset(revisions), period=Period.starting(period.begin, SECOND))
         found: dict[str, list[Frame]] = {scope: [] for scope in revisions}
         for scope, frame in self._storage.frames(query, others, max(revisions.values())):

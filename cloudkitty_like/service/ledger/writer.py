@@ -22,14 +22,14 @@ from cloudkitty_like.domain.frame import Frame, digest
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.scope_state import ScopeState
 from cloudkitty_like.ports import Addition, Storage
-from cloudkitty_like.service.ledger.publication import Clock, Revisions
+from cloudkitty_like.service.ledger.publication import Clock, RevisionPublication
 
 ABANDONED_AFTER = timedelta(hours=1)
 FORGOTTEN_AFTER = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
-class Rated:
+class RatedPeriod:
     """What rating made of one scope's period: an empty tuple of frames says that there was no usage.
 
     ``collected`` is the usage before rating, given where rated rows are not those rows.
@@ -71,9 +71,9 @@ class Ledger:
 
     def __init__(self, database: Database, storage: Storage, clock: Clock, author: str) -> None:
         self._database, self._storage, self._clock, self._author = database, storage, clock, author
-        self._revisions = Revisions(database, storage, clock)
+        self._revisions = RevisionPublication(database, storage, clock)
 
-    def record(self, batch: Sequence[Rated], ruleset: int) -> None:
+    def record(self, batch: Sequence[RatedPeriod], ruleset: int) -> None:
         """Make these frames current and move the scopes' progress, all or nothing.
 
         All of one period.  What is there already, with the same content and
@@ -108,18 +108,18 @@ class Ledger:
             additions.append(Addition(revision, rated.state.identifier, period, rated.frames, rated.collected))
         self._revisions.store(block, additions, lambda tx: self._publish(tx, publications, _steps(batch)))
 
-    def overtaken(self, batch: Sequence[Rated]) -> set[int]:
+    def overtaken(self, batch: Sequence[RatedPeriod]) -> set[int]:
         """The ids of those scopes whose progress somebody else has moved since they were read."""
         with self._database.read() as tx:
-            return index.overtaken(tx, _steps(batch))
+            return index.stale_scopes(tx, _steps(batch))
 
-    def _advance(self, tx: Connection, steps: Sequence[index.Step], ruleset: int) -> None:
+    def _advance(self, tx: Connection, steps: Sequence[index.ScopeStep], ruleset: int) -> None:
         index.serialise(tx)
         acceptances.require(tx, [ruleset])
         index.advance(tx, steps)
 
     def _publish(self, tx: Connection, publications: Sequence[index.Publication],
-                 steps: Sequence[index.Step]) -> None:
+                 steps: Sequence[index.ScopeStep]) -> None:
         # Progress first: a stale writer learns it from one cheap statement.
         index.advance(tx, steps)
         acceptances.require(tx, {publication.ruleset for publication in publications})
@@ -161,5 +161,5 @@ def totals_of(frames: Sequence[Frame]) -> dict[tuple[str, str], Amounts]:
     return totals
 
 
-def _steps(batch: Sequence[Rated]) -> list[index.Step]:
-    return [index.Step(rated.state.id, rated.period.begin, rated.period.end) for rated in batch]
+def _steps(batch: Sequence[RatedPeriod]) -> list[index.ScopeStep]:
+    return [index.ScopeStep(rated.state.id, rated.period.begin, rated.period.end) for rated in batch]

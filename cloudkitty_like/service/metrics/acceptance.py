@@ -30,11 +30,11 @@ HINT = ("give every host the same metrics.yml, or decide for all workers: "
         "cloudkitty-like metrics accept FILE --reason TEXT")
 
 
-class Differing(Conflict):
+class DefinitionsDiffer(Conflict):
     """Other metric definitions hold than those of the worker that asks: it must not rate."""
 
 
-class Held(Differing):
+class DefinitionsHeld(DefinitionsDiffer):
     """Others are at work by the definitions that hold; ``seen_at``: when one of them was seen last."""
 
     def __init__(self, message: str, seen_at: datetime, *, hint: str = "") -> None:
@@ -43,7 +43,7 @@ class Held(Differing):
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class DefinitionsDifference:
     """What one metrics.yml has that another has not, by names of metrics in the source."""
 
     added: tuple[str, ...] = ()
@@ -59,7 +59,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class DefinitionsInUse:
     """Which definitions hold, and the living workers that measure by them and by others."""
 
     accepted: Acceptance
@@ -93,12 +93,12 @@ class Acceptances:
             accepted = rows.last(tx)
             return None if accepted is None else rows.texts(tx, [accepted.digest])[accepted.digest]
 
-    def standing(self) -> Standing | None:
+    def standing(self) -> DefinitionsInUse | None:
         """As :func:`standing_of`, now."""
         with self._database.read() as tx:
             return standing_of(tx, self._clock())
 
-    def accept(self, file: MetricsFile, reason: str) -> Difference | None:
+    def accept(self, file: MetricsFile, reason: str) -> DefinitionsDifference | None:
         """Let these definitions hold for every worker; what they change, None where they hold already."""
         if not reason.strip():
             raise Invalid("--reason: say why the definitions change")
@@ -115,7 +115,7 @@ class Acceptances:
         self._database.transact(work)
         return difference(before, file.text, accepted is not None and accepted.skip != file.skip)
 
-    def differs(self, file: MetricsFile) -> Difference | None:
+    def differs(self, file: MetricsFile) -> DefinitionsDifference | None:
         """What ``accept`` would change; None where nothing."""
         before, accepted = self._text_of_last()
         if accepted is not None and accepted.digest == file.digest:
@@ -152,16 +152,18 @@ class Acceptances:
                    if beat.id != worker and beat.alive(now) and beat.metrics == accepted.digest]
         mine = f"worker {_place(worker)} has other metric definitions ({file.digest[:SHOWN]})"
         if holders:
-            raise Held(f"{mine} than {_places(holders)} ({accepted.digest[:SHOWN]})",
+            raise DefinitionsHeld(f"{mine} than {_places(holders)} ({accepted.digest[:SHOWN]})",
                        max(beat.seen_at for beat in holders), hint=HINT)
         ruling = rows.explicit_after(tx, rows.last_of(tx, file.digest) or known)
         if ruling is not None:
-            raise Differing(f"{mine} than {ruling.author} has accepted for all workers ({ruling.digest[:SHOWN]}): "
+            raise DefinitionsDiffer(f"{mine} than {ruling.author} has accepted for all workers "
+                                    f"({ruling.digest[:SHOWN]}): "
                             f"{ruling.reason}",
                             hint="give this host that file ('cloudkitty-like metrics show' prints it), or accept this "
                                  "one: cloudkitty-like metrics accept FILE --reason TEXT")
         if patient:
-            raise Differing(f"{mine} than the workers that were at work a moment ago ({accepted.digest[:SHOWN]})",
+            raise DefinitionsDiffer(f"{mine} than the workers that were at work a moment ago "
+                                    f"({accepted.digest[:SHOWN]})",
                             hint=HINT)
 
     def _keep(self, file: MetricsFile) -> None:
@@ -173,20 +175,20 @@ class Acceptances:
             return (None if accepted is None else rows.texts(tx, [accepted.digest])[accepted.digest]), accepted
 
 
-def standing_of(tx: Connection, now: datetime) -> Standing | None:
+def standing_of(tx: Connection, now: datetime) -> DefinitionsInUse | None:
     """See :class:`Standing`; None before the first worker."""
     accepted = rows.last(tx)
     if accepted is None:
         return None
     living = [beat for beat in workers.everyone(tx) if beat.alive(now) and beat.metrics is not None]
-    return Standing(accepted, [beat for beat in living if beat.metrics == accepted.digest],
+    return DefinitionsInUse(accepted, [beat for beat in living if beat.metrics == accepted.digest],
                     [beat for beat in living if beat.metrics != accepted.digest])
 
 
-def difference(before: str | None, after: str, skip: bool = False) -> Difference:
+def difference(before: str | None, after: str, skip: bool = False) -> DefinitionsDifference:
     """What ``after`` has that ``before`` (None: no file) has not; both are files that were accepted."""
     old, new = _definitions(before), _definitions(after)
-    return Difference(
+    return DefinitionsDifference(
         tuple(name for name in new if name not in old),
         tuple(name for name in new if name in old and new[name] != old[name]),
         tuple(name for name in old if name not in new), skip)

@@ -17,8 +17,8 @@ from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.expression import Predicate, parse
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.service import strict_yaml
-from cloudkitty_like.service.metrics.reader import Reader, quoted
-from cloudkitty_like.service.strict_yaml import Table
+from cloudkitty_like.service.metrics.reader import DefinitionReader, quoted
+from cloudkitty_like.service.strict_yaml import YamlMapping
 
 MAX_BYTES = 1_000_000
 KEYS = ("unit", "description", "factor", "offset", "alt_name", "groupby", "metadata", "mutate", "mutate_map",
@@ -100,35 +100,35 @@ def load(text: str, collector: ReadsArgs, scope_key: str, default_skip: str = "F
     return MetricsFile(tuple(metric for _, metric in found), text, digest.hexdigest(), default_skip)
 
 
-def _definitions(document: Any, name: str, problems: list[str]) -> Iterator[Reader]:
+def _definitions(document: Any, name: str, problems: list[str]) -> Iterator[DefinitionReader]:
     """Every definition of the document as something to read values from."""
-    if not isinstance(document, Table) or "metrics" not in document:
+    if not isinstance(document, YamlMapping) or "metrics" not in document:
         problems.append(f"{name}: must be a mapping with the key 'metrics'")
         return
     problems += [f"{name}: line {document.lines[key]}: {quoted(key)} is unknown: the only key here is 'metrics'"
                  for key in document if key != "metrics"]
     metrics = document["metrics"]
-    if not isinstance(metrics, Table) or not metrics:
+    if not isinstance(metrics, YamlMapping) or not metrics:
         problems.append(f"{name}: line {document.lines['metrics']}: metrics: must be a mapping "
                         "of at least one metric's name to its definition")
         return
     for metric, value in metrics.items():
         what = f"metric {quoted(metric)}: "
         line = f"{name}: line {metrics.lines[metric]}: "
-        if isinstance(value, Table):
-            yield Reader(metric, value, name, what)
+        if isinstance(value, YamlMapping):
+            yield DefinitionReader(metric, value, name, what)
         elif not isinstance(value, list) or not value:
             problems.append(f"{line}{what}must be a definition or a list of definitions")
         else:
             for number, item in enumerate(value, start=1):
                 which = f"{what}definition {number}: "
-                if isinstance(item, Table):
-                    yield Reader(metric, item, name, which)
+                if isinstance(item, YamlMapping):
+                    yield DefinitionReader(metric, item, name, which)
                 else:
                     problems.append(f"{line}{which}must be a mapping")
 
 
-def _metric(definition: Reader, settings: _Settings) -> Metric | None:
+def _metric(definition: DefinitionReader, settings: _Settings) -> Metric | None:
     """The metric that a definition says; None where there are problems, which the definition then holds."""
     for key in definition.table:
         if key not in KEYS:
@@ -154,7 +154,7 @@ def _metric(definition: Reader, settings: _Settings) -> Metric | None:
     return None if definition.problems else metric
 
 
-def _labels(definition: Reader, groupby: tuple[str, ...], metadata: tuple[str, ...],
+def _labels(definition: DefinitionReader, groupby: tuple[str, ...], metadata: tuple[str, ...],
             scope_key: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     for label in dict.fromkeys(metadata):
         if label in groupby:
@@ -164,7 +164,7 @@ def _labels(definition: Reader, groupby: tuple[str, ...], metadata: tuple[str, .
     return (groupby if scope_key in groupby else (*groupby, scope_key)), metadata
 
 
-def _args(definition: Reader, collector: ReadsArgs) -> Any:
+def _args(definition: DefinitionReader, collector: ReadsArgs) -> Any:
     given = definition.table.get("extra_args", {})
     if not isinstance(given, Mapping):
         definition.problem("extra_args", "must be a mapping")
@@ -172,7 +172,7 @@ def _args(definition: Reader, collector: ReadsArgs) -> Any:
     return definition.tried("extra_args", collector.parse_args, given)
 
 
-def _skip(definition: Reader, default: Predicate | None, groupby: tuple[str, ...],
+def _skip(definition: DefinitionReader, default: Predicate | None, groupby: tuple[str, ...],
           metadata: tuple[str, ...]) -> Predicate | None:
     key = "skip_datapoints_expression"
     own = key in definition.table
@@ -189,7 +189,7 @@ def _skip(definition: Reader, default: Predicate | None, groupby: tuple[str, ...
     return skip
 
 
-def _contradictions(found: list[tuple[Reader, Metric]]) -> Iterator[str]:
+def _contradictions(found: list[tuple[DefinitionReader, Metric]]) -> Iterator[str]:
     """What is wrong between definitions; those of one alt_name are added up, where that makes sense."""
     seen: dict[str, list[Metric]] = {}
     for definition, metric in found:

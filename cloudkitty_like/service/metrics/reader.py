@@ -12,9 +12,9 @@ from typing import Any
 
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Invalid
-from cloudkitty_like.domain.metric import MUTATIONS, Mutation
+from cloudkitty_like.domain.metric import MUTATIONS, MutationName
 from cloudkitty_like.domain.text import shortened, storable
-from cloudkitty_like.service.strict_yaml import Table
+from cloudkitty_like.service.strict_yaml import YamlMapping
 
 LONGEST = 255
 EXACT = 10**30
@@ -24,10 +24,10 @@ _RATIO = re.compile(r"\s*([-+]?\d{1,40})\s*/\s*(\d{1,40})\s*", re.ASCII)
 _NUMBER = re.compile(r"\s*[-+]?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})([eE][-+]?\d{1,3})?\s*", re.ASCII)
 
 
-class Reader:
+class DefinitionReader:
     """One definition; messages about it name the ``file``, the line and ``what`` it is."""
 
-    def __init__(self, metric: str, table: Table, file: str, what: str) -> None:
+    def __init__(self, metric: str, table: YamlMapping, file: str, what: str) -> None:
         self.metric = metric
         self.table = table
         self._file = file
@@ -102,7 +102,7 @@ class Reader:
             self.problem(key, f"{quoted(value)} has too many digits to compute with exactly")
         return number
 
-    def mutation(self) -> tuple[Mutation, Mapping[Decimal, Decimal]]:
+    def mutation(self) -> tuple[MutationName, Mapping[Decimal, Decimal]]:
         """How the quantity is mutated, and the map where that is by a map."""
         value = self.table.get("mutate", "NONE")
         if value not in MUTATIONS:

@@ -34,7 +34,7 @@ LEVEL = 4
 DAMAGES = (tarfile.TarError, zlib.error, gzip.BadGzipFile, EOFError, RecursionError, ValueError)
 
 
-class Member(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ArchiveMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A file in the archive."""
 
     name: str
@@ -55,7 +55,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     databases: list[str]  # the members that are databases
     dumps: list[str] = []  # the files that hold the databases of a server, beside the archive
     left_out: list[str] = []  # what the installation needs besides, in words
-    members: list[Member] = []
+    members: list[ArchiveMember] = []
 
 
 def write(target: Path, manifest: Manifest, content: Mapping[str, Path | bytes]) -> Manifest:
@@ -64,7 +64,7 @@ def write(target: Path, manifest: Manifest, content: Mapping[str, Path | bytes])
     :raises Unavailable: when a file cannot be read or the archive cannot be written.
     """
     try:
-        members = [Member(name, *_measured(source)) for name, source in content.items()]
+        members = [ArchiveMember(name, *_measured(source)) for name, source in content.items()]
         complete = msgspec.structs.replace(manifest, members=members)
         text = msgspec.json.format(msgspec.json.encode(complete), indent=1)
         with target.open("wb") as raw:
@@ -104,7 +104,7 @@ def _add(archive: tarfile.TarFile, name: str, size: int, content: IO[bytes]) -> 
 # --- reading ------------------------------------------------------------------------------------
 
 
-class _Bounded:
+class _BoundedStream:
     """The unpacked bytes; few at once, as a header says how many tarfile reads of it."""
 
     def __init__(self, stream: IO[bytes]) -> None:
@@ -128,7 +128,7 @@ class Archive:
     def __init__(self, path: Path) -> None:
         self._path, self._stack = path, ExitStack()
         try:
-            stream = _Bounded(cast(IO[bytes], self._stack.enter_context(gzip.GzipFile(path, "rb"))))
+            stream = _BoundedStream(cast(IO[bytes], self._stack.enter_context(gzip.GzipFile(path, "rb"))))
             self._tar = self._stack.enter_context(
                 tarfile.TarFile(fileobj=cast(IO[bytes], stream), mode="r")
             )
@@ -173,7 +173,7 @@ class Archive:
         if waiting:
             raise Invalid(f"{self._path}: {next(iter(waiting))} is missing: the archive is cut off")
 
-    def _extract(self, entry: tarfile.TarInfo, member: Member, directory: Path) -> None:
+    def _extract(self, entry: tarfile.TarInfo, member: ArchiveMember, directory: Path) -> None:
         self._check_plain(entry)
         if entry.size != member.size:
             raise Invalid(

@@ -7,28 +7,28 @@ from typing import Literal
 
 from cloudkitty_like.domain.errors import Error
 
-State = Literal["ok", "warning", "error"]
+CheckState = Literal["ok", "warning", "error"]
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class HealthCheck:
     """One part of the installation, how it is, and what there is to say about it.
 
     ``warning``: it answers, and somebody needs to look at it.
     """
 
     name: str
-    state: State
+    state: CheckState
     text: str
 
 
-def tried(name: str, look: Callable[[], str], told: Callable[[Error], str] = str) -> Check:
+def checked(name: str, look: Callable[[], str], told: Callable[[Error], str] = str) -> HealthCheck:
     """Look at one part.
 
     The check is ``ok`` with the answer of ``look()``, or ``error`` with what ``told`` says of the
     error that it raised.
     """
     try:
-        return Check(name, "ok", look())
+        return HealthCheck(name, "ok", look())
     except Error as error:
-        return Check(name, "error", told(error))
+        return HealthCheck(name, "error", told(error))

@@ -12,9 +12,9 @@ from cloudkitty_like.domain.query import Query
 from cloudkitty_like.domain.scope_state import ScopeState
 from cloudkitty_like.ports import Storage
 from cloudkitty_like.service.metrics.acceptance import standing_of
-from cloudkitty_like.service.operation.check import Check, tried
+from cloudkitty_like.service.operation.check import HealthCheck, checked
 from cloudkitty_like.service.operation.timed_call import TimedCall
-from cloudkitty_like.service.operation.workers import workforce
+from cloudkitty_like.service.operation.workers import worker_overview
 
 SECONDS = 4.0           # before the five after which who asks takes it for dead
 PARTS = ("database", "storage", "rating", "workers")
@@ -46,34 +46,34 @@ class Health:
                  length: timedelta, wait_periods: int, seconds: float = SECONDS) -> None:
         self._database, self._storage, self._clock, self._seconds = database, storage, clock, seconds
         self._length, self._wait_periods = length, wait_periods
-        self._done: list[Check] = []
+        self._done: list[HealthCheck] = []
         self._look = TimedCall(self._looked, seconds)
 
-    def checks(self) -> list[Check]:
+    def checks(self) -> list[HealthCheck]:
         """Each part, the least well informed about it."""
         try:
             return self._look()
         except Unavailable as error:
             done = list(self._done)
-            return [*done, *(Check(name, "error", str(error)) for name in PARTS[len(done):])]
+            return [*done, *(HealthCheck(name, "error", str(error)) for name in PARTS[len(done):])]
 
-    def _looked(self) -> list[Check]:
+    def _looked(self) -> list[HealthCheck]:
         # A new list: who is late in reading the last one may still do so.
         done = self._done = []
         for name, look in zip(PARTS[:-1], (self._of_database, self._of_storage, self._of_rating), strict=True):
-            done.append(tried(name, look))
+            done.append(checked(name, look))
         done.append(self._of_work())
         return done
 
-    def _of_work(self) -> Check:
+    def _of_work(self) -> HealthCheck:
         """Who is at work; what keeps them from rating is no reason to take the API away."""
         now = self._clock()
         try:
             with self._database.read() as tx:
-                known = workforce(tx, now, self._length, self._wait_periods)
+                known = worker_overview(tx, now, self._length, self._wait_periods)
                 standing = standing_of(tx, now)
         except Error as error:
-            return Check(PARTS[-1], "error", str(error))
+            return HealthCheck(PARTS[-1], "error", str(error))
         blocked = [beat for beat in known.alive if beat.blocked]
         parts = [f"{len(known.alive)} at work",
                  *(f"worker {beat.place} cannot rate anything: {beat.doing}" for beat in blocked)]
@@ -81,7 +81,7 @@ class Health:
         differing = standing is not None and bool(standing.differing)
         parts += [str(standing)] if differing else []
         warns = bool(blocked) or known.missing or differing
-        return Check(PARTS[-1], "warning" if warns else "ok", "; ".join(parts))
+        return HealthCheck(PARTS[-1], "warning" if warns else "ok", "; ".join(parts))
 
     def _of_database(self) -> str:
         with self._database.read() as tx:

@@ -60,7 +60,7 @@ def losses(database: Database, revision: str) -> list[tuple[str, int]]:
         return schema_loss.losses(tx, kept)
 
 
-def _shape_of(revision: str) -> schema_loss.Shape:
+def _shape_of(revision: str) -> schema_loss.TableColumns:
     """The tables and columns of a revision, as it makes them in a database of its own."""
     with TemporaryDirectory(prefix="cloudkitty-like-schema-") as directory:
         scratch = Database(f"sqlite:///{directory}/schema.sqlite")

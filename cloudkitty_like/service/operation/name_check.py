@@ -15,14 +15,14 @@ from cloudkitty_like.db import scopes
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.ledger import used_names
 from cloudkitty_like.db.rules import names, rules, scripts
-from cloudkitty_like.domain.idle_rules import idle
+from cloudkitty_like.domain.idle_rules import idle_rules
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.domain.rule import Rule
 from cloudkitty_like.domain.rule_names import SERVICE
 from cloudkitty_like.domain.text import nearest
 from cloudkitty_like.ports import LabelUse, SourceNames, Storage
 
-Labels = Mapping[str, frozenset[str]]
+MetricLabels = Mapping[str, frozenset[str]]
 """By the name of a metric in frames."""
 
 SHOWN = 20             # names of one kind that are compared with the known ones
@@ -50,7 +50,7 @@ class NameCheck:
         now = self._clock()
         current = [rule for rule in wanted if not rule.valid.is_over(now)]
         texts = [] if metrics is None else [*self._of_services(current, metrics, now)]
-        return [*texts, *self._of_scopes(current), *(f"rule {rule}: {why}" for rule, why in idle(current))]
+        return [*texts, *self._of_scopes(current), *(f"rule {rule}: {why}" for rule, why in idle_rules(current))]
 
     def of_stored_rules(self, metrics: Sequence[Metric] | None) -> list[str]:
         """As :meth:`of_rules`, of the rules that are recorded."""

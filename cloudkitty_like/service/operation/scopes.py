@@ -24,7 +24,7 @@ SKIP = "skip"
 
 
 @dataclass(frozen=True, slots=True)
-class Which:
+class ScopeFilter:
     """Scopes by what is known of them; an empty set of names is any."""
 
     identifiers: Collection[str] = ()
@@ -42,7 +42,7 @@ class Which:
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class ResetResult:
     """What a reset did to scopes, as they were before it.
 
     ``back``: rated again from ``begin`` on.  ``forward``: taken there over the
@@ -92,7 +92,7 @@ class Scopes:
             raise Invalid(*problems)
         return added
 
-    def reset(self, identifiers: Collection[str], to: datetime, *, author: str, reason: str) -> Moved:
+    def reset(self, identifiers: Collection[str], to: datetime, *, author: str, reason: str) -> ResetResult:
         """Rate from the period that holds ``to`` on; superseded frames are kept.
 
         A scope that is rated further goes back.  One that is not goes forward,
@@ -101,9 +101,9 @@ class Scopes:
         """
         begin = Period.containing(to, self._length).begin
         if not identifiers:
-            return Moved(begin, (), (), ())
+            return ResetResult(begin, (), (), ())
 
-        def work(tx: Connection) -> Moved:
+        def work(tx: Connection) -> ResetResult:
             # Nobody else changes the ledger from here on, so what is read of the scopes' progress stays true.
             index.serialise(tx)
             states = rows.named(tx, identifiers)
@@ -115,20 +115,20 @@ class Scopes:
 
         return self._database.transact(work)
 
-    def preview(self, identifiers: Collection[str], to: datetime) -> Moved:
+    def preview(self, identifiers: Collection[str], to: datetime) -> ResetResult:
         """Work out what :meth:`reset` would do, and do nothing.  Invalid and NotFound as there."""
         begin = Period.containing(to, self._length).begin
         with self._database.read() as tx:
             moved = self._moved(rows.named(tx, identifiers), begin)
             return replace(moved, skipped=_told(moved, _skipped(tx, moved)))
 
-    def _moved(self, states: Sequence[ScopeState], begin: datetime) -> Moved:
+    def _moved(self, states: Sequence[ScopeState], begin: datetime) -> ResetResult:
         latest = self.complete_to()
         if begin > latest:
             raise Invalid(f"{instant(begin)} is beyond the last period that is complete, which "
                           f"ends at {instant(latest)}: it can only be reset to then or earlier")
         started = [(state, state.due) for state in states if state.due is not None]
-        return Moved(begin, [state for state, due in started if due >= begin],
+        return ResetResult(begin, [state for state, due in started if due >= begin],
                      [state for state, due in started if due < begin],
                      [state for state in states if state.due is None])
 
@@ -137,7 +137,7 @@ class Scopes:
         latest = self._clock() - self._wait_periods * self._length
         return Period.containing(latest, self._length).begin
 
-    def _skip(self, tx: Connection, moved: Moved, author: str, reason: str) -> list[Stretch]:
+    def _skip(self, tx: Connection, moved: ResetResult, author: str, reason: str) -> list[Stretch]:
         """Take scopes forward; the holes left.  What is rated there already stays, and is none."""
         if not moved.forward:
             return []
@@ -150,7 +150,7 @@ class Scopes:
         rows.set_due(tx, [state.id for state in moved.forward], moved.begin)
         return _told(moved, left)
 
-    def _take_back(self, tx: Connection, moved: Moved, author: str, reason: str) -> None:
+    def _take_back(self, tx: Connection, moved: ResetResult, author: str, reason: str) -> None:
         """Take scopes back, over their holes too, which are due again; new ones start there."""
         states = (*moved.back, *moved.starting)
         if not states:
@@ -195,7 +195,7 @@ class Scopes:
 
         return self._database.transact(work)
 
-    def selected(self, which: Which) -> list[ScopeState]:
+    def selected(self, which: ScopeFilter) -> list[ScopeState]:
         """Those that fit, by id."""
         return [state for state in self.states() if which.fits(state)]
 
@@ -250,13 +250,13 @@ class Scopes:
         self._database.transact(work)
 
 
-def _skipped(tx: Connection, moved: Moved) -> list[tuple[int, Period]]:
+def _skipped(tx: Connection, moved: ResetResult) -> list[tuple[int, Period]]:
     """What stays unrated where scopes are taken forward, by the row of the scope."""
     return holes.unrated(tx, [
         (state.id, Period(state.due, moved.begin)) for state in moved.forward if state.due is not None])
 
 
-def _told(moved: Moved, skipped: Iterable[tuple[int, Period]]) -> list[Stretch]:
+def _told(moved: ResetResult, skipped: Iterable[tuple[int, Period]]) -> list[Stretch]:
     names = {state.id: state.identifier for state in moved.forward}
     return together((names[scope_id], period, SKIPPED) for scope_id, period in skipped)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.ledger import writes as index
 from cloudkitty_like.domain.money import plain
-from cloudkitty_like.domain.query import DAY, METRIC, SCOPE, Query, Row, Sum
+from cloudkitty_like.domain.query import DAY, METRIC, SCOPE, Query, Sum, SummaryRow
 from cloudkitty_like.service.reports.summary import Summary
 
-Keyed = dict[tuple[tuple[str, ...], str], Sum]
+SumsByKey = dict[tuple[tuple[str, ...], str], Sum]
 
 
 def differences(database: Database, summary: Summary) -> list[str]:
@@ -34,19 +34,19 @@ def differences(database: Database, summary: Summary) -> list[str]:
     return problems
 
 
-def _keyed(rows: list[Row]) -> Keyed:
+def _keyed(rows: list[SummaryRow]) -> SumsByKey:
     return {(row.key, row.unit): row.sum for row in rows}
 
 
-def _without_day(days: Keyed) -> Keyed:
-    sums: Keyed = {}
+def _without_day(days: SumsByKey) -> SumsByKey:
+    sums: SumsByKey = {}
     for (key, unit), found in days.items():
         group = key[:-1], unit
         sums[group] = sums[group] + found if group in sums else found
     return sums
 
 
-def _compared(left_name: str, left: Keyed, right_name: str, right: Keyed) -> list[str]:
+def _compared(left_name: str, left: SumsByKey, right_name: str, right: SumsByKey) -> list[str]:
     problems = []
     for group in sorted({*left, *right}):
         one, other = left.get(group, Sum()), right.get(group, Sum())

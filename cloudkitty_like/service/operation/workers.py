@@ -43,7 +43,7 @@ class Workers:
 
 
 @dataclass(frozen=True, slots=True)
-class Workforce:
+class WorkerOverview:
     """The workers that were seen lately, those that were lost, and the scopes with a period that could be rated now.
 
     ``daemon``: whether one is to be at work, as the last was told; a ledger
@@ -69,12 +69,12 @@ class Workforce:
         return [beat for beat in self.alive if beat.blocked in causes]
 
 
-def workforce(tx: Connection, now: datetime, length: timedelta, wait_periods: int) -> Workforce:
+def worker_overview(tx: Connection, now: datetime, length: timedelta, wait_periods: int) -> WorkerOverview:
     """As it is now.  ``length``: of a period."""
     beats, ends = workers.everyone(tx), settings.source_ends(tx)
     latest = now - (1 + wait_periods) * length
     due = sum(_is_due(state, latest, ends) for state in scopes.everything(tx))
-    return Workforce([beat for beat in beats if beat.alive(now)], [beat for beat in beats if not beat.alive(now)],
+    return WorkerOverview([beat for beat in beats if beat.alive(now)], [beat for beat in beats if not beat.alive(now)],
                      due, settings.daemon(tx), ends)
 
 

@@ -10,11 +10,11 @@ from sqlalchemy import Connection
 from cloudkitty_like import plugin
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.rules import modules
-from cloudkitty_like.db.rules.modules import ModuleState
+from cloudkitty_like.db.rules.modules import ModuleSetting
 from cloudkitty_like.domain.change import Change
 from cloudkitty_like.domain.errors import Invalid, NotFound, Unloadable
 from cloudkitty_like.ports import RatingModule
-from cloudkitty_like.service.rule_changes.change_log import Unneeded, recorded
+from cloudkitty_like.service.rule_changes.change_log import NothingToRecord, recorded
 
 KIND = "rating"
 DEFAULT_PRIORITY = 1
@@ -22,7 +22,7 @@ MAX_PRIORITY = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Module:
+class ModuleInfo:
     """A rating module as it is now; ``problem`` says why it cannot be loaded."""
 
     name: str
@@ -39,11 +39,11 @@ class Modules:
 
     database: Database
 
-    def known(self) -> list[Module]:
+    def known(self) -> list[ModuleInfo]:
         """As :func:`known`, by name."""
         return sorted(known(self.database), key=lambda module: module.name)
 
-    def named(self, name: str) -> Module:
+    def named(self, name: str) -> ModuleInfo:
         """One of them; NotFound where there is none of that name."""
         found = {module.name: module for module in self.known()}
         if name not in found:
@@ -56,7 +56,7 @@ class Modules:
         decide(self.database, change, name, enabled=enabled, priority=priority)
 
 
-def known(database: Database) -> list[Module]:
+def known(database: Database) -> list[ModuleInfo]:
     """Every module that is installed or that somebody has decided about, in the order in which they run."""
     with database.read() as tx:
         states = modules.stored(tx)
@@ -80,14 +80,15 @@ def decide(database: Database, change: Change, name: str, *,
 
     def work(tx: Connection, number: int) -> None:
         before = modules.stored(tx).get(name)
-        now = before or ModuleState(there[name].enabled, there[name].priority)
-        after = ModuleState(now.enabled if enabled is None else enabled, now.priority if priority is None else priority)
+        now = before or ModuleSetting(there[name].enabled, there[name].priority)
+        after = ModuleSetting(now.enabled if enabled is None else enabled,
+                              now.priority if priority is None else priority)
         # Of a module that cannot be loaded nobody knows what it is by default: record what was decided.
         if after == before or (after == now and not there[name].problem):
-            raise Unneeded
+            raise NothingToRecord
         modules.record(tx, number, name, after)
 
-    with suppress(Unneeded):
+    with suppress(NothingToRecord):
         recorded(database, change, work)
         return True
     return False
@@ -109,7 +110,7 @@ def active(database: Database, change: int, load: Callable[[str], RatingModule],
         if name not in states:
             with _hint(name):
                 on = bool(plugin.load_class(KIND, name).enabled_by_default)
-            states[name] = ModuleState(on, DEFAULT_PRIORITY)
+            states[name] = ModuleSetting(on, DEFAULT_PRIORITY)
     found = []
     for name in sorted(states, key=lambda name: _order(name, states[name].priority)):
         if states[name].enabled or name in also:
@@ -131,12 +132,12 @@ def _order(name: str, priority: int) -> tuple[int, str]:
     return -priority, name
 
 
-def _known(name: str, state: ModuleState | None) -> Module:
+def _known(name: str, state: ModuleSetting | None) -> ModuleInfo:
     try:
         kind = plugin.load_class(KIND, name)
     except Invalid as error:
-        state = state or ModuleState(False, DEFAULT_PRIORITY)
-        return Module(name, state.enabled, state.priority, problem=" ".join(error.problems))
-    state = state or ModuleState(bool(kind.enabled_by_default), DEFAULT_PRIORITY)
-    return Module(name, state.enabled, state.priority, str(kind.description),
+        state = state or ModuleSetting(False, DEFAULT_PRIORITY)
+        return ModuleInfo(name, state.enabled, state.priority, problem=" ".join(error.problems))
+    state = state or ModuleSetting(bool(kind.enabled_by_default), DEFAULT_PRIORITY)
+    return ModuleInfo(name, state.enabled, state.priority, str(kind.description),
                   configurable=bool(getattr(kind, "hot_config", False)))

@@ -12,7 +12,7 @@ from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.rules import rules
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Invalid
-from cloudkitty_like.domain.explanation import Part, Provenance
+from cloudkitty_like.domain.explanation import PricePart, Provenance
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.ports import RatingModule, Tariff
@@ -122,7 +122,7 @@ class Tariffs:
             raise Invalid(*problems)
         return Pricing(tariffs)
 
-    def provenance(self, change: int, parts: Iterable[Part]) -> dict[tuple[str, str], Provenance]:
+    def provenance(self, change: int, parts: Iterable[PricePart]) -> dict[tuple[str, str], Provenance]:
         """Where the rules behind these parts come from as they were known at a change, by module and id."""
         wanted: dict[str, set[str]] = {}
         for part in parts:

@@ -8,20 +8,20 @@ from typing import Any
 
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Invalid
-from cloudkitty_like.domain.explanation import EXACT, Explained, OnDemand, Part
+from cloudkitty_like.domain.explanation import EXACT, ExplainedFrames, LazySequence, PricePart
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.ports import Tariff
 
-Key = tuple[str, str, tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+RowKey = tuple[str, str, tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 """What makes a row the same before and after a module: metric, unit, and labels."""
 
-Place = tuple[int, int]
+RowRef = tuple[int, int]
 """Number of a frame, and of a row in it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Dropped:
+class DroppedRow:
     """A row that did not come out of a module."""
 
     module: str
@@ -35,17 +35,18 @@ class _Step:
 
     module: str
     before: Sequence[Frame]
-    explained: Explained
-    sources: dict[Place, Place] | None         # None: every row is still in its place
+    explained: ExplainedFrames
+    sources: dict[RowRef, RowRef] | None         # None: every row is still in its place
 
-    def source(self, place: Place) -> Place | None:
+    def source(self, place: RowRef) -> RowRef | None:
         return place if self.sources is None else self.sources.get(place)
 
-    def dropped(self) -> Iterator[Dropped]:
+    def dropped(self) -> Iterator[DroppedRow]:
         if self.sources is not None:
             there = set(self.sources.values())
             for number, frame in enumerate(self.before):
-                yield from (Dropped(self.module, frame, row) for row in range(len(frame)) if (number, row) not in there)
+                yield from (DroppedRow(self.module, frame, row) for row in range(len(frame))
+                            if (number, row) not in there)
 
 
 class Trace:
@@ -59,20 +60,20 @@ class Trace:
         """Let this module rate them; to be called in :func:`money.arithmetic`."""
         before = self.frames
         explain: Any = getattr(tariff, "explain", None)
-        found: Explained | None = None if explain is None else explain(scope, period, before)
+        found: ExplainedFrames | None = None if explain is None else explain(scope, period, before)
         after = tariff.rate(scope, period, before) if found is None else found.frames
         check(module, after, period)
         sources = _sources(before, after)
         if found is None:
-            found = Explained(after, [_differences(module, before, frame, number, sources)
+            found = ExplainedFrames(after, [_differences(module, before, frame, number, sources)
                                       for number, frame in enumerate(after)])
         self._steps.append(_Step(module, before, found, sources))
         self.frames = after
 
-    def parts(self, frame: int, row: int) -> tuple[Part, ...]:
+    def parts(self, frame: int, row: int) -> tuple[PricePart, ...]:
         """What made the price of this row, in the order of the modules."""
-        place: Place | None = (frame, row)
-        found: list[Part] = []
+        place: RowRef | None = (frame, row)
+        found: list[PricePart] = []
         for step in reversed(self._steps):
             if place is None:
                 break
@@ -80,7 +81,7 @@ class Trace:
             place = step.source(place)
         return tuple(found)
 
-    def dropped(self) -> list[Dropped]:
+    def dropped(self) -> list[DroppedRow]:
         """The rows that a module left out, in the order of the modules."""
         return [one for step in self._steps for one in step.dropped()]
 
@@ -92,7 +93,7 @@ def check(module: str, frames: Sequence[Frame], period: Period) -> None:
             raise Invalid(f"the rating module {module} answered {frame!r:.80}, which is no frame of {period}")
 
 
-def keys(frame: Frame) -> list[Key]:
+def keys(frame: Frame) -> list[RowKey]:
     """The key of every row; the order in which labels stand makes no difference."""
     groupby, metadata = sorted(frame.groupby), sorted(frame.metadata)
     columns = [*map(frame.groupby.__getitem__, groupby), *map(frame.metadata.__getitem__, metadata)]
@@ -101,7 +102,7 @@ def keys(frame: Frame) -> list[Key]:
     return [(*head, one) for one in cells]
 
 
-def places(frames: Sequence[Frame]) -> dict[Key, Place]:
+def places(frames: Sequence[Frame]) -> dict[RowKey, RowRef]:
     """Where each row is."""
     return {key: (number, row) for number, frame in enumerate(frames) for row, key in enumerate(keys(frame))}
 
@@ -114,7 +115,7 @@ def same_rows(one: Frame, other: Frame) -> bool:
             and (one.metadata is other.metadata or one.metadata == other.metadata))
 
 
-def _sources(before: Sequence[Frame], after: Sequence[Frame]) -> dict[Place, Place] | None:
+def _sources(before: Sequence[Frame], after: Sequence[Frame]) -> dict[RowRef, RowRef] | None:
     if len(before) == len(after) and all(map(same_rows, before, after)):
         return None
     known = places(before)
@@ -122,20 +123,20 @@ def _sources(before: Sequence[Frame], after: Sequence[Frame]) -> dict[Place, Pla
 
 
 def _differences(module: str, before: Sequence[Frame], frame: Frame, number: int,
-                 sources: dict[Place, Place] | None) -> Sequence[tuple[Part, ...]]:
+                 sources: dict[RowRef, RowRef] | None) -> Sequence[tuple[PricePart, ...]]:
     """The parts of a module that does not say them: what it has made of each row."""
-    def parts(row: int) -> tuple[Part, ...]:
+    def parts(row: int) -> tuple[PricePart, ...]:
         source = (number, row) if sources is None else sources.get((number, row))
         price = frame.price[row]
         if source is None:
-            return (Part(module, price or money.ZERO, f"added the point, {_amount(frame.qty[row], price)}"),)
+            return (PricePart(module, price or money.ZERO, f"added the point, {_amount(frame.qty[row], price)}"),)
         old_qty, old_price = before[source[0]].qty[source[1]], before[source[0]].price[source[1]]
         if (old_qty, old_price) == (frame.qty[row], price):
             return ()
         with localcontext(EXACT):      # whatever the module's numbers are: so that nothing is left of the sum
             amount = (price or money.ZERO) - (old_price or money.ZERO)
-        return (Part(module, amount, f"{_amount(old_qty, old_price)} became {_amount(frame.qty[row], price)}"),)
-    return OnDemand(len(frame), parts)
+        return (PricePart(module, amount, f"{_amount(old_qty, old_price)} became {_amount(frame.qty[row], price)}"),)
+    return LazySequence(len(frame), parts)
 
 
 def _amount(qty: Decimal, price: Decimal | None) -> str:

@@ -13,7 +13,7 @@ from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.domain.period import Period
 
 Rate = Callable[[str, Period, Sequence[Frame]], Sequence[Frame]]
-Skip = Mapping[str, Predicate]
+SkipPredicates = Mapping[str, Predicate]
 
 
 def skips(metrics: Iterable[Metric]) -> dict[str, Predicate]:
@@ -31,6 +31,6 @@ def _kind(frame: Frame) -> tuple[str, str]:
     return frame.metric, frame.unit
 
 
-def kept(frames: Iterable[Frame], skip: Skip) -> list[Frame]:
+def kept(frames: Iterable[Frame], skip: SkipPredicates) -> list[Frame]:
     """Rated frames without the rows that are to be skipped, each in its place, if empty."""
     return [frame if (predicate := skip.get(frame.metric)) is None else predicate.kept(frame) for frame in frames]

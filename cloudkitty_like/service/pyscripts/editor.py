@@ -12,16 +12,16 @@ from uuid import uuid4
 from sqlalchemy import Connection
 
 from cloudkitty_like.db.rules import scripts
-from cloudkitty_like.db.rules.scripts import State
+from cloudkitty_like.db.rules.scripts import ScriptState
 from cloudkitty_like.domain.errors import Conflict, NotFound
 from cloudkitty_like.domain.script import Script
-from cloudkitty_like.domain.script_diff import Succession, Versions
-from cloudkitty_like.service.rule_changes.change_log import Unneeded
+from cloudkitty_like.domain.script_diff import ScriptDiff, ScriptVersions
+from cloudkitty_like.service.rule_changes.change_log import NothingToRecord
 
 NO_SUCH = "No such script: None (UUID: %s)"
 
 
-class ScriptBook:
+class ScriptEditor:
     """To be opened in a transaction; to write, under an open change, and closed when all has been said."""
 
     def __init__(self, tx: Connection, now: datetime, change: int = 0) -> None:
@@ -29,12 +29,12 @@ class ScriptBook:
         self._states = scripts.states(tx)
         self._newest: dict[str, int] = {}
         self._ended: list[tuple[str, int]] = []
-        self._written: list[State] = []
+        self._written: list[ScriptState] = []
 
     def close(self) -> None:
         """Record it; Unneeded where nothing has changed."""
         if not (self._ended or self._written):
-            raise Unneeded
+            raise NothingToRecord
         scripts.write(self._tx, self._change, self._ended, self._written)
 
     def called(self, name: str) -> str | None:
@@ -42,7 +42,7 @@ class ScriptBook:
         return next((state.id for state in self._states if state.deleted_at is None and state.script.name == name),
                     None)
 
-    def versions(self, identity: str) -> Versions:
+    def versions(self, identity: str) -> ScriptVersions:
         """Of a script, oldest first; NotFound, in CloudKitty's words, where there is none, or it is deleted."""
         found = {state.version: state.script for state in sorted(self._states, key=lambda state: state.version)
                  if state.id == identity and state.deleted_at is None}
@@ -57,7 +57,7 @@ class ScriptBook:
         the same time; a deleted script of that name gives way.
         """
         identity = identity or str(uuid4())
-        self._put(State(identity, self._next(identity), script))
+        self._put(ScriptState(identity, self._next(identity), script))
         return identity
 
     def replace(self, identity: str, version: int, script: Script) -> None:
@@ -67,13 +67,13 @@ class ScriptBook:
             return
         self._ended.append((identity, version))
         number = version if script.works_like == before.works_like else self._next(identity)
-        self._put(State(identity, number, script))
+        self._put(ScriptState(identity, number, script))
 
-    def succeed(self, identity: str, succession: Succession) -> str:
+    def succeed(self, identity: str, succession: ScriptDiff) -> str:
         """Record a succession of a script, a new one where its id is ''; the id."""
         self._ended += [(identity, number) for number in (*succession.changed, *succession.withdrawn)]
         for number, (_, after) in succession.changed.items():
-            self._put(State(identity, number, after))
+            self._put(ScriptState(identity, number, after))
         return identity if succession.added is None else self.add(succession.added, identity)
 
     def remove(self, identity: str) -> None:
@@ -82,7 +82,7 @@ class ScriptBook:
             self._ended.append((identity, number))
             valid = script.valid.until(self._now)
             if valid is not None:
-                self._written.append(State(identity, number, replace(script, valid=valid), self._now))
+                self._written.append(ScriptState(identity, number, replace(script, valid=valid), self._now))
 
     def _next(self, identity: str) -> int:
         if identity not in self._newest:
@@ -90,7 +90,7 @@ class ScriptBook:
         self._newest[identity] += 1
         return self._newest[identity]
 
-    def _put(self, state: State) -> None:
+    def _put(self, state: ScriptState) -> None:
         script = state.script
         for other in self._states:
             if (other.id, other.version) in self._ended:
@@ -104,9 +104,9 @@ class ScriptBook:
                 raise Conflict(f"Script {script.name} has version {other.version}, which holds {other.script.valid}")
         self._written.append(state)
 
-    def _give_way(self, other: State, script: Script) -> None:
+    def _give_way(self, other: ScriptState, script: Script) -> None:
         """A deleted script holds no more where another of its name does; what is left after that is a version more."""
         self._ended.append((other.id, other.version))
         for piece, valid in enumerate(other.script.valid.without(script.valid)):
             number = self._next(other.id) if piece else other.version
-            self._written.append(State(other.id, number, replace(other.script, valid=valid), other.deleted_at))
+            self._written.append(ScriptState(other.id, number, replace(other.script, valid=valid), other.deleted_at))

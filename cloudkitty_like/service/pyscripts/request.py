@@ -21,7 +21,7 @@ from cloudkitty_like.service.rule_changes.validity import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class ScriptRequest:
     """The attributes of a script that a caller of the API has given; times aware.
 
     ``checksum`` makes nothing: it has to be that of the text.
@@ -37,7 +37,7 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
+class ScriptRelease:
     """A text that is to be the script of a name from some time on.
 
     ``begin``: that time; None is now, or under ``retroactive`` from when the
@@ -54,7 +54,7 @@ class Release:
     retroactive: bool = False
 
 
-def new_script(draft: Draft, now: datetime, force: bool) -> Script:
+def new_script(draft: ScriptRequest, now: datetime, force: bool) -> Script:
     """The script that a draft describes; Invalid where it describes none, or starts in the past without ``force``."""
     name, text = given(draft.name), given(draft.data)
     missing = [MISSING % (one, one) for one, value in (("name", name), ("data", text)) if value is None]
@@ -65,7 +65,7 @@ def new_script(draft: Draft, now: datetime, force: bool) -> Script:
         valid=new_validity(given(draft.start), given(draft.end), now, force)))
 
 
-def changed_script(script: Script, draft: Draft, now: datetime) -> Script:
+def changed_script(script: Script, draft: ScriptRequest, now: datetime) -> Script:
     """What a draft makes of a script.
 
     A running one can only be ended, once; one that has not begun is replaced,
@@ -82,7 +82,7 @@ def changed_script(script: Script, draft: Draft, now: datetime) -> Script:
         valid=future_validity(script.valid, given(draft.start), end, now)))
 
 
-def released(release: Release, known: Mapping[int, Script], now: datetime) -> Script:
+def released(release: ScriptRelease, known: Mapping[int, Script], now: datetime) -> Script:
     """The script that a release makes, beside the known versions of that name."""
     when = release.begin or now
     current = next((one for one in known.values() if when in one.valid), None)
@@ -97,7 +97,7 @@ def released(release: Release, known: Mapping[int, Script], now: datetime) -> Sc
         description=description if description is not None else before.description if before else "")
 
 
-def _differs(script: Script, draft: Draft) -> bool:
+def _differs(script: Script, draft: ScriptRequest) -> bool:
     """Whether a draft gives anything but the end another value than it has; null where there must be one is none."""
     always_there = ((draft.name, script.name), (draft.data, script.text), (draft.order, script.order),
                     (draft.start, script.valid.begin))
@@ -105,7 +105,7 @@ def _differs(script: Script, draft: Draft) -> bool:
             or (draft.description is not UNSET and (draft.description or "") != script.description))
 
 
-def _as_said(draft: Draft, script: Script) -> Script:
+def _as_said(draft: ScriptRequest, script: Script) -> Script:
     if given(draft.checksum) not in (None, script.checksum):
         raise Invalid("checksum: is not the SHA-512 of data, which is what it has to be where it is given")
     return script

@@ -15,28 +15,28 @@ from sqlalchemy import Connection
 
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.rules import scripts as rows
-from cloudkitty_like.db.rules.scripts import History
+from cloudkitty_like.db.rules.scripts import ScriptHistory
 from cloudkitty_like.domain.change import AuditInfo, Change
 from cloudkitty_like.domain.errors import NotFound
 from cloudkitty_like.domain.rule import Validity
 from cloudkitty_like.domain.script import Script, ScriptVersion
-from cloudkitty_like.domain.script_diff import Succession, Versions, ended, succeeded
-from cloudkitty_like.service.pyscripts.editor import NO_SUCH, ScriptBook
+from cloudkitty_like.domain.script_diff import ScriptDiff, ScriptVersions, ended, succeeded
+from cloudkitty_like.service.pyscripts.editor import NO_SUCH, ScriptEditor
 from cloudkitty_like.service.pyscripts.request import (
-    Draft,
-    Release,
+    ScriptRelease,
+    ScriptRequest,
     changed_script,
     new_script,
     released,
 )
-from cloudkitty_like.service.rule_changes.change_log import Unneeded, recorded
-from cloudkitty_like.service.rule_changes.validity import Which
+from cloudkitty_like.service.rule_changes.change_log import NothingToRecord, recorded
+from cloudkitty_like.service.rule_changes.validity import ValidityFilter
 
 T = TypeVar("T")
-Check = Callable[[str, str], None]
+ScriptCheck = Callable[[str, str], None]
 """Takes the name and the text of a script; Invalid (``data: line 3: ...``) where that does not compile."""
 
-EVERYTHING = Which()
+EVERYTHING = ValidityFilter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class StoredScript:
     """
 
     version: ScriptVersion
-    fate: AuditInfo
+    audit_info: AuditInfo
     text: str | None = None            # None: not asked for
 
     @property
@@ -61,23 +61,23 @@ class Scripts:
     """All that is done with rating scripts.  Errors: Invalid, NotFound, Conflict, as CloudKitty's clients expect."""
 
     database: Database
-    check: Check
+    check: ScriptCheck
 
     # --- looking -----------------------------------------------------------------------------------
 
-    def scripts(self, now: datetime, which: Which = EVERYTHING, *, texts: bool = True) -> list[StoredScript]:
+    def scripts(self, now: datetime, which: ValidityFilter = EVERYTHING, *, texts: bool = True) -> list[StoredScript]:
         """In the order in which they were made; without ``texts`` those are not read."""
         with self.database.read() as tx:
             found = [_seen(one, now) for one in rows.histories(tx)]
-            found = [one for one in found if (which.deleted or one.fate.deleted_at is None) and which.has(
-                one.version.valid, one.version.description, one.fate, now)]
+            found = [one for one in found if (which.deleted or one.audit_info.deleted_at is None) and which.has(
+                one.version.valid, one.version.description, one.audit_info, now)]
             kept = rows.texts(tx, [one.version.checksum for one in found]) if texts else {}
-        return [StoredScript(one.version, one.fate, kept.get(one.version.checksum)) for one in found]
+        return [StoredScript(one.version, one.audit_info, kept.get(one.version.checksum)) for one in found]
 
     def script(self, identity: str, now: datetime) -> StoredScript:
         """NotFound, in CloudKitty's words, where there is none of this id, or it is deleted."""
         with self.database.read() as tx:
-            found = [_seen(one, now) for one in rows.histories(tx, identity) if one.fate.deleted_at is None]
+            found = [_seen(one, now) for one in rows.histories(tx, identity) if one.audit_info.deleted_at is None]
             if not found:
                 raise NotFound(NO_SUCH % identity)
             return _with_text(tx, found[0])
@@ -94,7 +94,7 @@ class Scripts:
 
     # --- one at a time, as over the API --------------------------------------------------------------
 
-    def add(self, draft: Draft, by: Change, force: bool = False) -> StoredScript:
+    def add(self, draft: ScriptRequest, by: Change, force: bool = False) -> StoredScript:
         """From now on, unless the draft says otherwise; ``force`` lets it start in the past.
 
         Invalid where the draft makes no script, or one that does not compile;
@@ -104,19 +104,19 @@ class Scripts:
         self.check(script.name, script.text)
         return self.script(self._change(by, lambda book: book.add(script)), by.at)
 
-    def update(self, identity: str, draft: Draft, by: Change) -> StoredScript:
+    def update(self, identity: str, draft: ScriptRequest, by: Change) -> StoredScript:
         """Make of it what :mod:`cloudkitty_like.service.pyscripts.request` says; where that is the same, nothing."""
         seen = self.script(identity, by.at)
         after = changed_script(_value(seen), draft, by.at)
         if after.checksum != seen.version.checksum:
             self.check(after.name, after.text)
 
-        def work(book: ScriptBook) -> None:
+        def work(book: ScriptEditor) -> None:
             known = book.versions(identity)
             number = _shown({number: script.valid for number, script in known.items()}, by.at)
             book.replace(identity, number, changed_script(known[number], draft, by.at))
 
-        with suppress(Unneeded):
+        with suppress(NothingToRecord):
             self._change(by, work)
         return self.script(identity, by.at)
 
@@ -126,24 +126,24 @@ class Scripts:
 
     # --- by name, as on the command line ---------------------------------------------------------------
 
-    def release(self, release: Release, by: Change, *, dry_run: bool = False) -> Succession:
+    def release(self, release: ScriptRelease, by: Change, *, dry_run: bool = False) -> ScriptDiff:
         """Make a text the script of a name, a new one or the next version of the one that there is; what was done.
 
         Where nothing has to be done, or on a dry run, nothing is recorded.
         Invalid where it makes no script, or one that does not compile.
         """
-        def difference(book: ScriptBook) -> tuple[str, Succession]:
+        def difference(book: ScriptEditor) -> tuple[str, ScriptDiff]:
             identity = book.called(release.name)
-            known: Versions = book.versions(identity) if identity else {}
+            known: ScriptVersions = book.versions(identity) if identity else {}
             return identity or "", succeeded(known, released(release, known, by.at))
 
         released(release, {}, by.at)           # what cannot be a script is not even compiled
         self.check(release.name, release.text)
         return self._succession(difference, by, dry_run)
 
-    def end(self, name: str, at: datetime, by: Change) -> Succession:
+    def end(self, name: str, at: datetime, by: Change) -> ScriptDiff:
         """The script of this name or id holds until ``at``; what was done.  Conflict where it has ended before that."""
-        def difference(book: ScriptBook) -> tuple[str, Succession]:
+        def difference(book: ScriptEditor) -> tuple[str, ScriptDiff]:
             identity = book.called(name) or name
             return identity, ended(book.versions(identity), at, by.at)
 
@@ -161,29 +161,29 @@ class Scripts:
     def _identified(self, name: str) -> str:
         with self.database.read() as tx:
             found = _named(rows.histories(tx), name)
-        if found.fate.deleted_at is not None:
+        if found.audit_info.deleted_at is not None:
             raise NotFound(f"the script {name!r} is deleted")
         return found.id
 
-    def _succession(self, difference: Callable[[ScriptBook], tuple[str, Succession]], by: Change,
-                    dry_run: bool) -> Succession:
-        def work(book: ScriptBook) -> Succession:
+    def _succession(self, difference: Callable[[ScriptEditor], tuple[str, ScriptDiff]], by: Change,
+                    dry_run: bool) -> ScriptDiff:
+        def work(book: ScriptEditor) -> ScriptDiff:
             identity, succession = difference(book)
             book.succeed(identity, succession)
             return succession
 
         with self.database.read() as tx:
-            _, expected = difference(ScriptBook(tx, by.at))
+            _, expected = difference(ScriptEditor(tx, by.at))
         if dry_run or not expected:
             return expected
         try:
             return self._change(by, work)
-        except Unneeded:                       # somebody else has just done the same
-            return Succession()
+        except NothingToRecord:                       # somebody else has just done the same
+            return ScriptDiff()
 
-    def _change(self, by: Change, work: Callable[[ScriptBook], T]) -> T:
+    def _change(self, by: Change, work: Callable[[ScriptEditor], T]) -> T:
         def recording(tx: Connection, number: int) -> T:
-            book = ScriptBook(tx, by.at, number)
+            book = ScriptEditor(tx, by.at, number)
             result = work(book)
             book.close()
             return result
@@ -202,10 +202,10 @@ def _value(seen: StoredScript) -> Script:
                   valid=version.valid)
 
 
-def _seen(one: History, now: datetime) -> StoredScript:
+def _seen(one: ScriptHistory, now: datetime) -> StoredScript:
     known = _known(one)
     number = _shown({version.version: version.valid for version in known}, now)
-    return StoredScript(next(version for version in known if version.version == number), one.fate)
+    return StoredScript(next(version for version in known if version.version == number), one.audit_info)
 
 
 def _shown(versions: Mapping[int, Validity], now: datetime) -> int:
@@ -221,13 +221,13 @@ def _shown(versions: Mapping[int, Validity], now: datetime) -> int:
     return min(versions, key=rank)
 
 
-def _known(one: History) -> Sequence[ScriptVersion]:
+def _known(one: ScriptHistory) -> Sequence[ScriptVersion]:
     """Its versions but for withdrawn ones; these where there are no others."""
     return [version for version in one.versions if version.known] or one.versions
 
 
-def _named(found: Sequence[History], name: str) -> History:
-    alive = [one for one in found if one.fate.deleted_at is None]
+def _named(found: Sequence[ScriptHistory], name: str) -> ScriptHistory:
+    alive = [one for one in found if one.audit_info.deleted_at is None]
     for some in (alive, found):
         fitting = [one for one in some if one.id == name or any(version.name == name for version in _known(one))]
         if fitting:

@@ -16,13 +16,19 @@ from cloudkitty_like.db.ledger import frames
 from cloudkitty_like.db.ledger import writes as index
 from cloudkitty_like.domain.cursor import Cursor
 from cloudkitty_like.domain.period import EPOCH, LATEST, Period
-from cloudkitty_like.domain.posted_point import Place
+from cloudkitty_like.domain.posted_point import FramePosition
 from cloudkitty_like.domain.query import Query
 from cloudkitty_like.ports import Storage
 from cloudkitty_like.service.metrics.definitions import MetricsFile
 from cloudkitty_like.service.pricing.tariffs import Tariffs
-from cloudkitty_like.service.reports.pages import Dataframes, Page
-from cloudkitty_like.service.reports.replay import SECOND, Account, Explanation, Left, Reading
+from cloudkitty_like.service.reports.pages import PointPage, PointPages
+from cloudkitty_like.service.reports.replay import (
+    SECOND,
+    Explanation,
+    OmittedPoint,
+    ReplayService,
+    RevisionReplay,
+)
 
 MOST_BESIDE = 500       # periods of a page that are looked at although they have no point on it
 
@@ -37,17 +43,17 @@ class Explanations:
 
     total: int
     points: tuple[Explanation, ...]
-    left_out: tuple[Left, ...]
+    left_out: tuple[OmittedPoint, ...]
     next: str | None
 
 
-class Explaining:
+class ExplanationService:
     """Explains what is in a ledger."""
 
     def __init__(self, database: Database, storage: Storage, tariffs: Tariffs,
                  metrics: Callable[[], MetricsFile]) -> None:
-        self._database, self._storage, self._dataframes = database, storage, Dataframes(database, storage)
-        self._accounts = Reading(database, storage, tariffs, metrics)
+        self._database, self._storage, self._dataframes = database, storage, PointPages(database, storage)
+        self._accounts = ReplayService(database, storage, tariffs, metrics)
 
     def page(self, query: Query, offset: int = 0, limit: int = 100, after: str | None = None) -> Explanations:
         """At most ``limit`` points, as :meth:`Dataframes.page` finds them, each with what made its price."""
@@ -65,7 +71,7 @@ class Explaining:
             beside = [one for one in frames.collected(tx, span.narrowed(query), MOST_BESIDE)
                       if one.place not in wanted and span.holds(one.place)]
         points: list[Explanation] = []
-        accounts: list[Account] = []
+        accounts: list[RevisionReplay] = []
         for place, count in wanted.items():
             here = list(self._accounts.of(standing.get(place, ()), query))
             points += _some(here, 0 if points else page.passed, count)
@@ -77,11 +83,11 @@ class Explaining:
                             tuple(left for account in accounts for left in account.left_out), page.next)
 
 
-def _wanted(page: Page) -> dict[Place, int]:
+def _wanted(page: PointPage) -> dict[FramePosition, int]:
     """How many points of each scope and period the page has, in its order."""
-    wanted: dict[Place, int] = {}
+    wanted: dict[FramePosition, int] = {}
     for scope, frame in page.points:
-        place = Place(scope, frame.period.begin)
+        place = FramePosition(scope, frame.period.begin)
         wanted[place] = wanted.get(place, 0) + len(frame)
     return wanted
 
@@ -98,7 +104,7 @@ class _Span:
     including: bool
 
     @classmethod
-    def of(cls, offset: int, after: tuple[datetime, str] | None, page: Page) -> _Span:
+    def of(cls, offset: int, after: tuple[datetime, str] | None, page: PointPage) -> _Span:
         places = [(frame.period.begin, scope) for scope, frame in page.points]
         last = None if page.next is None else places[-1]
         if after is not None or not offset:
@@ -115,13 +121,13 @@ class _Span:
             end = min(end, self.last[0] + SECOND)
         return replace(query, after=self.first, period=Period(min(begin, end - SECOND), end))
 
-    def holds(self, place: Place) -> bool:
+    def holds(self, place: FramePosition) -> bool:
         here = place.begin, place.scope
         return ((self.first is None or here > self.first or (self.including and here == self.first))
                 and (self.last is None or here <= self.last))
 
 
-def _some(accounts: Sequence[Account], skip: int, count: int) -> list[Explanation]:
+def _some(accounts: Sequence[RevisionReplay], skip: int, count: int) -> list[Explanation]:
     """Points of one scope and period, as the storage orders them: by metric and unit, then by revision."""
     found: list[Explanation] = []
     for _, points in sorted((piece for account in accounts for piece in account.pieces()), key=itemgetter(0)):

@@ -8,14 +8,14 @@ from decimal import Decimal
 from itertools import repeat
 
 from cloudkitty_like.domain import calendar
-from cloudkitty_like.domain.calendar import UNITS, Unit
+from cloudkitty_like.domain.calendar import UNITS, CalendarUnit
 from cloudkitty_like.domain.period import Period, instant, parse_instant
 from cloudkitty_like.domain.query import DAY, METRIC, SCOPE, TIME, Query, Sum
 from cloudkitty_like.service.reports.summary import Summary
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class GroupTotals:
     """One row: where it begins and ends, its key in the order of the grouping, what it adds up to.
 
     ``mixed``: its points have several units, so that their quantities do not add up.
@@ -38,7 +38,7 @@ class Grouping:
     names: tuple[str, ...] = ()
 
     @property
-    def units(self) -> list[Unit]:
+    def units(self) -> list[CalendarUnit]:
         return [UNITS[name] for name in self.names if name in UNITS]
 
     @property
@@ -72,29 +72,29 @@ class Extremes:
         return Extremes(min(self.min_qty, qty), max(self.max_qty, qty), least, most)
 
 
-Place = tuple[tuple[str, ...], Period | None]
+GroupKey = tuple[tuple[str, ...], Period | None]
 
 
 @dataclass(frozen=True)
-class Groups:
+class GroupedSummary:
     """Makes them from the ledger's sums, or where sums do not say it from every point."""
 
     summary: Summary
 
-    def rows(self, query: Query, grouping: Grouping, length: timedelta) -> list[Group]:
+    def rows(self, query: Query, grouping: Grouping, length: timedelta) -> list[GroupTotals]:
         """The rows, ordered by key, then by time; ``length`` is that of the ledger's periods."""
         asked = grouping.asked
-        found: dict[Place, dict[str, Sum]] = {}
+        found: dict[GroupKey, dict[str, Sum]] = {}
         for row in self.summary.rows(replace(query, groupby=asked)):
             cells = dict(zip(asked, row.key, strict=True))
             units = found.setdefault(_placed(cells, grouping, length, query.period), {})
             units[row.unit] = units[row.unit] + row.sum if row.unit in units else row.sum
-        return [Group(period, key, _added(list(units.values())), len(units) > 1)
+        return [GroupTotals(period, key, _added(list(units.values())), len(units) > 1)
                 for (key, period), units in sorted(found.items(), key=_order)]
 
-    def extremes(self, query: Query, grouping: Grouping, length: timedelta) -> dict[Place, Extremes]:
+    def extremes(self, query: Query, grouping: Grouping, length: timedelta) -> dict[GroupKey, Extremes]:
         """By row.  Reads every point."""
-        found: dict[Place, Extremes] = {}
+        found: dict[GroupKey, Extremes] = {}
         for scope, frame in self.summary.frames(query):
             known = {SCOPE: scope, METRIC: frame.metric, TIME: instant(frame.period.begin),
                      DAY: instant(frame.period.begin)[:10]}
@@ -109,7 +109,7 @@ class Groups:
         return found
 
 
-def _placed(cells: Mapping[str, str], grouping: Grouping, length: timedelta, window: Period | None) -> Place:
+def _placed(cells: Mapping[str, str], grouping: Grouping, length: timedelta, window: Period | None) -> GroupKey:
     """The row that cells, by what was asked for, belong to."""
     when = None
     if TIME in grouping.names or grouping.units:
@@ -142,7 +142,7 @@ def _added(sums: Sequence[Sum]) -> Sum:
     return sum(sums, Sum()).without_qty()
 
 
-def _order(item: tuple[Place, object]) -> tuple[object, ...]:
+def _order(item: tuple[GroupKey, object]) -> tuple[object, ...]:
     (key, period), _ = item
     return key, period.begin.timestamp() if period is not None else 0.0
 

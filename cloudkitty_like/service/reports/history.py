@@ -12,8 +12,14 @@ from cloudkitty_like.db import acceptances, scopes
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.ledger import history as rows
 from cloudkitty_like.db.ledger import holes
-from cloudkitty_like.db.ledger.history import RATING, Effect, Recorded, Touched, Window
-from cloudkitty_like.db.ledger.holes import Left
+from cloudkitty_like.db.ledger.history import (
+    RATING,
+    ChangeRecord,
+    FrameEffect,
+    HistoryWindow,
+    TouchedRules,
+)
+from cloudkitty_like.db.ledger.holes import HolesLeft
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import NotFound
 from cloudkitty_like.domain.period import Period
@@ -35,7 +41,7 @@ NAMES = "names"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class HistoryEntry:
     """One change, or those that were made period by period for one request or in one gap."""
 
     at: datetime                       # of the first
@@ -55,7 +61,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class HistoryFilter:
     """Which changes: recorded from ``begin`` on and before ``end``, of these kinds, about these scopes (None: all)."""
 
     begin: datetime | None = None
@@ -65,16 +71,16 @@ class Wanted:
     everything: bool = False           # ordinary rating too
 
 
-class History:
+class ChangeHistory:
     """Reads it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def entries(self, wanted: Wanted) -> list[Entry]:
+    def entries(self, wanted: HistoryFilter) -> list[HistoryEntry]:
         """In the order of time.  NotFound naming every scope that there is not."""
         with self._database.read() as tx:
-            window = Window(wanted.begin, wanted.end)
+            window = HistoryWindow(wanted.begin, wanted.end)
             if wanted.scopes is not None:
                 ids = scopes.ids(tx, wanted.scopes)
                 missing = sorted(set(wanted.scopes) - ids.keys())
@@ -89,15 +95,15 @@ class History:
         return sorted(found, key=lambda entry: (entry.at, entry.kind, entry.first))
 
 
-def _rules(tx: Connection, window: Window) -> list[Entry]:
+def _rules(tx: Connection, window: HistoryWindow) -> list[HistoryEntry]:
     changes = rows.rule_changes(tx, window)
     touched = rows.touched(tx, [change.id for change in changes], window.identifiers)
-    return [Entry(change.at, RULES, change.id, change.id, change.author, change.cause, change.reason,
+    return [HistoryEntry(change.at, RULES, change.id, change.id, change.author, change.cause, change.reason,
                   _said(touched[change.id]))
             for change in changes if window.identifiers is None or touched[change.id].keys() - {NAMES}]
 
 
-def _metrics(tx: Connection, window: Window) -> list[Entry]:
+def _metrics(tx: Connection, window: HistoryWindow) -> list[HistoryEntry]:
     """Which metric definitions came to hold; they concern every scope."""
     every = acceptances.everything(tx)
     texts = acceptances.texts(tx, {one.digest for one in every})
@@ -107,13 +113,13 @@ def _metrics(tx: Connection, window: Window) -> list[Entry]:
             change = difference(None if before is None else texts[before.digest], texts[now.digest],
                                 before is not None and before.skip != now.skip)
             said = counted(len(change.added), "metric") if before is None else str(change)
-            found.append(Entry(now.at, METRICS, now.id, now.id, now.author, "accept" if now.explicit else START,
+            found.append(HistoryEntry(now.at, METRICS, now.id, now.id, now.author, "accept" if now.explicit else START,
                                now.reason, said))
         before = now
     return found
 
 
-def _said(touched: dict[str, Touched]) -> str:
+def _said(touched: dict[str, TouchedRules]) -> str:
     """``rules: 2 added, 1 changed; modules: noop changed``."""
     parts = []
     for kind, found in touched.items():
@@ -127,7 +133,7 @@ def _counted(kind: str, names: Collection[str]) -> str:
     return ", ".join(sorted(names)) if kind == "modules" else str(len(names))
 
 
-def _ledger(tx: Connection, window: Window, everything: bool) -> list[Entry]:
+def _ledger(tx: Connection, window: HistoryWindow, everything: bool) -> list[HistoryEntry]:
     changes = rows.ledger_changes(tx, window, everything=everything)
     numbers = [change.id for change in changes]
     effects = rows.effects(tx, numbers, window.scope_ids)
@@ -143,8 +149,8 @@ def _ledger(tx: Connection, window: Window, everything: bool) -> list[Entry]:
                           for change in changes))
 
 
-def _entry(change: Recorded, effect: Effect | None, reset: int, left: Left | None) -> Entry:
-    entry = Entry(change.at, LEDGER, change.id, change.id, change.author, change.cause, change.reason,
+def _entry(change: ChangeRecord, effect: FrameEffect | None, reset: int, left: HolesLeft | None) -> HistoryEntry:
+    entry = HistoryEntry(change.at, LEDGER, change.id, change.id, change.author, change.cause, change.reason,
                   f"{counted(reset, 'scope')} {MOVED.get(change.cause, 'taken back')}" if reset else "", scopes=reset)
     if change.cause in LEAVING and left is not None:
         entry = replace(entry, period=left.period, scopes=max(left.scopes, entry.scopes),
@@ -160,7 +166,7 @@ def _left(cause: str, scopes: int, period: Period) -> str:
     return f"{counted(scopes, 'scope')} {LEAVING[cause]} in {period}"
 
 
-def _summed(entry: Entry) -> Entry:
+def _summed(entry: HistoryEntry) -> HistoryEntry:
     what = "" if entry.period is None else (
         f"{counted(entry.published, 'period')} of {counted(entry.scopes, 'scope')} in {entry.period}, ")
     price = money.plain(entry.price or money.ZERO)
@@ -168,10 +174,10 @@ def _summed(entry: Entry) -> Entry:
                                   f"{price if price.startswith('-') else '+' + price}")
 
 
-def _together(entries: Iterable[Entry]) -> Iterable[Entry]:
+def _together(entries: Iterable[HistoryEntry]) -> Iterable[HistoryEntry]:
     """What was done period by period, for tasks that were asked for together or in one gap, as one entry."""
-    requests: dict[tuple[str, str, str, datetime], list[Entry]] = {}
-    gaps: dict[tuple[str, str], list[Entry]] = {}
+    requests: dict[tuple[str, str, str, datetime], list[HistoryEntry]] = {}
+    gaps: dict[tuple[str, str], list[HistoryEntry]] = {}
     for entry in entries:
         if entry.cause == GAP:
             gaps.setdefault((entry.author, entry.reason), []).append(entry)
@@ -185,7 +191,7 @@ def _together(entries: Iterable[Entry]) -> Iterable[Entry]:
         yield _gap(some)
 
 
-def _gap(entries: Sequence[Entry]) -> Entry:
+def _gap(entries: Sequence[HistoryEntry]) -> HistoryEntry:
     """A gap that was left behind period by period."""
     first, periods = entries[0], [entry.period for entry in entries if entry.period is not None]
     scopes = max(entry.scopes for entry in entries)
@@ -195,7 +201,7 @@ def _gap(entries: Sequence[Entry]) -> Entry:
     return replace(first, last=entries[-1].last, scopes=scopes, period=period, summary=_left(GAP, scopes, period))
 
 
-def _one(entries: Sequence[Entry]) -> Entry:
+def _one(entries: Sequence[HistoryEntry]) -> HistoryEntry:
     first, periods = entries[0], [entry.period for entry in entries if entry.period is not None]
     with money.arithmetic():
         price = sum((entry.price or money.ZERO for entry in entries), money.ZERO)

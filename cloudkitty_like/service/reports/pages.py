@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class PointPage:
     """Some points of an answer, in pieces of frames."""
 
     total: int                                     # points in the whole answer
@@ -51,7 +51,7 @@ class _Place:
     total: int | None = None                       # None: not counted yet
 
 
-class Dataframes:
+class PointPages:
     """Answers with points, ordered by begin, scope, metric, unit and labels."""
 
     def __init__(self, database: Database, storage: Storage) -> None:
@@ -61,7 +61,7 @@ class Dataframes:
         """Scope and frame of everything asked for, read while it is taken, as the ledger was at the beginning."""
         return Summary(self._database, self._storage).frames(query)
 
-    def page(self, query: Query, offset: int = 0, limit: int = 1000, after: str | None = None) -> Page:
+    def page(self, query: Query, offset: int = 0, limit: int = 1000, after: str | None = None) -> PointPage:
         """At most ``limit`` points, from number ``offset`` on (0: the first), or behind the page that ended ``after``.
 
         A page after another is of the ledger as it was then, and its total is
@@ -77,15 +77,15 @@ class Dataframes:
         if total is None:
             total = sum(row.sum.points for row in self._storage.sums(replace(seen, groupby=()), hidden, upto))
         if start.number >= total:
-            return Page(total, (), None)
+            return PointPage(total, (), None)
         pieces, passed, end = _taken(self._storage.frames(seen, hidden, upto), start, limit)
         with self._database.read() as tx:
             # Still, after they were read.
-            visibility.kept(tx, seen.as_of, seen.period, seen.scopes)
+            visibility.require_points(tx, seen.as_of, seen.period, seen.scopes)
         if end.after is None or end.number - start.number < limit or end.number >= total:
-            return Page(total, pieces, None, passed)
+            return PointPage(total, pieces, None, passed)
         begin, scope = end.after
-        return Page(total, pieces,
+        return PointPage(total, pieces,
                     str(Cursor(query.as_of or 0, total, end.number, seconds(begin), scope, end.skip)), passed)
 
 

@@ -10,11 +10,18 @@ from functools import cached_property
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.db.ledger import visibility
 from cloudkitty_like.db.ledger import writes as index
-from cloudkitty_like.db.ledger.frames import Revision
+from cloudkitty_like.db.ledger.frames import FrameRevision
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.change import Ruleset
 from cloudkitty_like.domain.errors import Error, Unavailable
-from cloudkitty_like.domain.explanation import EXACT, OnDemand, Part, Point, Provenance, rounding
+from cloudkitty_like.domain.explanation import (
+    EXACT,
+    ExplainedPoint,
+    LazySequence,
+    PricePart,
+    Provenance,
+    rounding,
+)
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import Query
@@ -22,7 +29,7 @@ from cloudkitty_like.ports import Storage
 from cloudkitty_like.service.metrics.definitions import MetricsFile
 from cloudkitty_like.service.pricing import rulesets
 from cloudkitty_like.service.pricing.tariffs import Tariffs
-from cloudkitty_like.service.pricing.trace import Key, Place, Trace, keys, places
+from cloudkitty_like.service.pricing.trace import RowKey, RowRef, Trace, keys, places
 from cloudkitty_like.service.pricing.usage import by_metric, skips
 
 SECOND = timedelta(seconds=1)
@@ -31,10 +38,10 @@ Rules = Mapping[tuple[str, str], Provenance]
 
 
 @dataclass(frozen=True, slots=True)
-class Basis:
+class RatingBasis:
     """How a scope's period was rated, or that it was posted; ``problem`` says why it cannot be rated so again."""
 
-    revision: Revision
+    revision: FrameRevision
     ruleset: Ruleset | None = None
     modules: tuple[str, ...] = ()      # in the order in which they ran
     problem: str = ""
@@ -49,33 +56,33 @@ class Explanation:
     the world has changed.
     """
 
-    point: Point
-    parts: tuple[Part, ...]
+    point: ExplainedPoint
+    parts: tuple[PricePart, ...]
     rounding: Decimal = money.ZERO
     difference: Decimal = money.ZERO
     reproduced: bool = True
-    basis: Basis | None = None         # None: it is not in the ledger
+    basis: RatingBasis | None = None         # None: it is not in the ledger
     rules: Rules = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class OmittedPoint:
     """Usage that was collected and then left out of the ledger, by a module or by the skip expression."""
 
-    basis: Basis
+    basis: RatingBasis
     module: str                        # '' where it was the skip expression
     why: str
-    point: Point
+    point: ExplainedPoint
 
 
-class Reading:
+class ReplayService:
     """Makes accounts."""
 
     def __init__(self, database: Database, storage: Storage, tariffs: Tariffs,
                  metrics: Callable[[], MetricsFile]) -> None:
         self._database, self._storage, self._tariffs, self._metrics = database, storage, tariffs, metrics
 
-    def of(self, revisions: Sequence[Revision], query: Query) -> Iterator[Account]:
+    def of(self, revisions: Sequence[FrameRevision], query: Query) -> Iterator[RevisionReplay]:
         """One of each of these revisions, which are all that there are of their scope and begin."""
         if not revisions:
             return
@@ -88,7 +95,7 @@ class Reading:
             others = {*hidden, *(other.revision for other in revisions if other is not one)}
             shown = [frame for _, frame in self._storage.frames(asked, others, upto)]
             if one.origin == index.POSTED:
-                yield Account(Basis(one), shown)
+                yield RevisionReplay(RatingBasis(one), shown)
                 continue
             whole = shown
             if asked.metrics is not None or asked.filters:
@@ -96,10 +103,11 @@ class Reading:
                 whole = [frame for _, frame in self._storage.frames(everything, others, upto)]
             yield self._rated(one, shown, whole, asked)
 
-    def _rated(self, one: Revision, shown: Sequence[Frame], whole: Sequence[Frame], query: Query) -> Account:
+    def _rated(self, one: FrameRevision, shown: Sequence[Frame], whole: Sequence[Frame],
+               query: Query) -> RevisionReplay:
         collected = self._storage.collected(one.revision)
         usage = [frame.with_price([None] * len(frame)) for frame in whole] if collected is None else collected
-        basis = Basis(one)
+        basis = RatingBasis(one)
         try:
             ruleset = rulesets.get(self._database, one.ruleset)
             basis = replace(basis, ruleset=ruleset)
@@ -109,28 +117,30 @@ class Reading:
         except Unavailable:
             raise
         except Error as error:
-            return Account(replace(basis, problem=str(error)), shown)
-        again = Again(frames, trace)
+            return RevisionReplay(replace(basis, problem=str(error)), shown)
+        again = ReplayedFrames(frames, trace)
         left = () if collected is None else tuple(self._left(basis, again, whole, query))
-        return Account(basis, shown, again, left)
+        return RevisionReplay(basis, shown, again, left)
 
-    def _left(self, basis: Basis, again: Again, whole: Sequence[Frame], query: Query) -> Iterator[Left]:
+    def _left(self, basis: RatingBasis, again: ReplayedFrames, whole: Sequence[Frame],
+              query: Query) -> Iterator[OmittedPoint]:
         for one in again.trace.dropped():
-            yield from _asked(Left(basis, one.module, f"left out by {one.module}", Point.of(one.frame, one.row)), query)
+            yield from _asked(OmittedPoint(basis, one.module, f"left out by {one.module}",
+                                           ExplainedPoint.of(one.frame, one.row)), query)
         metrics = self._metrics()
         known = skips(metrics.metrics) if basis.ruleset and basis.ruleset.metrics == metrics.digest else {}
-        stored: set[Key] = {key for frame in whole for key in keys(frame)}
+        stored: set[RowKey] = {key for frame in whole for key in keys(frame)}
         for key, (number, row) in again.places.items():
             if key not in stored:
                 frame = again.frames[number]
                 skip = known.get(frame.metric)
                 why = "left out by the skip expression" + ("" if skip is None else f" {skip.text}")
-                yield from _asked(Left(basis, "", why, Point.of(frame, row)), query)
+                yield from _asked(OmittedPoint(basis, "", why, ExplainedPoint.of(frame, row)), query)
 
     def with_provenance(self, points: Iterable[Explanation]) -> tuple[Explanation, ...]:
         """The same, and of every rule that they name where it comes from."""
         points = tuple(points)
-        changes: dict[int, list[Part]] = {}
+        changes: dict[int, list[PricePart]] = {}
         for one in points:
             if one.basis is not None and one.basis.ruleset is not None:
                 changes.setdefault(one.basis.ruleset.change, []).extend(one.parts)
@@ -140,7 +150,7 @@ class Reading:
             else replace(one, rules=known[one.basis.ruleset.change]) for one in points)
 
 
-def _asked(left: Left, query: Query) -> Iterator[Left]:
+def _asked(left: OmittedPoint, query: Query) -> Iterator[OmittedPoint]:
     """It, if the question is about it."""
     labels = left.point.labels
     if ((query.metrics is None or left.point.metric in query.metrics)
@@ -149,25 +159,25 @@ def _asked(left: Left, query: Query) -> Iterator[Left]:
 
 
 @dataclass(frozen=True)
-class Again:
+class ReplayedFrames:
     """A scope's period rated once more."""
 
     frames: Sequence[Frame]            # rounded
     trace: Trace
 
     @cached_property
-    def places(self) -> dict[Key, Place]:
+    def places(self) -> dict[RowKey, RowRef]:
         return places(self.frames)
 
 
 @dataclass(frozen=True)
-class Account:
+class RevisionReplay:
     """What one revision says of its points; ``frames`` are those asked about."""
 
-    basis: Basis
+    basis: RatingBasis
     frames: Sequence[Frame]
-    again: Again | None = None         # None: posted, or it cannot be rated again
-    left_out: Sequence[Left] = ()
+    again: ReplayedFrames | None = None         # None: posted, or it cannot be rated again
+    left_out: Sequence[OmittedPoint] = ()
 
     def pieces(self) -> Iterator[tuple[tuple[object, ...], Sequence[Explanation]]]:
         """Its points frame by frame, each with what orders frames of one scope and period."""
@@ -178,21 +188,21 @@ class Account:
 
     def _points(self, frame: Frame) -> Sequence[Explanation]:
         known = keys(frame)
-        return OnDemand(len(frame), lambda row: self._point(frame, row, known[row]))
+        return LazySequence(len(frame), lambda row: self._point(frame, row, known[row]))
 
-    def _point(self, frame: Frame, row: int, key: Key) -> Explanation:
-        point = Point.of(frame, row)
+    def _point(self, frame: Frame, row: int, key: RowKey) -> Explanation:
+        point = ExplainedPoint.of(frame, row)
         price = point.price or money.ZERO
         if self.basis.revision.origin == index.POSTED:
             who = self.basis.revision.author
-            return Explanation(point, (Part(index.POSTED, price, f"posted by {who}"),), basis=self.basis)
+            return Explanation(point, (PricePart(index.POSTED, price, f"posted by {who}"),), basis=self.basis)
         place = None if self.again is None else self.again.places.get(key)
         if self.again is None or place is None:
             return Explanation(point, (), difference=price, reproduced=False, basis=self.basis)
         return _compared(point, self.again, place, self.basis)
 
 
-def _compared(point: Point, again: Again, place: Place, basis: Basis) -> Explanation:
+def _compared(point: ExplainedPoint, again: ReplayedFrames, place: RowRef, basis: RatingBasis) -> Explanation:
     frame, row = again.frames[place[0]], place[1]
     parts, price = again.trace.parts(*place), frame.price[row]
     with localcontext(EXACT):

@@ -14,7 +14,7 @@ from cloudkitty_like.db.ledger import writes as index
 from cloudkitty_like.domain.errors import NotFound, Unavailable
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import instant
-from cloudkitty_like.domain.query import METRIC, Query, Row
+from cloudkitty_like.domain.query import METRIC, Query, SummaryRow
 from cloudkitty_like.ports import Storage
 
 ATTEMPTS = 5
@@ -26,14 +26,14 @@ class Summary:
     def __init__(self, database: Database, storage: Storage) -> None:
         self._database, self._storage = database, storage
 
-    def rows(self, query: Query) -> list[Row]:
+    def rows(self, query: Query) -> list[SummaryRow]:
         """The sums asked for, ordered by key.  Quantities only where ``metric`` is in the grouping."""
         if query.filters or not totals.KEYS.issuperset(query.groupby):
             return self.points(query)
         with self._database.read() as tx:
             return totals.rows(tx, query)
 
-    def points(self, query: Query) -> list[Row]:
+    def points(self, query: Query) -> list[SummaryRow]:
         """The same sums, always worked out from the points: what ``status --verify`` compares, and filters need."""
         with self._database.read() as tx:
             hidden, upto = visibility.hidden(tx, query.as_of, query.period, query.scopes)
@@ -41,7 +41,7 @@ class Summary:
         self._check(query)
         return _without_mixed_units(sums, query)
 
-    def points_and_forgotten(self, query: Query) -> tuple[list[Row], list[Row]]:
+    def points_and_forgotten(self, query: Query) -> tuple[list[SummaryRow], list[SummaryRow]]:
         """The sums of the points that there are, and of the totals of those that are forgotten."""
         for _ in range(ATTEMPTS):
             with self._database.read() as tx:
@@ -70,7 +70,7 @@ class Summary:
     def _check(self, query: Query) -> None:
         """Whether points were forgotten while they were read: they are marked so before they go."""
         with self._database.read() as tx:
-            visibility.kept(tx, query.as_of, query.period, query.scopes)
+            visibility.require_points(tx, query.as_of, query.period, query.scopes)
 
     def change_at(self, when: datetime) -> int:
         """The ledger change that was the last one at an instant; NotFound where there was none."""
@@ -86,8 +86,8 @@ class Summary:
             return index.last_tx(tx)
 
 
-def _without_mixed_units(rows: Sequence[Row], query: Query) -> list[Row]:
+def _without_mixed_units(rows: Sequence[SummaryRow], query: Query) -> list[SummaryRow]:
     """The storage's rows, without quantities where points of several units were added up."""
     if METRIC in query.groupby:
         return list(rows)
-    return [Row(row.key, row.sum.without_qty()) for row in rows]
+    return [SummaryRow(row.key, row.sum.without_qty()) for row in rows]

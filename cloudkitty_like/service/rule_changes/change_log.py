@@ -6,16 +6,16 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from cloudkitty_like.db.engine import Database, Undone
+from cloudkitty_like.db.engine import Database, TransactionAborted
 from cloudkitty_like.db.rules import rules
-from cloudkitty_like.db.rules.rules import Overtaken
+from cloudkitty_like.db.rules.rules import StaleChange
 from cloudkitty_like.domain.change import Change
 
 T = TypeVar("T")
 ATTEMPTS = 20
 
 
-class Unneeded(Exception):
+class NothingToRecord(Exception):
     """Raised within :func:`recorded` where there is nothing to record after all."""
 
 
@@ -31,7 +31,7 @@ def recorded(database: Database, change: Change, work: Callable[[Connection, int
         try:
             with database.write() as tx:
                 return work(tx, rules.record(tx, change))
-        except (Overtaken, Undone):
+        except (StaleChange, TransactionAborted):
             if attempt == ATTEMPTS:
                 raise
     raise AssertionError("unreachable")

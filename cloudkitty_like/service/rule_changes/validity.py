@@ -78,7 +78,7 @@ def validity(begin: datetime | None, end: datetime | None) -> Validity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Which:
+class ValidityFilter:
     """Which of them a list is to have; None and False leave it open."""
 
     deleted: bool = False              # deleted ones too
@@ -90,14 +90,14 @@ class Which:
     description: str | None = None     # is part of it, whatever the case
     is_active: bool = False            # holds now
 
-    def has(self, valid: Validity, description: str, fate: AuditInfo, now: datetime) -> bool:
-        """Whether one of this validity, description and fate is asked for; ``deleted`` is not looked at."""
-        people = ((self.created_by, fate.created_by), (self.updated_by, fate.updated_by),
-                  (self.deleted_by, fate.deleted_by))
+    def has(self, valid: Validity, description: str, audit: AuditInfo, now: datetime) -> bool:
+        """Whether one of this validity, description and audit is asked for; ``deleted`` is not looked at."""
+        people = ((self.created_by, audit.created_by), (self.updated_by, audit.updated_by),
+                  (self.deleted_by, audit.deleted_by))
         return (
             (self.start is None or (valid.begin is not None and valid.begin >= self.start))
             and (self.end is None or (valid.end is not None and valid.end < self.end))
             and all(asked is None or asked == there for asked, there in people)
             and (self.description or "").casefold() in description.casefold()
-            and (not self.is_active or (fate.deleted_at is None and now in valid))
+            and (not self.is_active or (audit.deleted_at is None and now in valid))
         )

@@ -10,14 +10,14 @@ from typing import Any
 
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Invalid, Unavailable
-from cloudkitty_like.domain.explanation import Point, rounding
+from cloudkitty_like.domain.explanation import ExplainedPoint, rounding
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.service.access import Caller, required
 from cloudkitty_like.service.pricing.tariffs import Tariffs
 from cloudkitty_like.service.pricing.trace import Trace
-from cloudkitty_like.service.pricing.usage import Skip, kept, skips
+from cloudkitty_like.service.pricing.usage import SkipPredicates, kept, skips
 from cloudkitty_like.service.reports.replay import Explanation
 
 UNKNOWN_UNIT = "undef"
@@ -34,7 +34,7 @@ class Resource:
 
 
 @dataclass(frozen=True)
-class Quotes:
+class QuoteService:
     """``rating()`` is the rule-set version of now and what rates by it."""
 
     rating: Callable[[], tuple[int, Any]]
@@ -76,7 +76,7 @@ class Quotes:
         known = self.tariffs.provenance(change, (part for points in found for one in points for part in one.parts))
         return [[replace(one, rules=known) for one in points] for points in found]
 
-    def _frames(self, resources: Sequence[Resource], at: datetime | None) -> tuple[Period, Skip, list[Frame]]:
+    def _frames(self, resources: Sequence[Resource], at: datetime | None) -> tuple[Period, SkipPredicates, list[Frame]]:
         metrics = self.metrics()
         # Not the ledger's period that contains the instant: rules are chosen by a period's begin.
         period = Period.starting(self.clock() if at is None else at, self.period)
@@ -115,13 +115,13 @@ def _price(frames: Sequence[Frame]) -> Decimal | None:
         return sum((price for price in prices if price is not None), money.ZERO)
 
 
-def _explained(frames: Sequence[Frame], trace: Trace, skip: Skip) -> list[Explanation]:
+def _explained(frames: Sequence[Frame], trace: Trace, skip: SkipPredicates) -> list[Explanation]:
     found = []
     for number, frame in enumerate(frames):
         predicate = skip.get(frame.metric)
         skipped = [False] * len(frame) if predicate is None else predicate.mask(frame)
         for row in range(len(frame)):
             if not skipped[row]:
-                parts, point = trace.parts(number, row), Point.of(frame, row)
+                parts, point = trace.parts(number, row), ExplainedPoint.of(frame, row)
                 found.append(Explanation(point, parts, rounding(point.price, parts)))
     return found

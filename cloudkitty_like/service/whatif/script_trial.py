@@ -10,7 +10,7 @@ from cloudkitty_like.db.ledger import frames as rows
 from cloudkitty_like.db.ledger import visibility
 from cloudkitty_like.db.ledger import writes as index
 from cloudkitty_like.db.rules import scripts
-from cloudkitty_like.domain.explanation import Point, rounding
+from cloudkitty_like.domain.explanation import ExplainedPoint, rounding
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import Query
@@ -24,7 +24,7 @@ from cloudkitty_like.service.whatif.simulation import PYSCRIPTS
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class TrialResult:
     """The usage of one scope and period as all modules rate it, with the script among them."""
 
     scope: str
@@ -37,18 +37,18 @@ class Tried:
         for number, frame in enumerate(self.frames):
             for row in range(len(frame)):
                 parts = self.trace.parts(number, row)
-                yield Explanation(Point.of(frame, row), parts, rounding(frame.price[row], parts))
+                yield Explanation(ExplainedPoint.of(frame, row), parts, rounding(frame.price[row], parts))
 
 
 @dataclass(frozen=True)
-class Trying:
+class ScriptTrial:
     """Rates as :class:`~cloudkitty_like.service.whatif.simulation.Simulation` does, and shows every point."""
 
     database: Database
     storage: Storage
     tariffs: Tariffs
 
-    def run(self, script: Script, period: Period, scopes: frozenset[str] | None) -> Iterator[Tried]:
+    def run(self, script: Script, period: Period, scopes: frozenset[str] | None) -> Iterator[TrialResult]:
         """Each scope's period that is rated, with ``script`` beside the others that hold, in place of one of its name.
 
         Invalid where it does not compile, fails, or answers what is no usage.
@@ -63,4 +63,4 @@ class Trying:
         for (_, scope), pieces in groupby(usage, key=lambda one: (one[1].period.begin, one[0])):
             frames = by_metric([frame for _, frame in pieces])
             if frames:
-                yield Tried(scope, frames[0].period, *pricing.explain(scope, frames[0].period, frames))
+                yield TrialResult(scope, frames[0].period, *pricing.explain(scope, frames[0].period, frames))

@@ -24,9 +24,9 @@ from cloudkitty_like.domain.rule import Rule
 from cloudkitty_like.domain.script import Script
 from cloudkitty_like.ports import Storage
 from cloudkitty_like.service.pricing.tariffs import Pricing, Tariffs
-from cloudkitty_like.service.pricing.usage import Skip, kept, skips
+from cloudkitty_like.service.pricing.usage import SkipPredicates, kept, skips
 
-Key = tuple[str, str, str]
+TotalKey = tuple[str, str, str]
 """Scope, metric, unit."""
 
 HASHMAP, PYSCRIPTS = "hashmap", "pyscripts"
@@ -34,7 +34,7 @@ NOTHING = Sum()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
+class SimulationRequest:
     """What to rate, and by what: rules and scripts that take the place of all recorded ones; None: the recorded ones.
 
     Every period that begins in ``period`` of these scopes (None: of all).
@@ -70,7 +70,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Simulated:
+class SimulationResult:
     """The answer, by scope, metric and unit in this order.
 
     ``failed`` says of scopes why they could not be rated; they are not in ``rows``.
@@ -87,7 +87,7 @@ class Simulated:
         return Comparison("", "", "", replace(stored, qty=money.ZERO), replace(candidate, qty=money.ZERO))
 
 
-Progress = Callable[[int, int], None]
+ProgressCallback = Callable[[int, int], None]
 """Is told how many points are rated, and how many there are."""
 
 
@@ -100,8 +100,8 @@ class Simulation:
     tariffs: Tariffs
     metrics: Callable[[], Sequence[Metric]]
 
-    def run(self, trial: Trial, most: int | None = None,
-            progressed: Progress = lambda points, total: None) -> Simulated:
+    def run(self, trial: SimulationRequest, most: int | None = None,
+            progressed: ProgressCallback = lambda points, total: None) -> SimulationResult:
         """The trial's outcome.
 
         Invalid where there are more than ``most`` points, or the rules make no
@@ -131,9 +131,9 @@ class Simulation:
 class _Rating:
     """Rates scopes' periods one after the other, and keeps nothing of them but sums."""
 
-    def __init__(self, pricing: Pricing, skip: Skip, there: int, progressed: Progress) -> None:
+    def __init__(self, pricing: Pricing, skip: SkipPredicates, there: int, progressed: ProgressCallback) -> None:
         self._pricing, self._skip, self._there, self._progressed = pricing, skip, there, progressed
-        self.sums: dict[Key, _Adding] = {}
+        self.sums: dict[TotalKey, _GrowingSum] = {}
         self.failed: dict[str, str] = {}
 
     def all(self, usage: Iterator[tuple[str, Frame]]) -> None:
@@ -159,11 +159,11 @@ class _Rating:
                 key = scope, frame.metric, frame.unit
                 adding = self.sums.get(key)
                 if adding is None:
-                    adding = self.sums[key] = _Adding()
+                    adding = self.sums[key] = _GrowingSum()
                 adding.add(frame)
 
 
-class _Adding:
+class _GrowingSum:
     """A sum that grows by frames."""
 
     def __init__(self) -> None:
@@ -182,8 +182,8 @@ class _Adding:
         return Sum(self._qty, self._price, self._points, self._unpriced)
 
 
-def _compared(stored: Mapping[Key, Sum], rating: _Rating) -> Simulated:
+def _compared(stored: Mapping[TotalKey, Sum], rating: _Rating) -> SimulationResult:
     candidate = {key: one.sum for key, one in rating.sums.items()}
-    return Simulated(tuple(
+    return SimulationResult(tuple(
         Comparison(*key, stored.get(key, NOTHING), candidate.get(key, NOTHING))
         for key in sorted({**stored, **candidate}) if key[0] not in rating.failed), rating.failed)

@@ -18,19 +18,19 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from cloudkitty_like.db import tables
 from cloudkitty_like.db.chunks import chunks
-from cloudkitty_like.db.compaction import Sizes, compact
+from cloudkitty_like.db.compaction import FileSizes, compact
 from cloudkitty_like.db.engine import Database, conflict, failure
 from cloudkitty_like.db.tables import appended, point
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
-from cloudkitty_like.domain.query import DAY, TIME, Query, Row
-from cloudkitty_like.ports import Addition, LabelUse, Site
+from cloudkitty_like.domain.query import DAY, TIME, Query, SummaryRow
+from cloudkitty_like.ports import Addition, LabelUse, PluginContext
 from cloudkitty_like.storage.sqlalchemy import answers, label_use, selection
-from cloudkitty_like.storage.sqlalchemy.bulk import BULK, Point
-from cloudkitty_like.storage.sqlalchemy.labels import Labels
-from cloudkitty_like.storage.sqlalchemy.series import Interner
-from cloudkitty_like.storage.sqlalchemy.usage import Usage
+from cloudkitty_like.storage.sqlalchemy.bulk import BULK, PointRow
+from cloudkitty_like.storage.sqlalchemy.labels import SeriesReader
+from cloudkitty_like.storage.sqlalchemy.series import SeriesInterner
+from cloudkitty_like.storage.sqlalchemy.usage import UsageLayout
 
 ROWS = 20_000               # in memory at once on the way in
 POINTS = 20_000             # and, roughly, on the way out
@@ -57,11 +57,11 @@ class SqlalchemyStorage:
         self.within = within
         self._database = database
         self._bulk = BULK[database.dialect]
-        self._interner, self._labels = Interner(self._bulk), Labels(self._bulk)
+        self._interner, self._labels = SeriesInterner(self._bulk), SeriesReader(self._bulk)
         self._prepared = within
 
     @classmethod
-    def from_conf(cls, group: Any, site: Site) -> Self:
+    def from_conf(cls, group: Any, site: PluginContext) -> Self:
         if group.connection:
             return cls(Database(group.connection) if site.database is None else site.database.beside(group.connection))
         if site.database is None:
@@ -77,7 +77,7 @@ class SqlalchemyStorage:
             with _translated():
                 self._ready().transact(lambda own: self._append(own, additions))
 
-    def sums(self, query: Query, excluded: Collection[int] = (), upto: int | None = None) -> list[Row]:
+    def sums(self, query: Query, excluded: Collection[int] = (), upto: int | None = None) -> list[SummaryRow]:
         """See the port.  Quantities of several units, without ``metric`` in the grouping, are answered as zero."""
         with _translated(), self._ready().read() as tx:
             conditions = selection.revisions(self._bulk, query, excluded, upto)
@@ -88,7 +88,7 @@ class SqlalchemyStorage:
                 found = list(selection.added(tx, conditions, None))
                 labels = self._labels.of(tx, [row[0] for row in found])
                 rows = iter(found)
-            summing = answers.Summing(query, labels)
+            summing = answers.SeriesSum(query, labels)
             summing.add(rows)
             return summing.rows()
 
@@ -117,7 +117,7 @@ class SqlalchemyStorage:
               upto: int | None = None) -> Iterator[tuple[str, Frame]]:
         """See the port; reads ahead as :meth:`frames` does."""
         with _translated(), self._ready().read() as tx:
-            rated, take = Usage(), 1
+            rated, take = UsageLayout(), 1
             for waiting in self._chosen(tx, query, frozenset(excluded), upto):
                 while waiting:
                     some, waiting = selection.portion(waiting, take)
@@ -133,7 +133,7 @@ class SqlalchemyStorage:
         with _translated(), self._ready().read() as tx:
             for some in chunks(sorted(revisions), MOST):
                 known = select(appended).where(self._bulk.found(appended.c.revision, some), appended.c.collected == 1)
-                kept = [selection.Revision(-row.revision, row.scope, Period(row.begin, row.end))
+                kept = [selection.AppendedRevision(-row.revision, row.scope, Period(row.begin, row.end))
                         for row in tx.execute(known)]
                 found.update((-one.revision, []) for one in kept)
                 for one, rows in self._rows(tx, kept):
@@ -141,10 +141,11 @@ class SqlalchemyStorage:
         return found
 
     def _rows(self, tx: Connection,
-              revisions: Sequence[selection.Revision]) -> Iterator[tuple[selection.Revision, Sequence[Point]]]:
+              revisions: Sequence[selection.AppendedRevision],
+              ) -> Iterator[tuple[selection.AppendedRevision, Sequence[PointRow]]]:
         """The rows of these revisions, those of each together."""
         rows = selection.points(self._bulk, tx, [one.revision for one in revisions]) if revisions else []
-        by_revision: dict[int, list[Point]] = {one.revision: [] for one in revisions}
+        by_revision: dict[int, list[PointRow]] = {one.revision: [] for one in revisions}
         for row in rows:
             by_revision[row[0]].append(row)
         return ((one, by_revision[one.revision]) for one in revisions)
@@ -156,12 +157,12 @@ class SqlalchemyStorage:
             with _translated():
                 database.transact(partial(self._purge, some))
 
-    def compact(self) -> Sizes | None:
+    def compact(self) -> FileSizes | None:
         """See the port; where the points are in the state database, that is made smaller by whoever owns it."""
         return None if self.within else compact(self._ready())
 
     def _chosen(self, tx: Connection, query: Query, hidden: Collection[int],
-                upto: int | None) -> Iterator[list[selection.Revision]]:
+                upto: int | None) -> Iterator[list[selection.AppendedRevision]]:
         """The revisions to be read, in their order, those of a few periods at a time."""
         # Asked for again and again: nothing long may be in it.
         conditions = selection.revisions(self._bulk, query, (), upto)
@@ -196,7 +197,7 @@ class SqlalchemyStorage:
         sets = [(one.revision, one.scope, one.frames) for one in additions]
         sets += [(-one.revision, one.scope, one.collected) for one in additions if one.collected]
         ids = iter(self._interner.ids(connection, [(scope, frame) for _, scope, frames in sets for frame in frames]))
-        rows: list[Point] = []
+        rows: list[PointRow] = []
         for revision, _, frames in sets:
             rows += _rows(revision, frames, [next(ids) for _ in frames])
             if len(rows) >= ROWS:
@@ -205,7 +206,7 @@ class SqlalchemyStorage:
         if rows:
             self._bulk.add_points(connection, rows)
 
-    def _frames(self, connection: Connection, revisions: Sequence[selection.Revision], rows: Sequence[Point],
+    def _frames(self, connection: Connection, revisions: Sequence[selection.AppendedRevision], rows: Sequence[PointRow],
                 query: Query | None = None) -> Iterator[tuple[str, Frame]]:
         labels = self._labels.of(connection, {row[1] for row in rows})
         found = answers.frames(rows, labels, {one.revision: one.period for one in revisions}, query)
@@ -216,9 +217,9 @@ class SqlalchemyStorage:
         return ((one[1], one[-1]) for one in ordered)
 
 
-def _rows(revision: int, frames: Sequence[Frame], ids: Sequence[Sequence[int]]) -> list[Point]:
+def _rows(revision: int, frames: Sequence[Frame], ids: Sequence[Sequence[int]]) -> list[PointRow]:
     """The rows of one revision in the order of the key, so that they are laid down side by side."""
-    rows: list[Point] = []
+    rows: list[PointRow] = []
     for frame, series in zip(frames, ids, strict=True):
         whole: Sequence[int | None]
         part: Sequence[int | None]

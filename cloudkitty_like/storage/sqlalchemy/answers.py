@@ -11,16 +11,16 @@ from types import MappingProxyType
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.frame import Column, Frame
 from cloudkitty_like.domain.period import EPOCH, Period, instant
-from cloudkitty_like.domain.query import DAY, METRIC, TIME, Query, Row, Sum
-from cloudkitty_like.storage.sqlalchemy.bulk import Point
+from cloudkitty_like.domain.query import DAY, METRIC, TIME, Query, Sum, SummaryRow
+from cloudkitty_like.storage.sqlalchemy.bulk import PointRow
 from cloudkitty_like.storage.sqlalchemy.labels import Series
-from cloudkitty_like.storage.sqlalchemy.selection import Added, amounts
+from cloudkitty_like.storage.sqlalchemy.selection import SumRow, amounts
 
-Key = tuple[str, ...]
-Shape = tuple[str, str, tuple[str, ...], tuple[str, ...]]
+GroupingKey = tuple[str, ...]
+SeriesShape = tuple[str, str, tuple[str, ...], tuple[str, ...]]
 
 
-class Summing:
+class SeriesSum:
     """Adds up what was added up by series, by the query's grouping.
 
     Without ``metric`` in the grouping points of several units may meet; their
@@ -30,11 +30,11 @@ class Summing:
     def __init__(self, query: Query, labels: Mapping[int, Series]) -> None:
         self._query, self._labels = query, labels
         self._by_metric = METRIC in query.groupby
-        self._cells: dict[int, tuple[Key, str] | None] = {}
-        self._groups: dict[tuple[Key, str], tuple[int, ...]] = {}
+        self._cells: dict[int, tuple[GroupingKey, str] | None] = {}
+        self._groups: dict[tuple[GroupingKey, str], tuple[int, ...]] = {}
         self._texts: dict[int, str] = {}
 
-    def add(self, rows: Iterable[Added]) -> None:
+    def add(self, rows: Iterable[SumRow]) -> None:
         timed = [(place, 10 if name == DAY else None) for place, name in enumerate(self._query.groupby)
                  if name in (DAY, TIME)]
         for number, begin, numbers in rows:
@@ -49,16 +49,16 @@ class Summing:
             group = self._groups.get(found)
             self._groups[found] = numbers if group is None else tuple(map(add, group, numbers))
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[SummaryRow]:
         """The answer, ordered by key."""
         if self._by_metric:
-            return [Row(key, _sum(group), unit) for (key, unit), group in sorted(self._groups.items())]
-        units: dict[Key, list[Sum]] = defaultdict(list)
+            return [SummaryRow(key, _sum(group), unit) for (key, unit), group in sorted(self._groups.items())]
+        units: dict[GroupingKey, list[Sum]] = defaultdict(list)
         for (key, _), group in sorted(self._groups.items()):
             units[key].append(_sum(group))
-        return [Row(key, sums[0] if len(sums) == 1 else _mixed(sums)) for key, sums in units.items()]
+        return [SummaryRow(key, sums[0] if len(sums) == 1 else _mixed(sums)) for key, sums in units.items()]
 
-    def _found(self, number: int) -> tuple[Key, str] | None:
+    def _found(self, number: int) -> tuple[GroupingKey, str] | None:
         series = self._labels[number]
         found = None
         if series.matches(self._query.metrics, self._query.filters):
@@ -94,13 +94,13 @@ def _mixed(sums: Iterable[Sum]) -> Sum:
     return Sum(money.ZERO, total.price, total.points, total.unpriced)
 
 
-def frames(rows: Iterable[Point], labels: Mapping[int, Series], periods: Mapping[int, Period],
+def frames(rows: Iterable[PointRow], labels: Mapping[int, Series], periods: Mapping[int, Period],
            query: Query | None = None) -> Iterator[tuple[int, Frame]]:
     """Revision and frame of each revision, metric, unit and set of label names, in no order.
 
     ``periods`` is by revision; rows that do not match the query's metrics and filters are left out.
     """
-    found: dict[tuple[int, Shape], list[tuple[Key, Decimal, Decimal | None]]] = defaultdict(list)
+    found: dict[tuple[int, SeriesShape], list[tuple[GroupingKey, Decimal, Decimal | None]]] = defaultdict(list)
     for revision, number, qty_whole, qty_part, price_whole, price_part in rows:
         series = labels[number]
         if query is None or series.matches(query.metrics, query.filters):
@@ -111,7 +111,7 @@ def frames(rows: Iterable[Point], labels: Mapping[int, Series], periods: Mapping
         yield revision, _frame(shape, periods[revision], points)
 
 
-def _frame(shape: Shape, period: Period, points: list[tuple[Key, Decimal, Decimal | None]]) -> Frame:
+def _frame(shape: SeriesShape, period: Period, points: list[tuple[GroupingKey, Decimal, Decimal | None]]) -> Frame:
     metric, unit, groupby, metadata = shape
     points.sort(key=lambda point: point[0])
     columns = [Column.of(column) for column in zip(*(cells for cells, _, _ in points), strict=True)]

@@ -32,26 +32,26 @@ from cloudkitty_like.db.chunks import chunks
 from cloudkitty_like.db.engine import failure
 from cloudkitty_like.db.tables import point
 
-Point = tuple[int, int, int | None, int | None, int | None, int | None]
+PointRow = tuple[int, int, int | None, int | None, int | None, int | None]
 """A row of ``point``: revision, series, whole and part of the quantity, whole and part of the price.
 
 None is zero, but in the last, where it is "unpriced".
 """
 
-Series = tuple[str, str, str, str, str, bytes]
+SeriesRow = tuple[str, str, str, str, str, bytes]
 """A row of ``series`` without its id: scope, metric, unit, groupby and metadata as JSON, digest."""
 
 POINTS = 5000           # in one statement; on MariaDB some 300 kB of text, far below any max_allowed_packet
 SERIES = 500
 
 
-class Bulk(Protocol):
+class BulkWriter(Protocol):
     """What differs between the databases."""
 
-    def add_points(self, connection: Connection, rows: Sequence[Point]) -> None:
+    def add_points(self, connection: Connection, rows: Sequence[PointRow]) -> None:
         """Insert these rows; IntegrityError where one exists already (PostgreSQL has no key to tell by)."""
 
-    def add_series(self, connection: Connection, rows: Sequence[Series]) -> dict[bytes, int]:
+    def add_series(self, connection: Connection, rows: Sequence[SeriesRow]) -> dict[bytes, int]:
         """Insert these rows but for those that somebody else has just inserted; the ids of at least all others.
 
         It was asked before, in this transaction, and none of them existed.
@@ -77,11 +77,11 @@ class SqliteBulk:
     _points = f"INSERT INTO point ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608 - names of our own
     _series = f"INSERT INTO series ({_SERIES}, id) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
 
-    def add_points(self, connection: Connection, rows: Sequence[Point]) -> None:
+    def add_points(self, connection: Connection, rows: Sequence[PointRow]) -> None:
         for chunk in chunks(rows, POINTS):
             connection.exec_driver_sql(self._points, list(chunk))
 
-    def add_series(self, connection: Connection, rows: Sequence[Series]) -> dict[bytes, int]:
+    def add_series(self, connection: Connection, rows: Sequence[SeriesRow]) -> dict[bytes, int]:
         # Whoever writes is alone, so that the numbers can be given here.
         first = 1 + int(connection.exec_driver_sql("SELECT coalesce(max(id), 0) FROM series").scalar_one())
         connection.exec_driver_sql(self._series, [(*row, number) for number, row in enumerate(rows, first)])
@@ -114,7 +114,7 @@ class PostgresqlBulk:
                    "SELECT one->>0, one->>1, one->>2, one->>3, one->>4, decode(one->>5, 'hex') "
                    "FROM json_array_elements(CAST(:rows AS json)) AS one ON CONFLICT DO NOTHING RETURNING digest, id")
 
-    def add_points(self, connection: Connection, rows: Sequence[Point]) -> None:
+    def add_points(self, connection: Connection, rows: Sequence[PointRow]) -> None:
         driver: Any = connection.connection.driver_connection
         try:
             with driver.cursor() as cursor, cursor.copy(f"COPY point ({_COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy:
@@ -126,7 +126,7 @@ class PostgresqlBulk:
             # Not one of SQLAlchemy's, which did not see the call.
             raise failure("COPY", error) from error
 
-    def _packed(self, rows: Sequence[Point]) -> Iterator[bytes]:
+    def _packed(self, rows: Sequence[PointRow]) -> Iterator[bytes]:
         """Zeros as nulls: a row of ``point`` is 76 bytes with four amounts, and 8 less for each that is null."""
         key, cell, null = self._key.pack, self._cell.pack, self._null
         for a, b, c, d, e, f in rows:
@@ -136,7 +136,7 @@ class PostgresqlBulk:
             yield cell(8, e) if e else null
             yield null if f is None else cell(8, f)
 
-    def add_series(self, connection: Connection, rows: Sequence[Series]) -> dict[bytes, int]:
+    def add_series(self, connection: Connection, rows: Sequence[SeriesRow]) -> dict[bytes, int]:
         # One JSON text costs the client a tenth of what as many parameters do.  In one order everywhere: two
         # workers that insert the same series wait for each other, not in a circle.
         found: dict[bytes, int] = {}
@@ -169,14 +169,14 @@ class PostgresqlBulk:
 class MysqlBulk:
     """Statements of many rows, integers and digests written out."""
 
-    def add_points(self, connection: Connection, rows: Sequence[Point]) -> None:
+    def add_points(self, connection: Connection, rows: Sequence[PointRow]) -> None:
         for chunk in chunks(rows, POINTS):
             # Zeros as nulls, which take no room.
             slim = [(a, b, c or None, d or None, e or None, f) for a, b, c, d, e, f in chunk]
             values = repr(slim)[1:-1].replace("None", "NULL")
             connection.exec_driver_sql(f"INSERT INTO point ({_COLUMNS}) VALUES {values}")  # noqa: S608 - integers
 
-    def add_series(self, connection: Connection, rows: Sequence[Series]) -> dict[bytes, int]:
+    def add_series(self, connection: Connection, rows: Sequence[SeriesRow]) -> dict[bytes, int]:
         # IGNORE would hide that a text is too long.
         sql = (f"INSERT INTO series ({_SERIES}) VALUES (%s, %s, %s, %s, %s, %s) "  # noqa: S608 - names of our own
                "ON DUPLICATE KEY UPDATE id = id")
@@ -200,4 +200,4 @@ class MysqlBulk:
     found = among
 
 
-BULK: dict[str, Bulk] = {"sqlite": SqliteBulk(), "postgresql": PostgresqlBulk(), "mysql": MysqlBulk()}
+BULK: dict[str, BulkWriter] = {"sqlite": SqliteBulk(), "postgresql": PostgresqlBulk(), "mysql": MysqlBulk()}

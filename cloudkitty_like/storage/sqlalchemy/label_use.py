@@ -15,7 +15,7 @@ NEWEST = 10_000        # series that are looked at first
 CANDIDATES = 1_000     # of all others, at a time
 TOGETHER = 100         # labels in one question: databases limit how deep a condition is
 
-Labels = dict[str, set[str]]
+LabelsByMetric = dict[str, set[str]]
 """By metric."""
 
 
@@ -25,8 +25,8 @@ def read(tx: Connection, wanted: Mapping[str, Collection[str]]) -> dict[str, Lab
     Where the newest series leave anything open, all of them are scanned: once
     for metrics that those lack, and once for labels, unless many series have one.
     """
-    names: Labels = {}
-    filled: Labels = {}
+    names: LabelsByMetric = {}
+    filled: LabelsByMetric = {}
     newest = (select(series.c.metric, series.c.groupby, series.c.metadata)
               .order_by(series.c.id.desc()).limit(NEWEST))
     for metric, *documents in tx.execute(newest):
@@ -52,14 +52,14 @@ def _with_series(tx: Connection, metrics: Collection[str]) -> set[str]:
     return set(tx.execute(select(series.c.metric).where(series.c.metric.in_(metrics)).distinct()).scalars())
 
 
-def _find(tx: Connection, unused: Labels) -> None:
+def _find(tx: Connection, unused: LabelsByMetric) -> None:
     """Take from these labels all that any series has a value of."""
     asked = [(metric, label) for metric, labels in unused.items() for label in sorted(labels)]
     for some in chunks(asked, TOGETHER):
         _find_among(tx, some, unused)
 
 
-def _find_among(tx: Connection, asked: Sequence[tuple[str, str]], unused: Labels) -> None:
+def _find_among(tx: Connection, asked: Sequence[tuple[str, str]], unused: LabelsByMetric) -> None:
     while left := [(metric, label) for metric, label in asked if label in unused[metric]]:
         rows = tx.execute(select(series.c.metric, series.c.groupby, series.c.metadata)
                           .where(or_(*(_has_value(*pair) for pair in left))).limit(CANDIDATES)).all()

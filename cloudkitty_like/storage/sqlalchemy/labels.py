@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 
 from cloudkitty_like.db.chunks import chunks
 from cloudkitty_like.db.tables import series
-from cloudkitty_like.storage.sqlalchemy.bulk import Bulk
+from cloudkitty_like.storage.sqlalchemy.bulk import BulkWriter
 
 SERIES = 10_000                        # read with one question
 
@@ -39,10 +39,10 @@ class Series:
                 and all(self.label(name) in values for name, values in filters.items()))
 
 
-class Labels:
+class SeriesReader:
     """Reads series by number, only those asked for, and remembers up to ``limit`` of them."""
 
-    def __init__(self, bulk: Bulk, limit: int = 200_000) -> None:
+    def __init__(self, bulk: BulkWriter, limit: int = 200_000) -> None:
         self._bulk, self._limit = bulk, limit
         self._known: dict[int, Series] = {}
 

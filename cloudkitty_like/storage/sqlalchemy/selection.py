@@ -12,7 +12,7 @@ from cloudkitty_like.db.ledger.exact_sums import joined, pieces_of
 from cloudkitty_like.db.tables import appended, point
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import Query
-from cloudkitty_like.storage.sqlalchemy.bulk import Bulk, Point
+from cloudkitty_like.storage.sqlalchemy.bulk import BulkWriter, PointRow
 
 RANGES = 50
 RANGE_LENGTH = 20
@@ -24,7 +24,7 @@ AMOUNTS = ((point.c.qty_whole, WHOLE_BITS), (point.c.qty_part, PART_BITS),
            (point.c.price_whole, WHOLE_BITS), (point.c.price_part, PART_BITS))
 
 
-class Revision(NamedTuple):
+class AppendedRevision(NamedTuple):
     """A row of ``appended``."""
 
     revision: int
@@ -42,11 +42,11 @@ class Revision(NamedTuple):
         return self.period.begin, self.scope
 
 
-Added = tuple[int, int, tuple[int, ...]]
+SumRow = tuple[int, int, tuple[int, ...]]
 """Points of one series that begin then (0 where that was not asked for), added up: see :func:`amounts`."""
 
 
-def revisions(bulk: Bulk, query: Query, excluded: Collection[int], upto: int | None) -> list[ColumnElement[bool]]:
+def revisions(bulk: BulkWriter, query: Query, excluded: Collection[int], upto: int | None) -> list[ColumnElement[bool]]:
     """Conditions on ``appended``."""
     revision = appended.c.revision
     conditions: list[ColumnElement[bool]] = [] if upto is None else [revision <= upto]
@@ -79,7 +79,7 @@ def grouped(numbers: Iterable[int]) -> tuple[list[tuple[int, int]], list[int]]:
     return [(ordered[start], ordered[stop - 1]) for start, stop in ranges], single
 
 
-def added(connection: Connection, conditions: Sequence[ColumnElement[bool]], bucket: int | None) -> Iterator[Added]:
+def added(connection: Connection, conditions: Sequence[ColumnElement[bool]], bucket: int | None) -> Iterator[SumRow]:
     """Points of the revisions chosen, by series and, if ``bucket`` is given, by begin rounded down to it."""
     keys: list[ColumnElement[Any]] = [point.c.series]
     if bucket is not None:
@@ -122,27 +122,27 @@ def begins(connection: Connection, conditions: Sequence[ColumnElement[bool]]) ->
 
 
 def beginning(connection: Connection, conditions: Sequence[ColumnElement[bool]], first: datetime,
-              last: datetime) -> list[Revision]:
+              last: datetime) -> list[AppendedRevision]:
     """The revisions chosen that begin from first to last, by begin and scope; text as Python orders it."""
     rows = connection.execute(select(appended).where(*conditions, appended.c.begin.between(first, last)))
-    found = [Revision(row.revision, row.scope, Period(row.begin, row.end), bool(row.collected)) for row in rows]
+    found = [AppendedRevision(row.revision, row.scope, Period(row.begin, row.end), bool(row.collected)) for row in rows]
     return sorted(found, key=lambda one: (*one.place, one.revision))
 
 
-def portion(waiting: list[Revision], take: int) -> tuple[list[Revision], list[Revision]]:
+def portion(waiting: list[AppendedRevision], take: int) -> tuple[list[AppendedRevision], list[AppendedRevision]]:
     """The first ``take`` revisions, more where they end in the middle of a scope's period, and the rest."""
     while take < len(waiting) and waiting[take].place == waiting[take - 1].place:
         take += 1
     return waiting[:take], waiting[take:]
 
 
-def points(bulk: Bulk, connection: Connection, numbers: Collection[int]) -> Sequence[Point]:
+def points(bulk: BulkWriter, connection: Connection, numbers: Collection[int]) -> Sequence[PointRow]:
     """All rows of these revisions, in no order."""
     rows = connection.execute(select(*point.c).where(bulk.found(point.c.revision, numbers)))
-    return cast(Sequence[Point], rows.all())
+    return cast(Sequence[PointRow], rows.all())
 
 
-def quantities(bulk: Bulk, connection: Connection,
+def quantities(bulk: BulkWriter, connection: Connection,
                numbers: Collection[int]) -> Sequence[tuple[int, int, int | None, int | None]]:
     """Revision, series, and quantity (None is zero) of all rows of these revisions, in the order of revision, series.
 

@@ -18,16 +18,16 @@ from sqlalchemy import Connection, Transaction
 
 from cloudkitty_like.db.chunks import chunks
 from cloudkitty_like.domain.frame import Frame
-from cloudkitty_like.storage.sqlalchemy.bulk import Bulk
-from cloudkitty_like.storage.sqlalchemy.bulk import Series as SeriesRow
+from cloudkitty_like.storage.sqlalchemy.bulk import BulkWriter
+from cloudkitty_like.storage.sqlalchemy.bulk import SeriesRow as SeriesRow
 
 SETTLED = 10_000            # numbers looked at again with one question
 
 Cells = tuple[str, ...]
-Known = dict[Cells, int]
+KnownCells = dict[Cells, int]
 
 
-class Table(NamedTuple):
+class SeriesTable(NamedTuple):
     """What all series of one frame have in common."""
 
     scope: str
@@ -37,7 +37,7 @@ class Table(NamedTuple):
     metadata: tuple[str, ...]
 
     @classmethod
-    def of(cls, scope: str, frame: Frame) -> Table:
+    def of(cls, scope: str, frame: Frame) -> SeriesTable:
         return cls(scope, frame.metric, frame.unit, tuple(frame.groupby), tuple(frame.metadata))
 
     def digests(self, rows: Iterable[Cells]) -> list[bytes]:
@@ -63,11 +63,11 @@ class Table(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _Missing:
+class _MissingRows:
     """Rows of one frame that nobody remembers, and the answer to be completed."""
 
-    table: Table
-    known: Known
+    table: SeriesTable
+    known: KnownCells
     rows: list[Cells]
     answer: list[int | None]
 
@@ -76,16 +76,16 @@ class _Missing:
         self.answer[:] = [next(following) if number is None else number for number in self.answer]
 
 
-class _Unconfirmed(NamedTuple):
+class _UnconfirmedNumber(NamedTuple):
     """A number given in a transaction of which nobody knows yet whether it will be committed."""
 
     transaction: Transaction | None
-    table: Table
+    table: SeriesTable
     cells: Cells
     id: int
 
 
-class Interner:
+class SeriesInterner:
     """Finds and gives numbers, and remembers up to ``limit`` of them.
 
     A number found in a transaction that wrote it itself is remembered only once
@@ -94,10 +94,10 @@ class Interner:
     while a database answers, which may be waiting for another of them.
     """
 
-    def __init__(self, bulk: Bulk, limit: int = 500_000) -> None:
+    def __init__(self, bulk: BulkWriter, limit: int = 500_000) -> None:
         self._bulk, self._limit = bulk, limit
-        self._known: dict[Table, Known] = {}
-        self._unconfirmed: dict[bytes, _Unconfirmed] = {}
+        self._known: dict[SeriesTable, KnownCells] = {}
+        self._unconfirmed: dict[bytes, _UnconfirmedNumber] = {}
         self._count = 0
         self._lock = threading.Lock()
 
@@ -108,25 +108,25 @@ class Interner:
             self._known.clear()
             self._count = 0
         answers: list[list[int | None]] = []
-        missing: list[_Missing] = []
+        missing: list[_MissingRows] = []
         for scope, frame in frames:
-            table = Table.of(scope, frame)
+            table = SeriesTable.of(scope, frame)
             known = self._known.setdefault(table, {})
             rows = cells_of(frame)
             answer: list[int | None] = list(map(known.get, rows))
             answers.append(answer)
             if None in answer:
-                missing.append(_Missing(table, known, [cells for cells, number in zip(rows, answer, strict=True)
+                missing.append(_MissingRows(table, known, [cells for cells, number in zip(rows, answer, strict=True)
                                                        if number is None], answer))
         if missing:
             self._number(connection, missing)
         return answers          # type: ignore[return-value]    # every None has been replaced
 
-    def _number(self, connection: Connection, missing: Sequence[_Missing]) -> None:
+    def _number(self, connection: Connection, missing: Sequence[_MissingRows]) -> None:
         wanted = [(one, one.table.digests(one.rows)) for one in missing]
         numbers, unsure = self._numbers(connection, wanted)
         transaction = connection.get_transaction()
-        unconfirmed: dict[bytes, _Unconfirmed] = {}
+        unconfirmed: dict[bytes, _UnconfirmedNumber] = {}
         for one, digests in wanted:
             found = [numbers[digest] for digest in digests]
             one.fill(found)
@@ -134,14 +134,14 @@ class Interner:
                 # Label values repeat from row to row, and every answer of a source brings new copies of them.
                 cells = tuple(map(intern, row))
                 if digest in unsure:
-                    unconfirmed[digest] = _Unconfirmed(transaction, one.table, cells, number)
+                    unconfirmed[digest] = _UnconfirmedNumber(transaction, one.table, cells, number)
                 else:
                     self._remember(one.known, cells, number)
         with self._lock:
             self._unconfirmed.update(unconfirmed)
 
     def _numbers(self, connection: Connection,
-                 wanted: Sequence[tuple[_Missing, list[bytes]]]) -> tuple[dict[bytes, int], Container[bytes]]:
+                 wanted: Sequence[tuple[_MissingRows, list[bytes]]]) -> tuple[dict[bytes, int], Container[bytes]]:
         """The number of every digest, and the digests that this transaction itself may have inserted."""
         numbers = self._bulk.ids(connection, [digest for _, digests in wanted for digest in digests])
         with self._lock:
@@ -170,7 +170,7 @@ class Interner:
                 if there.get(digest) == one.id:
                     self._remember(self._known.setdefault(one.table, {}), one.cells, one.id)
 
-    def _remember(self, known: Known, cells: Cells, number: int) -> None:
+    def _remember(self, known: KnownCells, cells: Cells, number: int) -> None:
         known[cells] = number
         self._count += 1
 

@@ -14,14 +14,14 @@ from operator import itemgetter
 from types import MappingProxyType
 
 from cloudkitty_like.domain import money
-from cloudkitty_like.domain.frame import Column, Frame, Labels
+from cloudkitty_like.domain.frame import Column, Frame, LabelColumns
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.storage.sqlalchemy.labels import Series
-from cloudkitty_like.storage.sqlalchemy.selection import Revision
+from cloudkitty_like.storage.sqlalchemy.selection import AppendedRevision
 
 KEPT = 500_000                         # rows, of all layouts together
 
-Row = tuple[int, int, int | None, int | None]
+QuantityRow = tuple[int, int, int | None, int | None]
 """Revision, series, whole and part of the quantity; None is zero."""
 
 
@@ -32,8 +32,8 @@ class _Shape:
     metric: str
     unit: str
     rows: Sequence[int]
-    groupby: Labels
-    metadata: Labels
+    groupby: LabelColumns
+    metadata: LabelColumns
     price: tuple[None, ...]
 
     def frame(self, period: Period, quantities: Sequence[Decimal]) -> Frame:
@@ -41,14 +41,14 @@ class _Shape:
         return Frame(self.metric, self.unit, period, qty, self.price, self.groupby, self.metadata)
 
 
-class Usage:
+class UsageLayout:
     """From rows to frames without prices; remembers how the rows of ``KEPT`` points were laid out."""
 
     def __init__(self) -> None:
         self._layouts: OrderedDict[tuple[int, ...], list[_Shape]] = OrderedDict()
         self._rows = 0
 
-    def frames(self, revisions: Sequence[Revision], rows: Sequence[Row],
+    def frames(self, revisions: Sequence[AppendedRevision], rows: Sequence[QuantityRow],
                labels: Mapping[int, Series]) -> Iterator[tuple[str, Frame]]:
         """Scope and frame of these revisions, in their order; ``rows`` are all theirs, by revision, series."""
         by_revision = {revision: list(own) for revision, own in groupby(rows, itemgetter(0))}
@@ -80,9 +80,9 @@ class Usage:
 _SERIES = itemgetter(1)
 
 
-def _places(revisions: Sequence[Revision]) -> Iterator[list[Revision]]:
+def _places(revisions: Sequence[AppendedRevision]) -> Iterator[list[AppendedRevision]]:
     """Those of one begin and scope together: they are next to each other."""
-    here: list[Revision] = []
+    here: list[AppendedRevision] = []
     for one in revisions:
         if here and here[-1].place != one.place:
             yield here
@@ -109,7 +109,7 @@ def _laid_out(series: Sequence[int], labels: Mapping[int, Series]) -> list[_Shap
     return found
 
 
-def _quantities(rows: Sequence[Row]) -> list[Decimal]:
+def _quantities(rows: Sequence[QuantityRow]) -> list[Decimal]:
     scale = money.SCALE
     whole = [Decimal((row[2] or 0) * scale + (row[3] or 0)) for row in rows]
     return list(map(money.CONTEXT.scaleb, whole, repeat(-money.PLACES)))

@@ -10,7 +10,7 @@ import pytest
 from webob import Request, Response
 
 from cloudkitty_like.api.counters import Counters
-from cloudkitty_like.api.routes import Dispatcher, Limits, Route
+from cloudkitty_like.api.routes import Dispatcher, RequestLimits, Route
 from cloudkitty_like.api.v1 import hashmap, hashmap_routes, pyscripts
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.service.hashmap.rules import Hashmap
@@ -37,7 +37,7 @@ class Http:
         self.now = NOW
         self.headers: Mapping[str, str] = {}
         self._url = url
-        self._dispatcher = Dispatcher(table(lambda: self.now), Everybody(), "noauth", lambda: self.now, Limits(),
+        self._dispatcher = Dispatcher(table(lambda: self.now), Everybody(), "noauth", lambda: self.now, RequestLimits(),
                                       Counters())
 
     def wait(self, **time: float) -> None:

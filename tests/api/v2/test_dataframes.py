@@ -15,9 +15,9 @@ from cloudkitty_like.api import options
 from cloudkitty_like.api.application import make
 from cloudkitty_like.app.use_cases import UseCases
 from cloudkitty_like.domain.period import instant
-from cloudkitty_like.service.ledger.writer import Rated
+from cloudkitty_like.service.ledger.writer import RatedPeriod
 from cloudkitty_like.service.metrics.definitions import MetricsFile
-from cloudkitty_like.wsgi import FILES, Application
+from cloudkitty_like.wsgi import FILES, LazyApplication
 from tests.books import BEGIN, HOUR, NOW, Books, at, usage
 from tests.installation import History, Installation
 
@@ -32,7 +32,7 @@ def books(sqlite):
         for number in range(3):
             period = at(number)
             state = made.scope(scope) if number == 0 else made.state(scope)
-            made.ledger.record([Rated(state, period, (
+            made.ledger.record([RatedPeriod(state, period, (
                 usage(period, ("large", "2", cost), ("small", "1.000000000001", None)),
                 usage(period, ("large", "7", cost), metric="disk", unit="GiB")))], ruleset=1)
     return made
@@ -210,7 +210,7 @@ def rated(tmp_path, monkeypatch):
     site.prepare(history)
     site.run("rate", *history.window)
     monkeypatch.setenv(FILES, str(tmp_path / "site.conf"))
-    return TestApp(Application())
+    return TestApp(LazyApplication())
 
 
 @pytest.mark.parametrize("form", [{}, {"decimal": "float"}])

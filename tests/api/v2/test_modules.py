@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from cloudkitty_like import plugin
 from cloudkitty_like.db.rules import modules
-from cloudkitty_like.db.rules.modules import ModuleState
+from cloudkitty_like.db.rules.modules import ModuleSetting
 from cloudkitty_like.db.tables import rule_change
 from cloudkitty_like.domain.change import Change
 from cloudkitty_like.service.pricing.tariffs import Tariffs
@@ -66,7 +66,7 @@ def test_i8_m16_descriptions_and_an_unknown_module_are_in_cloudkittys_words(site
 def decided(site: Site, name: str, enabled: bool) -> None:
     """What somebody decided about a module when it was still installed."""
     recorded(site.database, Change(site.now, "tester", "cli"),
-             lambda tx, number: modules.record(tx, number, name, ModuleState(enabled, 3)))
+             lambda tx, number: modules.record(tx, number, name, ModuleSetting(enabled, 3)))
 
 
 def test_i8_m17_a_module_that_cannot_be_loaded_is_the_services_fault(site: Site):

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from cloudkitty_like.api.v2.projections import DEFAULT, Projection, projections
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.query import Sum
-from cloudkitty_like.service.reports.grouping import Extremes, Group
+from cloudkitty_like.service.reports.grouping import Extremes, GroupTotals
 
-GROUP = Group(None, (), Sum(Decimal(7), Decimal("0.5"), 3, 1))
+GROUP = GroupTotals(None, (), Sum(Decimal(7), Decimal("0.5"), 3, 1))
 EXTREMES = Extremes(Decimal(1), Decimal(4), Decimal("0.1"), Decimal("0.4"))
-EMPTY = Group(None, (), Sum())
+EMPTY = GroupTotals(None, (), Sum())
 
 
 @pytest.mark.parametrize(("text", "found"), [
@@ -56,11 +56,11 @@ def test_of_nothing_there_is_no_mean_and_no_extreme(function):
 
 @pytest.mark.parametrize("function", ["SUM", "AVG", "MIN", "MAX"])
 def test_quantities_of_several_units_have_no_value(function):
-    mixed = Group(None, (), GROUP.sum, mixed=True)
+    mixed = GroupTotals(None, (), GROUP.sum, mixed=True)
     assert Projection(function, "qty", "x").value(mixed, EXTREMES) is None
     assert Projection(function, "price", "x").value(mixed, EXTREMES) is not None
 
 
 def test_a_mean_of_what_no_point_could_have_is_one_too():
-    huge = Group(None, (), Sum(Decimal(8 * 10**18), points=1))
+    huge = GroupTotals(None, (), Sum(Decimal(8 * 10**18), points=1))
     assert Projection("AVG", "qty", "x").value(huge, None) == Decimal(8 * 10**18)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from cloudkitty_like.api.context import JSON, Context
-from cloudkitty_like.api.v2.report_query import Asking, following
+from cloudkitty_like.api.v2.report_query import ReportQuery, following
 from cloudkitty_like.domain.errors import Invalid, NotFound
 from cloudkitty_like.service.access import Caller
 
@@ -25,7 +25,7 @@ def change_at(when):
 
 
 def asking(key="project_id", last=9):
-    return Asking(key, change_at, lambda: last)
+    return ReportQuery(key, change_at, lambda: last)
 
 
 def context(caller=ADMIN, query=""):

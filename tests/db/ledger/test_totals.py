@@ -9,9 +9,9 @@ import pytest
 
 from cloudkitty_like.db.ledger import retention, totals
 from cloudkitty_like.domain.period import LATEST, Period, instant
-from cloudkitty_like.domain.query import DAY, METRIC, SCOPE, TIME, Query, Row, Sum
+from cloudkitty_like.domain.query import DAY, METRIC, SCOPE, TIME, Query, Sum, SummaryRow
 from cloudkitty_like.domain.retention import RetentionBounds
-from cloudkitty_like.service.ledger.writer import Rated
+from cloudkitty_like.service.ledger.writer import RatedPeriod
 from tests.books import BEGIN, HOUR, Books, at, usage
 
 NAMES = (SCOPE, METRIC, DAY, TIME)
@@ -39,7 +39,7 @@ def recorded(hour, metric):
 
 def record(books, state, hour, metrics):
     books.back_to(state, at(hour).begin)
-    books.ledger.record([Rated(books.state(state.identifier), at(hour), tuple(
+    books.ledger.record([RatedPeriod(books.state(state.identifier), at(hour), tuple(
         usage(at(hour), *recorded(hour, metric), metric=metric, unit=UNITS[metric])
         for metric in metrics))], 1)
 
@@ -78,7 +78,7 @@ def expected(query, gone=(("alice", HOURS[3]),)):
             key = tuple(cells[name] for name in query.groupby)
             unit = UNITS[cells[METRIC]] if METRIC in query.groupby else ""
             sums[key, unit] = sums.get((key, unit), Sum()) + point
-    return [Row(key, found if METRIC in query.groupby else found.without_qty(), unit)
+    return [SummaryRow(key, found if METRIC in query.groupby else found.without_qty(), unit)
             for (key, unit), found in sorted(sums.items(), key=lambda item: item[0])]
 
 

@@ -9,12 +9,12 @@ from sqlalchemy import event, func, select
 
 from cloudkitty_like.db import tables
 from cloudkitty_like.db.rules import modules, rules
-from cloudkitty_like.db.rules.modules import ModuleState
+from cloudkitty_like.db.rules.modules import ModuleSetting
 from cloudkitty_like.domain.change import Change
 from cloudkitty_like.domain.errors import Conflict
 from cloudkitty_like.domain.rule import Rule, Validity
-from cloudkitty_like.domain.rule_diff import Amendment
-from cloudkitty_like.service.hashmap.apply import Application, apply, stored
+from cloudkitty_like.domain.rule_diff import RuleDiff
+from cloudkitty_like.service.hashmap.apply import RuleApplication, apply, stored
 from cloudkitty_like.service.rule_changes.change_log import recorded
 
 NOW = datetime(2026, 11, 1, 12, 30, 15, 123456, tzinfo=UTC)
@@ -30,7 +30,7 @@ def change(at=NOW, **values):
 
 
 def put(database, *wanted, at=NOW, retroactive=False):
-    return apply(database, wanted, Application(at, retroactive), change(at))
+    return apply(database, wanted, RuleApplication(at, retroactive), change(at))
 
 
 def known(database, number=None):
@@ -94,7 +94,7 @@ def test_doing_it_twice_records_nothing(database):
 
 
 def test_who_when_and_why_are_kept(database):
-    apply(database, [RULE], Application(NOW), change(author="a" * 300, reason="because"))
+    apply(database, [RULE], RuleApplication(NOW), change(author="a" * 300, reason="because"))
     with database.read() as tx:
         row = tx.execute(select(tables.rule_change)).one()
     assert (row.at, row.author, row.cause, row.reason) == (NOW, "a" * 255, "apply", "because")
@@ -156,7 +156,7 @@ def test_a_writer_who_could_not_see_the_last_change_gets_a_conflict(database):
 
 def test_work_that_fails_leaves_no_change_behind(database):
     def work(tx, number):
-        rules.amend(tx, number, Amendment(added=(RULE,)))
+        rules.amend(tx, number, RuleDiff(added=(RULE,)))
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -167,13 +167,13 @@ def test_work_that_fails_leaves_no_change_behind(database):
 
 def test_modules_are_recorded_with_their_time(database):
     def record(name, *state):
-        return recorded(database, change(), lambda tx, number: modules.record(tx, number, name, ModuleState(*state)))
+        return recorded(database, change(), lambda tx, number: modules.record(tx, number, name, ModuleSetting(*state)))
 
     record("hashmap", True, 5)
     first = newest(database)
     record("hashmap", False, 5)
     record("other", True, -3)
     with database.read() as tx:
-        assert modules.stored(tx) == {"hashmap": ModuleState(False, 5), "other": ModuleState(True, -3)}
-        assert modules.stored(tx, first) == {"hashmap": ModuleState(True, 5)}
+        assert modules.stored(tx) == {"hashmap": ModuleSetting(False, 5), "other": ModuleSetting(True, -3)}
+        assert modules.stored(tx, first) == {"hashmap": ModuleSetting(True, 5)}
         assert modules.stored(tx, 0) == {}

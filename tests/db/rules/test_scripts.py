@@ -5,7 +5,7 @@ from sqlalchemy import func, select
 
 from cloudkitty_like.db import tables
 from cloudkitty_like.db.rules import rules, scripts
-from cloudkitty_like.db.rules.scripts import State
+from cloudkitty_like.db.rules.scripts import ScriptState
 from cloudkitty_like.domain.change import Change
 from cloudkitty_like.domain.rule import Validity
 from cloudkitty_like.domain.script import MAX_TEXT, Script
@@ -32,7 +32,7 @@ def known(database, change=None):
 
 def test_a_script_is_read_as_it_was_written(database):
     long = Script(name="long", text="#" * MAX_TEXT)
-    put(database, State("i", 1, ONE), State("j", 1, long))
+    put(database, ScriptState("i", 1, ONE), ScriptState("j", 1, long))
     assert known(database) == {"i/1": ONE, "j/1": long}
     with database.read() as tx:
         assert rules.stored(tx) == {}
@@ -40,9 +40,9 @@ def test_a_script_is_read_as_it_was_written(database):
 
 
 def test_c17_scripts_can_be_read_as_they_were_known_at_every_change(database):
-    first = put(database, State("i", 1, ONE))
+    first = put(database, ScriptState("i", 1, ONE))
     ended, after = replace(ONE, valid=Validity(NOW, NOW + timedelta(1))), replace(ONE, text="b", valid=Validity(NOW))
-    second = put(database, State("i", 1, ended, NOW), State("j", 1, after), ended=[("i", 1)], author="bob")
+    second = put(database, ScriptState("i", 1, ended, NOW), ScriptState("j", 1, after), ended=[("i", 1)], author="bob")
     third = put(database, ended=[("i", 1), ("j", 1)])
     assert [known(database, change) for change in (0, first, second, third, None)] == [
         {}, {"i/1": ONE}, {"i/1": ended, "j/1": after}, {}, {}]
@@ -55,8 +55,8 @@ def test_c17_scripts_can_be_read_as_they_were_known_at_every_change(database):
 
 
 def test_a_text_is_kept_once(database):
-    put(database, State("i", 1, ONE), State("j", 1, replace(ONE, name="two")))
-    put(database, State("k", 1, replace(ONE, name="three")))
+    put(database, ScriptState("i", 1, ONE), ScriptState("j", 1, replace(ONE, name="two")))
+    put(database, ScriptState("k", 1, replace(ONE, name="three")))
     with database.read() as tx:
         assert tx.execute(select(func.count()).select_from(tables.script_text)).scalar() == 1
         assert scripts.texts(tx, [ONE.checksum, "unknown"]) == {ONE.checksum: ONE.text}
@@ -65,5 +65,5 @@ def test_a_text_is_kept_once(database):
 
 def test_names_that_differ_in_case_accents_or_blanks_are_different(database):
     names = ["one", "One", "one ", "oné"]
-    put(database, *(State(name, 1, replace(ONE, name=name)) for name in names))
+    put(database, *(ScriptState(name, 1, replace(ONE, name=name)) for name in names))
     assert [one.name for one in known(database).values()] == names

@@ -10,9 +10,9 @@ from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.rule import Rule
 from cloudkitty_like.plugin import load_class
-from cloudkitty_like.ports import Site
+from cloudkitty_like.ports import PluginContext
 from cloudkitty_like.rating.hashmap.module import HashmapModule
-from cloudkitty_like.service.hashmap.apply import Application, apply
+from cloudkitty_like.service.hashmap.apply import RuleApplication, apply
 from cloudkitty_like.testing.rating import METRIC, RatingModuleContract
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -21,7 +21,7 @@ USAGE = [Frame.of_usage("m", "u", HOUR, [Decimal(3)], {"a": ["b"]})]
 
 
 def put(database, *wanted, **how):
-    apply(database, wanted, Application(NOW, **how), Change(NOW, "test", "apply"))
+    apply(database, wanted, RuleApplication(NOW, **how), Change(NOW, "test", "apply"))
     with database.read() as tx:
         return rules.latest(tx)
 
@@ -36,7 +36,7 @@ def test_hashmap_is_installed_and_on_by_default():
 
 
 def test_c17_a_period_can_be_rated_by_the_rules_of_any_change(database):
-    module = HashmapModule.from_conf(None, Site(database=database))
+    module = HashmapModule.from_conf(None, PluginContext(database=database))
     first = put(database, Rule(service="m", cost=Decimal(1)))
     second = put(database, Rule(service="m", cost=Decimal(2)), Rule(service="m", cost=Decimal(5), scope="own"),
                  retroactive=True)
@@ -83,7 +83,8 @@ def test_c17_c19_a_rule_is_told_as_it_was_known_at_any_change_with_who_recorded_
     cost = [Rule(service="m", cost=Decimal(number), name=f"tariff {number}") for number in (1, 2)]
     changes = []
     for number, (author, rule) in enumerate(zip(("ann", "bob"), cost, strict=True), 1):
-        apply(database, [rule], Application(NOW, retroactive=True), Change(NOW, author, "apply", f"reason {number}"))
+        apply(database, [rule], RuleApplication(NOW, retroactive=True),
+              Change(NOW, author, "apply", f"reason {number}"))
         with database.read() as tx:
             changes.append(rules.latest(tx))
     with database.read() as tx:

@@ -9,11 +9,11 @@ import pytest
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
-from cloudkitty_like.rating.pyscripts.answer import Place, frames_after
-from cloudkitty_like.rating.pyscripts.answer_stream import Priced
+from cloudkitty_like.rating.pyscripts.answer import ErrorContext, frames_after
+from cloudkitty_like.rating.pyscripts.answer_stream import FrameResult
 
 HOUR = Period.starting(datetime(2026, 3, 1, 10, tzinfo=UTC), timedelta(hours=1))
-PLACE = Place("night", "p", "project_id", HOUR)
+PLACE = ErrorContext("night", "p", "project_id", HOUR)
 USAGE = [Frame.of_usage("compute", "h", HOUR, [Decimal(1), Decimal(2)], {"id": ["a", "b"]})]
 REFUSED = ["1E-61", "-9.99E-61", "1E-300000000", "-1E-300000000", "0E+300000000", "0E-300000000", "0E+19",
            "0E-1001", "1E-999999999999999999"]
@@ -22,11 +22,11 @@ ACCEPTED = ["1E-60", "-1E-60", "0E-72", "0E-1000", "0E+18", "0", "-0", "3." + "3
 
 
 def priced(*texts):
-    return frames_after(PLACE, USAGE, [Priced(0, list(texts))])[0].price
+    return frames_after(PLACE, USAGE, [FrameResult(0, list(texts))])[0].price
 
 
 def counted(text):
-    (frame,) = frames_after(PLACE, USAGE, [Priced(metric="compute", points=[("h", text, "1", {"id": "a"}, {})])])
+    (frame,) = frames_after(PLACE, USAGE, [FrameResult(metric="compute", points=[("h", text, "1", {"id": "a"}, {})])])
     return frame.qty[0]
 
 

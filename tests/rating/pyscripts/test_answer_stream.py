@@ -16,18 +16,18 @@ from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.script import Script
 from cloudkitty_like.rating.pyscripts import bounds
-from cloudkitty_like.rating.pyscripts.answer_stream import Received, Refused
-from cloudkitty_like.rating.pyscripts.bounds import FULL_BYTES, Bounds
+from cloudkitty_like.rating.pyscripts.answer_stream import AnswerReader, AnswerRefused
+from cloudkitty_like.rating.pyscripts.bounds import FULL_BYTES, AnswerBounds
 from cloudkitty_like.rating.pyscripts.sandbox import Confinement, Sandbox
 from cloudkitty_like.rating.pyscripts.tariff import PyscriptsTariff
 
 ROOT = Path(__file__).resolve().parents[3]
 HOUR = Period.starting(datetime(2026, 3, 1, 10, tzinfo=UTC), timedelta(hours=1))
-BOUNDS = Bounds(points=20, labels=3, cells=30, message=1 << 20, total=1 << 21)
+BOUNDS = AnswerBounds(points=20, labels=3, cells=30, message=1 << 20, total=1 << 21)
 
 
 def taken(*answers):
-    received = Received(BOUNDS)
+    received = AnswerReader(BOUNDS)
     for answer in answers:
         ended = received.add(bytearray(json.dumps(answer).encode().ljust(FULL_BYTES)))
         assert ended is not answer.get("more", False)
@@ -61,12 +61,12 @@ def test_of_a_script_that_fails_after_all_nothing_is_kept():
     ([{"metric": "m", "points": [point(a="x" * 4097)]}], "more than 4096 characters"),
 ])
 def test_i8_b3_an_answer_is_refused_for_its_shape(frames, why):
-    with pytest.raises(Refused, match=why):
+    with pytest.raises(AnswerRefused, match=why):
         taken({"frames": frames})
 
 
 def test_i8_b3_wide_letters_count_twice():
-    received = Received(BOUNDS)
+    received = AnswerReader(BOUNDS)
     received.add(bytearray(json.dumps({"more": True, "frames": [], "printed": "x" * FULL_BYTES}).encode()))
     narrow = received._bytes
     received.add(bytearray(json.dumps({"printed": "x" * FULL_BYTES + "\U0001f600"}).encode()))
@@ -79,7 +79,7 @@ def test_a_label_of_an_answer_may_be_as_long_as_any():
 
 def test_bounds_grow_with_what_was_given():
     def of(points):
-        return Bounds.of_usage([("m", "h", ["1"] * points, [], [("a", ["x"], b"")], [])])
+        return AnswerBounds.of_usage([("m", "h", ["1"] * points, [], [("a", ["x"], b"")], [])])
 
     assert (of(0).points, of(5000).points) == (1000, 51000)
     assert of(5000).cells - of(0).cells == 10 * 5000 * 2

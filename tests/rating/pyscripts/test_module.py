@@ -16,9 +16,9 @@ from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.rule import Validity
 from cloudkitty_like.domain.script import Script
 from cloudkitty_like.plugin import load_class
-from cloudkitty_like.ports import Site
+from cloudkitty_like.ports import PluginContext
 from cloudkitty_like.rating.pyscripts.module import PyscriptsModule
-from cloudkitty_like.service.pyscripts.request import Draft
+from cloudkitty_like.service.pyscripts.request import ScriptRequest
 from cloudkitty_like.service.pyscripts.scripts import Scripts
 from cloudkitty_like.testing.rating import METRIC, RatingModuleContract
 
@@ -28,7 +28,7 @@ OPTIONS = {option.dest: option.default for option in PyscriptsModule.OPTS}
 
 
 def built(database=None, **options):
-    return PyscriptsModule.from_conf(SimpleNamespace(**{**OPTIONS, **options}), Site(database=database))
+    return PyscriptsModule.from_conf(SimpleNamespace(**{**OPTIONS, **options}), PluginContext(database=database))
 
 
 @pytest.fixture(scope="module")
@@ -299,11 +299,11 @@ def test_c17_c19_a_period_can_be_rated_by_the_scripts_of_any_change(sqlite):
             with sqlite.read() as tx:
                 return rules.latest(tx)
 
-        made = scripts.add(Draft(name="s", data=text(1), start=NOW), change(NOW))
+        made = scripts.add(ScriptRequest(name="s", data=text(1), start=NOW), change(NOW))
         first = latest()
         scripts.remove(made.id, change(HOUR.begin - timedelta(seconds=1)))
         gone = latest()
-        scripts.add(Draft(name="s", data=text(2)), change(HOUR.begin))
+        scripts.add(ScriptRequest(name="s", data=text(2)), change(HOUR.begin))
         assert [price(0), price(first), price(gone), price(latest())] == [None, 1, None, 2]
         (one,) = module.provenance(first, [f"{made.id}/1", "bogus"]).values()
         assert (one.name, one.kind, one.version, one.author, one.recorded) == ("s", "script", 1, "me", NOW)
@@ -321,7 +321,7 @@ class TestPyscripts(RatingModuleContract):
     def rated(self, sqlite):
         module = built(sqlite)
         text = f"for p in data['usage'].get({METRIC!r}, []): p['rating']['price'] = p['vol']['qty'] / 7"
-        Scripts(sqlite, module.check).add(Draft(name="s", data=text, start=NOW), Change(NOW, "me", "api"))
+        Scripts(sqlite, module.check).add(ScriptRequest(name="s", data=text, start=NOW), Change(NOW, "me", "api"))
         with sqlite.read() as tx:
             yield module, rules.latest(tx)
         module.close()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from cloudkitty_like.domain.change import Change
 from cloudkitty_like.domain.query import Query
 from cloudkitty_like.service.pricing.modules import decide
-from cloudkitty_like.service.pyscripts.request import Release
+from cloudkitty_like.service.pyscripts.request import ScriptRelease
 from cloudkitty_like.service.pyscripts.scripts import Scripts
 from cloudkitty_like.service.whatif.quote import Resource
 from cloudkitty_like.testing.collector import Sample
@@ -54,7 +54,7 @@ class Scripted(Ratings):
         self.rules(*rules)
         scripts = Scripts(database, pyscripts.check)
         for number, text in enumerate(texts):
-            scripts.release(Release(name=f"s{number}", text=text, order=number, retroactive=True),
+            scripts.release(ScriptRelease(name=f"s{number}", text=text, order=number, retroactive=True),
                             Change(NOW, "tester", "scripts"))
         decide(database, Change(NOW, "tester", "modules"), "pyscripts", enabled=True, priority=0)
 

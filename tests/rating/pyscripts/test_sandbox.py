@@ -17,7 +17,7 @@ import pytest
 from cloudkitty_like.domain import patience
 from cloudkitty_like.domain.errors import Invalid, Unavailable
 from cloudkitty_like.rating.pyscripts.forkserver import LANDLOCK, LIMITS, NAMESPACES
-from cloudkitty_like.rating.pyscripts.sandbox import LEVELS, Broken, Confinement, Sandbox
+from cloudkitty_like.rating.pyscripts.sandbox import LEVELS, Confinement, Sandbox, ScriptAborted
 
 from .ordinary import ROOT, as_ordinary_user
 
@@ -83,7 +83,7 @@ def test_the_order_of_sets_is_the_same_in_every_worker(make):
 
 def test_a_broken_limit_ends_the_run_and_the_next_one_goes_on(make):
     sandbox = make(wall_seconds=0.5)
-    with pytest.raises(Broken, match=r"longer than 0\.5 seconds"):
+    with pytest.raises(ScriptAborted, match=r"longer than 0\.5 seconds"):
         printed(sandbox, "import time\ntime.sleep(5)")
     assert printed(sandbox, "print(1)") == "1\n"
 
@@ -270,7 +270,7 @@ def test_i8_b10_runs_side_by_side_do_not_wait_for_each_other(make):
 def test_who_has_no_patience_ends_a_run_and_the_next_one_goes_on(make):
     sandbox = make()
     begun = monotonic()
-    with pytest.raises(patience.Overdue), patience.limited(lambda: monotonic() - begun > 0.5):
+    with pytest.raises(patience.PatienceEnd), patience.limited(lambda: monotonic() - begun > 0.5):
         printed(sandbox, "import time\ntime.sleep(100)")
     assert monotonic() - begun < 5
     assert printed(sandbox, "print(1)") == "1\n"
@@ -293,7 +293,7 @@ for number in range(3, 16):
 def test_bytes_that_come_one_by_one_do_not_keep_the_service_busy(make):
     sandbox = make(wall_seconds=2.0, cpu_seconds=5)
     begun = thread_time()
-    with pytest.raises(Broken, match="longer than 2 seconds"):
+    with pytest.raises(ScriptAborted, match="longer than 2 seconds"):
         printed(sandbox, CRUMBS)
     assert thread_time() - begun < 0.6
 

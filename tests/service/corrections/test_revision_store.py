@@ -6,7 +6,7 @@ import pytest
 from cloudkitty_like.domain.errors import Conflict
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.service.corrections.revision_store import RevisionStore
-from cloudkitty_like.service.corrections.tasks import Reprocessing
+from cloudkitty_like.service.corrections.tasks import CorrectionTasks
 from tests.orchestrator.worker import HOUR, MONTH, Bench
 
 PERIOD = Period(MONTH, MONTH + HOUR)
@@ -25,7 +25,7 @@ def store(bench):
 
 
 def asked(bench):
-    (number,) = Reprocessing(bench.database, bench.clock, HOUR).ask(
+    (number,) = CorrectionTasks(bench.database, bench.clock, HOUR).ask(
         ["alice"], MONTH, MONTH + HOUR, author="ann", reason="why")
     (task, state), = bench.tasks.workable(1)
     assert task.id == number

@@ -9,7 +9,7 @@ from cloudkitty_like.db.tables import reprocess_task
 from cloudkitty_like.domain.errors import Conflict, Invalid, NotFound
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.scope import Scope
-from cloudkitty_like.service.corrections.tasks import Reprocessing
+from cloudkitty_like.service.corrections.tasks import CorrectionTasks
 from tests.books import BEGIN, HOUR, NOW, Books, at
 
 
@@ -18,7 +18,7 @@ def desk(database):
     books = Books(database)
     for name in ("alice", "bob"):
         books.back_to(books.scope(name), at(10).begin)
-    return Reprocessing(database, lambda: NOW, HOUR)
+    return CorrectionTasks(database, lambda: NOW, HOUR)
 
 
 def ask(desk, *names, first=0, last=0, reason="why"):
@@ -84,7 +84,7 @@ def test_times_within_a_period_are_told_its_begin(desk):
 
 def test_all_leaves_out_those_that_have_not_begun(sqlite):
     books = Books(sqlite)
-    desk = Reprocessing(sqlite, lambda: NOW, HOUR)
+    desk = CorrectionTasks(sqlite, lambda: NOW, HOUR)
     with sqlite.write() as tx:
         rows.register(tx, [Scope("new", fetcher="tests", collector="tests")], NOW)
     assert problems(desk, "ALL") == ("scope_ids: no scope is rated yet",)
@@ -109,4 +109,4 @@ def test_tasks_that_are_asked_for_together_have_numbers_that_follow_each_other(d
 def test_without_an_active_scope_all_is_none(sqlite):
     Books(sqlite)
     with pytest.raises(Invalid, match="no scope is active"):
-        ask(Reprocessing(sqlite, lambda: NOW, HOUR), "ALL")
+        ask(CorrectionTasks(sqlite, lambda: NOW, HOUR), "ALL")

@@ -11,7 +11,7 @@ from cloudkitty_like.db.tables import hashmap_rule
 from cloudkitty_like.domain.change import Change
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.rule import Rule, Validity, overlaps
-from cloudkitty_like.service.hashmap.apply import Application, apply, stored
+from cloudkitty_like.service.hashmap.apply import RuleApplication, apply, stored
 from cloudkitty_like.service.hashmap.file import RulesFile, export, parse, place, read
 from tests.databases import new_database
 
@@ -227,7 +227,7 @@ def states():
 def test_a_rule_set_equals_itself_after_export_and_apply(states, first, second, retroactive):
     """Whatever the rules came to be like: exported and applied they are what they were, here and elsewhere."""
     def put(database, text, **how):
-        return apply(database, parse(text), Application(NOW, **how), Change(NOW, "test", "apply"))
+        return apply(database, parse(text), RuleApplication(NOW, **how), Change(NOW, "test", "apply"))
 
     here, elsewhere = states
     for database in states:

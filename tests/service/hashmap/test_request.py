@@ -6,7 +6,7 @@ import pytest
 from cloudkitty_like.domain.errors import Conflict, Invalid, NotFound
 from cloudkitty_like.domain.rule import Rule, Validity
 from cloudkitty_like.service.hashmap.request import MAPPING, THRESHOLD
-from cloudkitty_like.service.hashmap.rules import Filter
+from cloudkitty_like.service.hashmap.rules import RuleFilter
 from tests.service.hashmaps import DAY, HOUR, NOW
 
 D = Decimal
@@ -285,7 +285,7 @@ def test_a_rule_that_had_not_begun_prices_nothing_once_deleted_and_is_still_list
     desk.wait()
     desk.hashmap.remove_rule(MAPPING, made.id, "cid")
     assert desk.stored() == []
-    found, = desk.hashmap.rules(MAPPING, Filter(deleted=True))
+    found, = desk.hashmap.rules(MAPPING, RuleFilter(deleted=True))
     assert (found.id, found.rule, found.deleted_at, found.deleted_by) == (made.id, made.rule, NOW + HOUR, "cid")
     assert found == desk.get(made.id)
     assert found.field_id == desk.field.id

@@ -9,17 +9,17 @@ from cloudkitty_like.domain.change import Change
 from cloudkitty_like.domain.errors import Conflict, Invalid, NotFound
 from cloudkitty_like.domain.rule import Rule, Validity
 from cloudkitty_like.domain.rule_names import RuleName
-from cloudkitty_like.service.hashmap.apply import Application, apply
+from cloudkitty_like.service.hashmap.apply import RuleApplication, apply
 from cloudkitty_like.service.hashmap.file import export, parse
 from cloudkitty_like.service.hashmap.request import MAPPING, THRESHOLD
-from cloudkitty_like.service.hashmap.rules import Filter
+from cloudkitty_like.service.hashmap.rules import RuleFilter
 from tests.service.hashmaps import DAY, HOUR, NOW, selects
 
 NOBODY = "d28490b2-fb3c-11e5-988b-eb9539c935dc"
 
 
 def ids(desk, kind=MAPPING, **wanted):
-    return [one.id for one in desk.hashmap.rules(kind, Filter(**wanted))]
+    return [one.id for one in desk.hashmap.rules(kind, RuleFilter(**wanted))]
 
 
 # --- names -------------------------------------------------------------------------------------
@@ -93,7 +93,7 @@ def test_c17_a_deleted_service_takes_its_rules_along_and_the_past_keeps_its_pric
     assert ids(desk) == ids(desk, THRESHOLD) == []
     assert old == desk.price(NOW) == 307
     assert desk.price(NOW + DAY) is None
-    (gone,) = desk.hashmap.rules(MAPPING, Filter(deleted=True))
+    (gone,) = desk.hashmap.rules(MAPPING, RuleFilter(deleted=True))
     assert (gone.id, gone.deleted_at, gone.deleted_by, gone.field_id) == (mapping.id, desk.now, "cid", desk.field.id)
     with pytest.raises(NotFound, match=f"No such mapping: {mapping.id}"):
         desk.get(mapping.id)
@@ -165,7 +165,7 @@ def test_p3_a_list_takes_as_many_queries_for_200_mappings_as_for_none(database, 
     with selects(database) as few:
         assert ids(desk) == []
     apply(database, [Rule(service="instance", field="flavor", value=f"m{i}", group=f"g{i % 9}", cost=Decimal(i))
-                     for i in range(200)], Application(NOW), Change(NOW, "cli", "apply"))
+                     for i in range(200)], RuleApplication(NOW), Change(NOW, "cli", "apply"))
     with selects(database) as many:
         assert len(ids(desk)) == 200
     assert len(many) == len(few) == 2
@@ -179,7 +179,7 @@ def test_p3_a_list_takes_as_many_queries_for_200_mappings_as_for_none(database, 
 
 def test_rules_of_the_command_line_have_ids_of_everything(desk):
     wanted = Rule(service="volume", field="type", value="ssd", cost=Decimal(1), group="g", description="d")
-    apply(desk.database, [wanted], Application(NOW), Change(NOW, "cli", "apply"))
+    apply(desk.database, [wanted], RuleApplication(NOW), Change(NOW, "cli", "apply"))
     found, = desk.hashmap.rules(MAPPING)
     field = desk.hashmap.field(found.field_id or "")
     assert (found.rule, field.name, desk.hashmap.service(field.service_id or "").name) == (wanted, "type", "volume")
@@ -224,7 +224,7 @@ def test_a_deleted_rule_is_an_ended_one_to_the_command_line(desk):
     assert parse(export(desk.stored())) == (ended,)
     assert export(desk.stored(), ended_by=desk.now) == "services: {}\n"
     again = replace(mapping.rule, cost=Decimal(5), valid=Validity())
-    apply(desk.database, [again], Application(desk.now), Change(desk.now, "cli", "apply"))
+    apply(desk.database, [again], RuleApplication(desk.now), Change(desk.now, "cli", "apply"))
     assert (desk.price(NOW), desk.price(NOW + DAY)) == (200, 500)
     assert len(ids(desk)) == 1
     assert desk.get(mapping.id).deleted_by == "ann"
@@ -236,7 +236,7 @@ def test_a_deleted_rule_stays_deleted_when_the_command_line_shortens_it(desk):
     desk.wait(2 * DAY)
     desk.hashmap.remove_rule(MAPPING, mapping.id, "ann")
     deleted_at = desk.now
-    apply(desk.database, [], Application(NOW + DAY, move_changes=True), Change(desk.now, "cli", "apply"))
+    apply(desk.database, [], RuleApplication(NOW + DAY, move_changes=True), Change(desk.now, "cli", "apply"))
     found = desk.get(mapping.id)
     assert (found.rule.valid, found.deleted_at, found.deleted_by) == (Validity(NOW, NOW + DAY), deleted_at, "ann")
     assert ids(desk) == []

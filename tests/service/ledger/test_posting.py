@@ -15,8 +15,8 @@ from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.posted_point import PostedPoint
 from cloudkitty_like.domain.query import Query
 from cloudkitty_like.domain.scope import Scope
-from cloudkitty_like.service.ledger.posting import Posting
-from cloudkitty_like.service.ledger.writer import Rated
+from cloudkitty_like.service.ledger.posting import PointIngest
+from cloudkitty_like.service.ledger.writer import RatedPeriod
 from cloudkitty_like.service.operation.backfill import failures, prepare
 from cloudkitty_like.service.operation.scopes import Scopes
 from cloudkitty_like.service.operation.verification import differences
@@ -29,7 +29,7 @@ from tests.databases import new_database
 
 
 def posting(books, storage=None):
-    return Posting(books.database, storage or books.storage, lambda: books.now, "project_id", HOUR)
+    return PointIngest(books.database, storage or books.storage, lambda: books.now, "project_id", HOUR)
 
 
 @pytest.fixture(params=KINDS)
@@ -56,7 +56,7 @@ def due(books, ruleset=1):
 
 def test_a_posted_point_counts_beside_a_collected_one_of_its_period(books):
     state = books.scope()
-    books.ledger.record([Rated(state, at(0), (usage(at(0), ("s", "1", "5")),))], 1)
+    books.ledger.record([RatedPeriod(state, at(0), (usage(at(0), ("s", "1", "5")),))], 1)
     posting(books).post([point(), point(flavor="l", price="3")], "somebody")
     posting(books).post([point(1)], "somebody")
     for groupby in ((), ("scope",), ("metric",), ("flavor",), ("day",), ("time",)):
@@ -70,9 +70,9 @@ def test_a_posted_point_counts_beside_a_collected_one_of_its_period(books):
 def test_rating_again_leaves_posted_points_and_posting_leaves_progress_and_collected_ones(books):
     state = books.scope()
     posting(books).post([point(price="100")], "somebody")
-    books.ledger.record([Rated(state, at(0), (usage(at(0), ("s", "1", "5")),))], 1)
+    books.ledger.record([RatedPeriod(state, at(0), (usage(at(0), ("s", "1", "5")),))], 1)
     books.back_to(state, at(0).begin)
-    books.ledger.record([Rated(state, at(0), (usage(at(0), ("s", "1", "7")),))], 2)
+    books.ledger.record([RatedPeriod(state, at(0), (usage(at(0), ("s", "1", "7")),))], 2)
     posting(books).post([point(price="200")], "somebody")
     assert answer(books) == {(): (207, 2, 0)}
     assert books.state("alice").due == at(0).end
@@ -236,10 +236,10 @@ def test_who_was_overtaken_looks_again(books):
 def test_the_first_thing_that_a_ledger_holds_may_be_posted():
     with new_database("sqlite") as database:
         storage = MemoryStorage()
-        Posting(database, storage, lambda: NOW, "project_id", HOUR).post([point()], "somebody")
+        PointIngest(database, storage, lambda: NOW, "project_id", HOUR).post([point()], "somebody")
         assert [scope for scope, _ in storage.frames(Query(scopes=None))] == ["alice"]
         with pytest.raises(Invalid, match="does not fit this ledger"):
-            Posting(database, storage, lambda: NOW, "tenant", HOUR).post(
+            PointIngest(database, storage, lambda: NOW, "tenant", HOUR).post(
                 [point(groupby={"tenant": "x"})], "somebody")
 
 
@@ -264,7 +264,7 @@ def test_the_last_of_each_point_counts_whatever_bodies_it_came_in(kind):
         with new_database(kind) as database, new_database("sqlite") as second:
             books, other = Books(database), Books(second)
             state = books.scope()
-            books.ledger.record([Rated(state, at(0), (usage(at(0), ("a", "1", "1000")),))], 1)
+            books.ledger.record([RatedPeriod(state, at(0), (usage(at(0), ("a", "1", "1000")),))], 1)
             for body in bodies:
                 posting(books).post(body, "somebody")
             last = {identity(one): one for body in bodies for one in body}

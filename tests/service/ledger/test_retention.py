@@ -15,12 +15,12 @@ from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.posted_point import PostedPoint
 from cloudkitty_like.domain.query import Query
 from cloudkitty_like.domain.retention import RetentionBounds
-from cloudkitty_like.service.corrections.tasks import Reprocessing
-from cloudkitty_like.service.ledger.posting import Posting
+from cloudkitty_like.service.corrections.tasks import CorrectionTasks
+from cloudkitty_like.service.ledger.posting import PointIngest
 from cloudkitty_like.service.ledger.retention import Retention
-from cloudkitty_like.service.ledger.writer import Rated
+from cloudkitty_like.service.ledger.writer import RatedPeriod
 from cloudkitty_like.service.operation.verification import differences
-from cloudkitty_like.service.reports.pages import Dataframes
+from cloudkitty_like.service.reports.pages import PointPages
 from tests.books import BEGIN, HOUR, NOW, Books, answer, at, usage
 from tests.databases import new_database
 
@@ -46,7 +46,7 @@ class Archive(Books):
 
     def rate(self, name, number, price):
         frames = (usage(at(number), ("s", "1", price), ("l", "2", None)),)
-        self.ledger.record([Rated(self.state(name), at(number), frames)], 1)
+        self.ledger.record([RatedPeriod(self.state(name), at(number), frames)], 1)
 
     @property
     def retention(self):
@@ -102,7 +102,7 @@ def test_as_of_before_it_points_are_refused_and_not_answered_short(archive):
     whole = archive.summary.rows(labels)
     archive.retention.purge(RetentionBounds(archive.now + HOUR, None), author="ann")
     for ask in (lambda: archive.summary.rows(labels), lambda: list(archive.summary.frames(labels)),
-                lambda: Dataframes(archive.database, archive.storage).page(labels)):
+                lambda: PointPages(archive.database, archive.storage).page(labels)):
         with pytest.raises(Invalid, match="no longer kept"):
             ask()
     assert archive.summary.rows(Query(scopes=None, groupby=("flavor",), as_of=archive.changes() - 1)) != whole
@@ -137,7 +137,7 @@ def test_a_period_that_is_rated_again_has_its_points_again(quick):
 
 def test_quantities_that_are_forgotten_cannot_be_rated_again(quick):
     quick.retention.purge(RetentionBounds(None, at(0).end), author="ann")
-    desk = Reprocessing(quick.database, lambda: quick.now, HOUR)
+    desk = CorrectionTasks(quick.database, lambda: quick.now, HOUR)
     with pytest.raises(Invalid, match="no longer kept"):
         desk.ask(["alice"], at(0).begin, at(1).begin, author="ann", reason="why", quantities="stored")
     desk.ask(["alice"], at(1).begin, at(2).begin, author="ann", reason="why", quantities="stored")
@@ -145,7 +145,7 @@ def test_quantities_that_are_forgotten_cannot_be_rated_again(quick):
 
 
 def test_nothing_is_posted_to_a_frame_whose_points_are_forgotten(quick):
-    posting = Posting(quick.database, quick.storage, lambda: quick.now, "project_id", HOUR)
+    posting = PointIngest(quick.database, quick.storage, lambda: quick.now, "project_id", HOUR)
 
     def posted(name):
         labels = {"project_id": "alice", "flavor": name}

@@ -23,7 +23,7 @@ from cloudkitty_like.service.ledger.writer import (
     ABANDONED_AFTER,
     FORGOTTEN_AFTER,
     Ledger,
-    Rated,
+    RatedPeriod,
     establish,
 )
 from cloudkitty_like.service.operation.verification import differences
@@ -44,7 +44,7 @@ def books(request):
 
 def test_what_is_recorded_is_reported_and_progress_moves(books):
     state = books.scope()
-    books.ledger.record([Rated(state, at(0), (usage(at(0), ("s", "1", "0.1"), ("l", "2", None)),))], ruleset=7)
+    books.ledger.record([RatedPeriod(state, at(0), (usage(at(0), ("s", "1", "0.1"), ("l", "2", None)),))], ruleset=7)
     assert books.state("alice").due == at(0).end
     (row,) = books.summary.rows(Query(scopes=None, groupby=("scope", "metric")))
     assert (row.key, row.unit) == (("alice", "vcpu"), "h")
@@ -54,13 +54,13 @@ def test_what_is_recorded_is_reported_and_progress_moves(books):
 
 def test_c51_a_point_without_a_price_is_unpriced_and_one_that_is_free_is_not(books):
     state = books.scope()
-    books.ledger.record([Rated(state, at(0), (usage(at(0), ("free", "1", "0"), ("unknown", "1", None)),))], 1)
+    books.ledger.record([RatedPeriod(state, at(0), (usage(at(0), ("free", "1", "0"), ("unknown", "1", None)),))], 1)
     assert answer(books, "flavor") == {("free",): (Decimal(0), 1, 0), ("unknown",): (Decimal(0), 1, 1)}
 
 
 def test_a_period_without_usage_is_recorded_as_such(books):
     state = books.scope()
-    books.ledger.record([Rated(state, at(0), ())], 1)
+    books.ledger.record([RatedPeriod(state, at(0), ())], 1)
     assert books.state("alice").due == at(0).end
     with books.database.read() as tx:
         assert index.current(tx, [state.id], at(0))[state.id].ruleset == 1
@@ -69,7 +69,7 @@ def test_a_period_without_usage_is_recorded_as_such(books):
 
 def test_storing_the_same_again_makes_no_new_revision(books):
     state = books.scope()
-    rated = Rated(state, at(0), (usage(at(0), ("s", "1", "0.1")),))
+    rated = RatedPeriod(state, at(0), (usage(at(0), ("s", "1", "0.1")),))
     books.ledger.record([rated], 1)
     before = books.changes()
     books.back_to(state, at(0).begin)
@@ -81,10 +81,10 @@ def test_storing_the_same_again_makes_no_new_revision(books):
 
 def test_c1_rating_again_supersedes_and_the_old_answer_can_be_repeated(books):
     state = books.scope()
-    books.ledger.record([Rated(state, at(0), (usage(at(0), ("s", "1", "0.1"), ("l", "1", "5")),))], 1)
+    books.ledger.record([RatedPeriod(state, at(0), (usage(at(0), ("s", "1", "0.1"), ("l", "1", "5")),))], 1)
     first = books.changes()
     books.back_to(state, at(0).begin)
-    books.ledger.record([Rated(state, at(0), (usage(at(0), ("s", "1", "0.2")),))], 2)
+    books.ledger.record([RatedPeriod(state, at(0), (usage(at(0), ("s", "1", "0.2")),))], 2)
     for groupby in ((), ("scope",), ("day",), ("time",)):
         assert list(answer(books, *groupby).values()) == [(Decimal("0.2"), 1, 0)]
         assert list(answer(books, *groupby, as_of=first).values()) == [(Decimal("5.1"), 2, 0)]
@@ -96,9 +96,9 @@ def test_c1_rating_again_supersedes_and_the_old_answer_can_be_repeated(books):
 def test_c3_rating_one_scope_again_leaves_all_others_alone(books):
     states = {name: books.scope(name) for name in ("alice", "bob", "carol")}
     frames = (usage(at(0), ("s", "1", "1"), ("l", "2", "3")),)
-    books.ledger.record([Rated(state, at(0), frames) for state in states.values()], 1)
+    books.ledger.record([RatedPeriod(state, at(0), frames) for state in states.values()], 1)
     books.back_to(states["bob"], at(0).begin)
-    books.ledger.record([Rated(states["bob"], at(0), ())], 1)
+    books.ledger.record([RatedPeriod(states["bob"], at(0), ())], 1)
     for groupby in (("scope",), ("scope", "flavor"), ("scope", "day"), ("scope", "time")):
         found = answer(books, *groupby)
         assert {key[0] for key in found} == {"alice", "carol"}, groupby
@@ -108,11 +108,11 @@ def test_c3_rating_one_scope_again_leaves_all_others_alone(books):
 
 def test_c4_a_stale_writer_gets_a_conflict_and_changes_nothing(books):
     state = books.scope()
-    books.ledger.record([Rated(state, at(0), (usage(at(0), ("s", "1", "1")),))], 1)
+    books.ledger.record([RatedPeriod(state, at(0), (usage(at(0), ("s", "1", "1")),))], 1)
     with pytest.raises(Conflict):
-        books.ledger.record([Rated(state, at(0), (usage(at(0), ("s", "1", "2")),))], 1)
+        books.ledger.record([RatedPeriod(state, at(0), (usage(at(0), ("s", "1", "2")),))], 1)
     with pytest.raises(Conflict):
-        books.ledger.record([Rated(state, at(0), (usage(at(0), ("s", "1", "1")),))], 1)
+        books.ledger.record([RatedPeriod(state, at(0), (usage(at(0), ("s", "1", "1")),))], 1)
     assert answer(books) == {(): (Decimal(1), 1, 0)}
 
 
@@ -123,7 +123,7 @@ def test_of_writers_at_the_same_time_one_wins(books):
     def write(price):
         start.wait()
         try:
-            books.ledger.record([Rated(state, at(0), (usage(at(0), ("s", "1", price)),))], 1)
+            books.ledger.record([RatedPeriod(state, at(0), (usage(at(0), ("s", "1", price)),))], 1)
             outcomes.append(Decimal(price))
         except Conflict:
             outcomes.append(None)
@@ -140,8 +140,8 @@ def test_of_writers_at_the_same_time_one_wins(books):
 
 def test_one_conflicting_scope_takes_the_whole_transaction_back(books):
     alice, bob = books.scope("alice"), books.scope("bob")
-    books.ledger.record([Rated(alice, at(0), (usage(at(0), ("s", "1", "1")),))], 1)
-    batch = [Rated(state, at(0), (usage(at(0), ("s", "1", "9")),)) for state in (bob, alice)]
+    books.ledger.record([RatedPeriod(alice, at(0), (usage(at(0), ("s", "1", "1")),))], 1)
+    batch = [RatedPeriod(state, at(0), (usage(at(0), ("s", "1", "9")),)) for state in (bob, alice)]
     with pytest.raises(Conflict):
         books.ledger.record(batch, 1)
     assert answer(books, "scope") == {("alice",): (Decimal(1), 1, 0)}
@@ -151,7 +151,7 @@ def test_one_conflicting_scope_takes_the_whole_transaction_back(books):
 def test_a_window_takes_frames_by_their_begin(books):
     state = books.scope()
     for number in range(30):       # from the 30th at 22:00 to the 1st at 04:00
-        books.ledger.record([Rated(state, at(number), (usage(at(number), ("s", "1", "1")),))], 1)
+        books.ledger.record([RatedPeriod(state, at(number), (usage(at(number), ("s", "1", "1")),))], 1)
         state = books.state("alice")
     for begin, end in ((0, 30), (0, 1), (2, 26), (1, 27), (2, 30), (3, 25), (26, 30), (25, 26)):
         window = Period(at(begin).begin, at(end).begin)
@@ -167,7 +167,7 @@ def test_a_total_out_of_range_is_refused_before_anything_is_written(books):
     huge = Decimal(10**15 - 1)
     points = [(str(n), huge, huge) for n in range(9100)]
     with pytest.raises(Invalid, match="out of range"):
-        books.ledger.record([Rated(state, at(0), (usage(at(0), *points),))], 1)
+        books.ledger.record([RatedPeriod(state, at(0), (usage(at(0), *points),))], 1)
     assert books.changes() == 0
     assert books.state("alice").due == BEGIN
 
@@ -208,7 +208,7 @@ def crash():
 
 def test_points_of_a_crash_before_publishing_are_never_counted_and_later_forgotten(apart):
     state = apart.scope()
-    rated = Rated(state, at(0), (usage(at(0), ("s", "1", "1")),))
+    rated = RatedPeriod(state, at(0), (usage(at(0), ("s", "1", "1")),))
     apart.storage.then = crash
     with pytest.raises(KeyboardInterrupt):
         apart.ledger.record([rated], 1)
@@ -237,18 +237,18 @@ def test_a_writer_whose_points_were_given_up_meanwhile_cannot_publish_them(apart
 
     apart.storage.then = sleep_too_long
     with pytest.raises(Conflict):
-        apart.ledger.record([Rated(state, at(0), (usage(at(0), ("s", "1", "1")),))], 1)
+        apart.ledger.record([RatedPeriod(state, at(0), (usage(at(0), ("s", "1", "1")),))], 1)
     assert answer(apart, "flavor") == {}
     assert apart.state("alice").due == BEGIN
 
 
 def test_a_reader_that_has_seen_the_index_does_not_count_what_is_published_after(apart):
     state = apart.scope()
-    apart.ledger.record([Rated(state, at(0), (usage(at(0), ("s", "1", "1")),))], 1)
+    apart.ledger.record([RatedPeriod(state, at(0), (usage(at(0), ("s", "1", "1")),))], 1)
     with apart.database.read() as tx:
         hidden, upto = visibility.hidden(tx, None, None)
     apart.back_to(state, BEGIN)
-    apart.ledger.record([Rated(state, at(0), (usage(at(0), ("s", "1", "2")),))], 1)
+    apart.ledger.record([RatedPeriod(state, at(0), (usage(at(0), ("s", "1", "2")),))], 1)
     (row,) = apart.storage.sums(Query(scopes=None, groupby=("flavor",)), hidden, upto)
     assert row.sum.price == 1
 
@@ -288,7 +288,7 @@ def test_points_totals_and_days_agree_whatever_is_superseded_when(kind):
             for number, points in steps:
                 books.back_to(state, at(number).begin)
                 frames = (usage(at(number), *points),) if points else ()
-                books.ledger.record([Rated(replace(state, due=at(number).begin), at(number), frames)], 1)
+                books.ledger.record([RatedPeriod(replace(state, due=at(number).begin), at(number), frames)], 1)
                 model = model | {number: points}
                 history.append((books.changes(), model))
             window = Period(at(bounds[0]).begin, at(bounds[1]).begin)
@@ -311,11 +311,11 @@ def test_a_day_out_of_range_is_refused_and_sums_beyond_64_bits_are_exact(books):
     huge = Decimal(10**15 - 1)
     points = [(str(n), huge, -huge) for n in range(5000)]
     state = books.scope()
-    books.ledger.record([Rated(state, at(0), (usage(at(0), *points),))], 1)
+    books.ledger.record([RatedPeriod(state, at(0), (usage(at(0), *points),))], 1)
     with pytest.raises(Invalid, match="out of range"):
-        books.ledger.record([Rated(books.state("alice"), at(1), (usage(at(1), *points),))], 1)
+        books.ledger.record([RatedPeriod(books.state("alice"), at(1), (usage(at(1), *points),))], 1)
     for name in ("bob", "carol"):
-        books.ledger.record([Rated(books.scope(name), at(0), (usage(at(0), *points),))], 1)
+        books.ledger.record([RatedPeriod(books.scope(name), at(0), (usage(at(0), *points),))], 1)
     total = 3 * 5000 * huge
     (row,) = books.summary.rows(Query(scopes=None, groupby=("metric",)))
     assert (row.sum.qty, row.sum.price, row.sum.points) == (total, -total, 15000)

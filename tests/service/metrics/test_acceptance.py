@@ -9,14 +9,19 @@ import pytest
 
 from cloudkitty_like.db import workers
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.domain.acceptance import DefinitionsReplaced
+from cloudkitty_like.domain.acceptance import ReplacedDefinitions
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.worker_state import ALIVE_WITHIN, WorkerState
-from cloudkitty_like.service.ledger.writer import Rated
-from cloudkitty_like.service.metrics.acceptance import Acceptances, Differing, Held, difference
+from cloudkitty_like.service.ledger.writer import RatedPeriod
+from cloudkitty_like.service.metrics.acceptance import (
+    Acceptances,
+    DefinitionsDiffer,
+    DefinitionsHeld,
+    difference,
+)
 from cloudkitty_like.service.metrics.definitions import MetricsFile
 from cloudkitty_like.service.pricing import rulesets
-from cloudkitty_like.service.reports.history import METRICS, History, Wanted
+from cloudkitty_like.service.reports.history import METRICS, ChangeHistory, HistoryFilter
 from tests.books import NOW, Books, at
 
 
@@ -57,7 +62,7 @@ def test_i8_b8_a_worker_that_is_alone_accepts_its_own_and_the_history_says_so(bo
     acceptances.settle(NEW, seen(books, "north", NEW), 1)          # the file was edited, and the worker restarted
     assert holding(acceptances) == NEW.digest
     told = [(entry.first, entry.cause, entry.summary, entry.reason)
-            for entry in History(books.database).entries(Wanted(kinds=(METRICS,)))]
+            for entry in ChangeHistory(books.database).entries(HistoryFilter(kinds=(METRICS,)))]
     assert told == [(1, "start", "1 metric", "worker north:1: the first of this ledger"),
                     (2, "start", "gpu added", "worker north:1: no other was at work")]
     assert acceptances.text() == NEW.text
@@ -65,7 +70,7 @@ def test_i8_b8_a_worker_that_is_alone_accepts_its_own_and_the_history_says_so(bo
 
 def test_i8_b8_where_another_is_at_work_by_others_it_refuses_and_names_both(books, acceptances):
     acceptances.settle(OLD, seen(books, "north", OLD), 0)
-    with pytest.raises(Held, match=r"south:1 has other metric definitions .* than north:1 "):
+    with pytest.raises(DefinitionsHeld, match=r"south:1 has other metric definitions .* than north:1 "):
         acceptances.settle(NEW, seen(books, "south", NEW), 1)
     assert holding(acceptances) == OLD.digest
     standing = acceptances.standing()
@@ -96,7 +101,7 @@ def test_i8_b8_the_place_of_one_that_restarts_is_not_taken_at_once(books, accept
     acceptances.settle(OLD, seen(books, "north", OLD), 0)
     with books.database.write() as tx:
         workers.leave(tx, "north:1:now", None, NOW)
-    with pytest.raises(Differing, match="a moment ago"):
+    with pytest.raises(DefinitionsDiffer, match="a moment ago"):
         acceptances.settle(NEW, seen(books, "south", NEW), 1, patient=True)
     acceptances.settle(NEW, "south:1:now", 1)
     assert holding(acceptances) == NEW.digest
@@ -106,9 +111,9 @@ def test_i8_b8_what_an_operator_replaced_does_not_come_back_by_a_restart(books, 
     acceptances.settle(OLD, seen(books, "north", OLD), 0)
     change = acceptances.accept(NEW, "GPUs are sold from today on")
     assert str(change) == "gpu added"
-    with pytest.raises(Differing, match=r"north:1 .* than tester has accepted for all workers .*GPUs are sold"):
+    with pytest.raises(DefinitionsDiffer, match=r"north:1 .* than tester has accepted for all workers .*GPUs are sold"):
         acceptances.settle(OLD, "north:1:now", 1)          # it runs on
-    with pytest.raises(Differing, match="GPUs are sold"):
+    with pytest.raises(DefinitionsDiffer, match="GPUs are sold"):
         acceptances.settle(OLD, "north:1:now", 2)          # it was restarted
     acceptances.settle(NEW, seen(books, "north", NEW), 2)
     acceptances.settle(OTHER, seen(books, "north", OTHER), 2)      # another edit, in one step as before
@@ -117,12 +122,12 @@ def test_i8_b8_what_an_operator_replaced_does_not_come_back_by_a_restart(books, 
 
 def test_i8_b8_what_an_operator_accepts_is_not_undone_by_one_that_waited(books, acceptances):
     acceptances.settle(OLD, seen(books, "north", OLD), 0)
-    with pytest.raises(Held):
+    with pytest.raises(DefinitionsHeld):
         acceptances.settle(OTHER, seen(books, "south", OTHER), 1)
     acceptances.accept(NEW, "agreed")
     with books.database.write() as tx:
         workers.leave(tx, "north:1:now", None, NOW)
-    with pytest.raises(Differing, match="agreed"):
+    with pytest.raises(DefinitionsDiffer, match="agreed"):
         acceptances.settle(OTHER, "south:1:now", 1)
     assert acceptances.accept(NEW, "again") is None
     with pytest.raises(Invalid, match="reason"):
@@ -140,7 +145,7 @@ def decided_at_once(books, files):
         try:
             Acceptances(mine, lambda: NOW, name).settle(definitions, f"{name}:1:now", 0)
             outcomes[name] = None
-        except Held as error:
+        except DefinitionsHeld as error:
             outcomes[name] = str(error)
         finally:
             mine.close()
@@ -174,15 +179,15 @@ def test_i8_b8_what_was_measured_by_replaced_definitions_does_not_count(books, a
     acceptances.settle(OLD, seen(books, "north", OLD), 0)
     ruleset, state = version_of(books, OLD), books.scope("alice", due=at(0).begin)
     if again:
-        books.ledger.record([Rated(state, at(0), ())], ruleset)
+        books.ledger.record([RatedPeriod(state, at(0), ())], ruleset)
         books.back_to(state, at(0).begin)
     acceptances.accept(NEW, "agreed")
     changes = books.changes()
-    with pytest.raises(DefinitionsReplaced, match="tester"):
-        books.ledger.record([Rated(books.state("alice"), at(0), ())], ruleset)
+    with pytest.raises(ReplacedDefinitions, match="tester"):
+        books.ledger.record([RatedPeriod(books.state("alice"), at(0), ())], ruleset)
     assert books.state("alice").due == at(0).begin
     assert books.changes() == changes
-    books.ledger.record([Rated(books.state("alice"), at(0), ())], version_of(books, NEW))
+    books.ledger.record([RatedPeriod(books.state("alice"), at(0), ())], version_of(books, NEW))
     assert books.state("alice").due == at(1).begin
 
 

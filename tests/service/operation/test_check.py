@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from cloudkitty_like.domain.errors import Unavailable
-from cloudkitty_like.service.operation.check import Check, tried
+from cloudkitty_like.service.operation.check import HealthCheck, checked
 
 
 def refuse():
@@ -10,9 +10,9 @@ def refuse():
 
 
 def test_a_part_that_answers_is_ok_with_its_answer():
-    assert tried("storage", lambda: "on its own") == Check("storage", "ok", "on its own")
+    assert checked("storage", lambda: "on its own") == HealthCheck("storage", "ok", "on its own")
 
 
 def test_a_part_that_fails_is_an_error_in_the_words_of_the_report():
-    assert tried("storage", refuse) == Check("storage", "error", "nobody is there")
-    assert tried("storage", refuse, lambda error: error.hint).text == "start it"
+    assert checked("storage", refuse) == HealthCheck("storage", "error", "nobody is there")
+    assert checked("storage", refuse, lambda error: error.hint).text == "start it"

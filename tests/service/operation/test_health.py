@@ -9,7 +9,7 @@ from cloudkitty_like.db import settings, workers
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.domain.errors import Unavailable
 from cloudkitty_like.domain.worker_state import WorkerState
-from cloudkitty_like.service.ledger.writer import Rated
+from cloudkitty_like.service.ledger.writer import RatedPeriod
 from cloudkitty_like.service.metrics.acceptance import Acceptances
 from cloudkitty_like.service.metrics.definitions import MetricsFile
 from cloudkitty_like.service.operation.health import Health
@@ -41,7 +41,7 @@ def test_where_everything_answers_everything_is_well(books):
 def test_how_far_rating_is_of_the_scope_that_is_farthest(books):
     for name, hour in (("alice", 0), ("bob", 3)):
         state = books.scope(name, due=at(hour).begin)
-        books.ledger.record([Rated(state, at(hour), ())], 1)
+        books.ledger.record([RatedPeriod(state, at(hour), ())], 1)
     seconds = (NOW - at(4).begin) // timedelta(seconds=1)
     assert checks(books.database, books.storage)["rating"] == (
         "ok", f"rated up to 2026-10-31T02:00:00Z, {seconds} seconds ago")

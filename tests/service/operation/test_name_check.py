@@ -15,9 +15,9 @@ from cloudkitty_like.domain.metric import Metric
 from cloudkitty_like.domain.posted_point import PostedPoint
 from cloudkitty_like.domain.rule import Rule, Validity
 from cloudkitty_like.ports import SourceNames
-from cloudkitty_like.service.ledger.posting import Posting
+from cloudkitty_like.service.ledger.posting import PointIngest
 from cloudkitty_like.service.operation.name_check import NameCheck
-from cloudkitty_like.service.pyscripts.request import Draft
+from cloudkitty_like.service.pyscripts.request import ScriptRequest
 from cloudkitty_like.service.pyscripts.scripts import Scripts
 from tests.books import HOUR, NOW, Books, at
 from tests.compiling import compiles
@@ -42,7 +42,7 @@ def check(sqlite):
 
 def posted(books, metric, **labels):
     point = PostedPoint(at(0), metric, "u", Decimal(1), Decimal(1), {"project_id": "alice", **labels}, {})
-    Posting(books.database, books.storage, lambda: NOW, "project_id", HOUR).post([point], "tester")
+    PointIngest(books.database, books.storage, lambda: NOW, "project_id", HOUR).post([point], "tester")
 
 
 # --- rules ----------------------------------------------------------------------------------------
@@ -106,7 +106,7 @@ def test_i8_m4_what_was_collected_once_and_is_not_any_more_is_no_excuse_unless_a
     books.rate("alice", 0, used(0, ("1", "m1", "i"), metric="old"))
     wanted = [rule("old"), rule("old", field="flavor", value="m1")]
     assert len(check_of(books).of_rules(wanted, METRICS)) == 1
-    Scripts(sqlite, compiles).add(Draft(name="one", data="a = 0"), Change(NOW, "tester", "tests", "why"), True)
+    Scripts(sqlite, compiles).add(ScriptRequest(name="one", data="a = 0"), Change(NOW, "tester", "tests", "why"), True)
     later = NameCheck(books.database, books.storage, lambda: NOW + timedelta(days=1), "project_id")
     assert later.of_rules(wanted, METRICS) == []
 

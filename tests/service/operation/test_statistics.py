@@ -10,8 +10,8 @@ from cloudkitty_like.db import settings, workers
 from cloudkitty_like.domain.scope_state import RATING, SOURCE, ScopeFailure
 from cloudkitty_like.domain.worker_state import CAUSES, WorkerState
 from cloudkitty_like.service.ledger.holes import Holes
-from cloudkitty_like.service.ledger.writer import Rated
-from cloudkitty_like.service.operation.statistics import Figures
+from cloudkitty_like.service.ledger.writer import RatedPeriod
+from cloudkitty_like.service.operation.statistics import Statistics
 from tests.books import HOUR, NOW, Books, at, usage
 
 
@@ -22,7 +22,7 @@ def books(database):
 
 def figures(books, wait_periods=1):
     """Values by name, then by the labels' values."""
-    found = Figures(books.database, books.summary, lambda: NOW, HOUR, wait_periods).now()
+    found = Statistics(books.database, books.summary, lambda: NOW, HOUR, wait_periods).now()
     return {one.name: {tuple(labels.values()): value for labels, value in one.values} for one in found}
 
 
@@ -94,9 +94,10 @@ def test_of_scopes_how_many_are_switched_off_failing_and_parked(books):
 
 def test_of_the_ledger_its_changes_its_last_period_and_this_months_points_without_a_price(books):
     state = books.scope()
-    books.ledger.record([Rated(state, at(0), (usage(at(0), ("a", "1", None)),))], 1)
+    books.ledger.record([RatedPeriod(state, at(0), (usage(at(0), ("a", "1", None)),))], 1)
     books.back_to(state, at(100).begin)
-    books.ledger.record([Rated(books.state("alice"), at(100), (usage(at(100), ("a", "1", None), ("b", "1", "0")),))], 1)
+    books.ledger.record([RatedPeriod(books.state("alice"), at(100),
+                                     (usage(at(100), ("a", "1", None), ("b", "1", "0")),))], 1)
     found = figures(books)
     assert found["ledger_changes_total"] == {(): 2}
     assert found["last_rated_timestamp_seconds"] == {(): at(100).end.timestamp()}
@@ -107,7 +108,7 @@ def test_i8_m10_what_is_missing_is_counted_in_periods(books):
     assert figures(books)["periods_missing"] == {("unknown",): 0, ("skipped",): 0}
     for name in ("alice", "bob"):
         books.scope(name)
-        books.ledger.record([Rated(books.state(name), at(0), ())], 1)
+        books.ledger.record([RatedPeriod(books.state(name), at(0), ())], 1)
     holes = Holes(books.database, lambda: NOW, "tester")
     holes.leave(at(1), [books.state("alice"), books.state("bob")], "it was off", NOW)
     assert figures(books)["periods_missing"] == {("unknown",): 2, ("skipped",): 0}

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cloudkitty_like.domain.worker_state import ALIVE_WITHIN, SOURCE, WorkerState
-from cloudkitty_like.service.operation.workers import Workers, workforce
+from cloudkitty_like.service.operation.workers import Workers, worker_overview
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -35,7 +35,7 @@ def workers(database, clock):
 
 def seen(workers):
     with workers.database.read() as tx:
-        return workforce(tx, workers.clock(), HOUR, 0)
+        return worker_overview(tx, workers.clock(), HOUR, 0)
 
 
 def test_a_worker_counts_while_it_gives_signs_of_life(workers, clock):

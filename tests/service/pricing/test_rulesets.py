@@ -8,7 +8,7 @@ from cloudkitty_like.db.rules import rulesets as rows
 from cloudkitty_like.domain.change import Change
 from cloudkitty_like.domain.errors import NotFound
 from cloudkitty_like.domain.rule import Rule
-from cloudkitty_like.service.hashmap.apply import Application, apply
+from cloudkitty_like.service.hashmap.apply import RuleApplication, apply
 from cloudkitty_like.service.pricing import rulesets
 from cloudkitty_like.service.pricing.modules import decide
 
@@ -29,7 +29,7 @@ def test_a_version_stays_the_same_while_nothing_changes(database):
 
 def test_rules_modules_metrics_and_software_each_make_a_new_version(database):
     seen = [current(database)]
-    apply(database, [Rule(service="m", cost=Decimal(1))], Application(NOW), CHANGE)
+    apply(database, [Rule(service="m", cost=Decimal(1))], RuleApplication(NOW), CHANGE)
     seen.append(current(database))
     decide(database, CHANGE, "hashmap", priority=7)
     seen.append(current(database))

@@ -15,7 +15,7 @@ from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.rule import Rule
 from cloudkitty_like.rating.hashmap.module import HashmapModule
-from cloudkitty_like.service.hashmap.apply import Application, apply
+from cloudkitty_like.service.hashmap.apply import RuleApplication, apply
 from cloudkitty_like.service.pricing.modules import decide
 from cloudkitty_like.service.pricing.tariffs import Pricing, Tariffs
 
@@ -113,7 +113,7 @@ def test_rounding_many_is_rounding_each(price):
 # --- tariffs by rule change ------------------------------------------------------------------------
 
 def put(database, cost):
-    apply(database, [Rule(service="m", cost=Decimal(cost))], Application(NOW, retroactive=True), CHANGE)
+    apply(database, [Rule(service="m", cost=Decimal(cost))], RuleApplication(NOW, retroactive=True), CHANGE)
     return newest(database)
 
 

@@ -6,7 +6,7 @@ import pytest
 from cloudkitty_like.domain.errors import Conflict, Invalid, NotFound
 from cloudkitty_like.domain.rule import Validity
 from cloudkitty_like.service.pyscripts.scripts import Scripts
-from cloudkitty_like.service.rule_changes.validity import Which
+from cloudkitty_like.service.rule_changes.validity import ValidityFilter
 from tests.service.hashmaps import selects
 from tests.service.scripting import DAY, HOUR, NOW, Workshop
 
@@ -21,10 +21,10 @@ def test_a_script_is_read_as_it_was_made(workshop):
                         end=NOW + 2 * DAY)
     assert workshop.get(made.id) == made
     assert workshop.scripts.scripts(NOW) == [made]
-    version, fate = made.version, made.fate
+    version, audit = made.version, made.audit_info
     assert (version.name, made.text, version.order, version.description, version.valid, version.version) == (
         "größe'; --", text, -3, "long\n" * 500, Validity(NOW + DAY, NOW + 2 * DAY), 1)
-    assert (fate.created_at, fate.created_by, fate.updated_by, fate.deleted_at) == (NOW, "eve", None, None)
+    assert (audit.created_at, audit.created_by, audit.updated_by, audit.deleted_at) == (NOW, "eve", None, None)
     assert workshop.held(NOW + DAY) == [text]
 
 
@@ -79,7 +79,7 @@ def test_c19_every_state_of_a_script_is_kept_with_author_and_time(workshop):
         made.id, 1, "ann", NOW, Validity(NOW + DAY))
     assert (new.id, new.version, new.author, new.recorded_at, new.valid, new.description) == (
         made.id, 2, "bob", NOW + HOUR, Validity(NOW + 2 * DAY), "d")
-    assert workshop.get(made.id).fate.updated_by == "eve"
+    assert workshop.get(made.id).audit_info.updated_by == "eve"
     assert [(one.version, one.known) for one in workshop.scripts.versions("one")] == [(1, False), (2, True)]
 
 
@@ -125,8 +125,9 @@ def test_one_that_has_not_begun_is_withdrawn_when_it_is_deleted(bench):
     bench.wait()
     bench.remove(made.id)
     assert bench.held(NOW + 2 * DAY) == []
-    (seen,) = bench.scripts.scripts(bench.now, Which(deleted=True), texts=False)
-    assert (seen.fate.deleted_at, seen.fate.deleted_by, seen.version.valid) == (NOW + HOUR, "eve", Validity(NOW + DAY))
+    (seen,) = bench.scripts.scripts(bench.now, ValidityFilter(deleted=True), texts=False)
+    assert (seen.audit_info.deleted_at, seen.audit_info.deleted_by,
+            seen.version.valid) == (NOW + HOUR, "eve", Validity(NOW + DAY))
 
 
 def test_what_does_not_compile_is_not_kept(bench):
@@ -180,7 +181,7 @@ def test_a_new_text_is_the_next_version_of_the_same_script(workshop):
     assert [(one.version, one.author, one.recorded_at, one.order, one.description) for one in (old, new)] == [
         (1, "ann", NOW, 3, "d"), (2, "bob", NOW + HOUR, 3, "d")]
     seen = workshop.get(new.id)
-    assert (seen.text, seen.fate.created_by, seen.fate.updated_by) == ("a = 1", "ann", "bob")
+    assert (seen.text, seen.audit_info.created_by, seen.audit_info.updated_by) == ("a = 1", "ann", "bob")
 
 
 def test_the_same_text_is_nothing_to_do(workshop):
@@ -238,7 +239,7 @@ def test_a_script_is_ended_by_name_or_id(workshop):
     assert (workshop.held(NOW + DAY), workshop.held(NOW + 2 * DAY)) == (["a = 1"], [])
     workshop.end()
     assert (workshop.held(NOW), workshop.held(NOW + HOUR), workshop.held(NOW + DAY)) == (["a = 0"], [], [])
-    assert workshop.get(identity).fate.deleted_at is None
+    assert workshop.get(identity).audit_info.deleted_at is None
     with pytest.raises(Conflict, match="it has ended"):
         workshop.end()
     workshop.release("a = 2", begin=NOW + 3 * DAY)

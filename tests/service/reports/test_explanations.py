@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from cloudkitty_like.domain.explanation import EXACT, HALF, total
 from cloudkitty_like.domain.posted_point import PostedPoint
 from cloudkitty_like.domain.query import Query
-from cloudkitty_like.service.ledger.posting import Posting
-from cloudkitty_like.service.ledger.writer import Rated
+from cloudkitty_like.service.ledger.posting import PointIngest
+from cloudkitty_like.service.ledger.writer import RatedPeriod
 from cloudkitty_like.testing.databases import KINDS
 from tests.books import HOUR, at
 from tests.databases import new_database
@@ -110,7 +110,7 @@ def test_a_price_that_the_rules_no_longer_come_to_is_told_with_the_difference(qu
     state = quick.state("alice")
     quick.back_to(state, at(0).begin)
     frame = used(0, ("2", "m1", "")).with_price([D("7.000000000000")])
-    quick.ledger.record([Rated(quick.state("alice"), at(0), (frame,))], 1)
+    quick.ledger.record([RatedPeriod(quick.state("alice"), at(0), (frame,))], 1)
     (one,) = everything(quick)
     assert (whole(one), one.reproduced, one.difference, total(one.parts), one.rounding) == (7, False, 5, 2, 0)
 
@@ -118,14 +118,14 @@ def test_a_price_that_the_rules_no_longer_come_to_is_told_with_the_difference(qu
 def test_a_period_whose_rule_set_version_is_not_known_says_so(quick):
     quick.scope("alice", at(0).begin)
     frame = used(0, ("2", "m1", "")).with_price([D("7.000000000000")])
-    quick.ledger.record([Rated(quick.state("alice"), at(0), (frame,))], 77)
+    quick.ledger.record([RatedPeriod(quick.state("alice"), at(0), (frame,))], 77)
     (one,) = everything(quick)
     assert (one.parts, one.difference, one.reproduced) == ((), 7, False)
     assert one.basis.problem == "there is no rule-set version 77"
 
 
 def post(books, number, flavor, price="3", scope="alice"):
-    Posting(books.database, books.storage, lambda: books.now, "project_id", HOUR).post(
+    PointIngest(books.database, books.storage, lambda: books.now, "project_id", HOUR).post(
         [PostedPoint(at(number), "compute", "h", D(2), D(price), {"project_id": scope, "flavor": flavor},
                      {"image": ""})], "somebody")
 

@@ -8,8 +8,8 @@ import pytest
 
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import Query, Sum
-from cloudkitty_like.service.ledger.writer import Rated
-from cloudkitty_like.service.reports.grouping import Extremes, Grouping, Groups
+from cloudkitty_like.service.ledger.writer import RatedPeriod
+from cloudkitty_like.service.reports.grouping import Extremes, GroupedSummary, Grouping
 from tests.books import HOUR, Books, at, usage
 
 GROUPINGS = [(), ("metric",), ("scope",), ("time",), ("flavor",), ("day",), ("time-d",), ("time-m", "time-y"),
@@ -23,9 +23,9 @@ def groups(sqlite):
     for hour, points in ((0, [("s", "1", "0.1"), ("l", "2", None)]), (1, [("s", "3", "0.5")]),
                          (30, [("s", "5", "1"), ("l", "7", "2")])):
         books.back_to(books.state("alice"), at(hour).begin)
-        books.ledger.record([Rated(books.state("alice"), at(hour), (
+        books.ledger.record([RatedPeriod(books.state("alice"), at(hour), (
             usage(at(hour), *points), usage(at(hour), ("s", "10", "0"), metric="disk", unit="GiB")))], 1)
-    return Groups(books.summary)
+    return GroupedSummary(books.summary)
 
 
 def rows(groups, *names, period=None, **query):

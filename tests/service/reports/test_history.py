@@ -12,20 +12,20 @@ from cloudkitty_like.domain.money import plain
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.retention import RetentionBounds
 from cloudkitty_like.domain.rule import Rule
-from cloudkitty_like.service.corrections.publisher import Corrections, Reprocessed
-from cloudkitty_like.service.corrections.tasks import Reprocessing
+from cloudkitty_like.service.corrections.publisher import CorrectionPublisher, TaskRecorder
+from cloudkitty_like.service.corrections.tasks import CorrectionTasks
 from cloudkitty_like.service.hashmap import apply as rules
 from cloudkitty_like.service.ledger.holes import Holes
 from cloudkitty_like.service.ledger.retention import Retention
-from cloudkitty_like.service.ledger.writer import Rated
+from cloudkitty_like.service.ledger.writer import RatedPeriod
 from cloudkitty_like.service.operation.scopes import Scopes
 from cloudkitty_like.service.pricing.modules import Modules
-from cloudkitty_like.service.reports.history import LEDGER, RULES, History, Wanted
+from cloudkitty_like.service.reports.history import LEDGER, RULES, ChangeHistory, HistoryFilter
 from tests.books import BEGIN, HOUR, NOW, Books, at, usage
 
 
 def applied(books, *wanted, reason="why", author="ann"):
-    rules.apply(books.database, wanted, rules.Application(books.now, retroactive=True),
+    rules.apply(books.database, wanted, rules.RuleApplication(books.now, retroactive=True),
                 Change(books.now, author, "apply", reason))
 
 
@@ -34,18 +34,18 @@ def rule(cost, **more):
 
 
 def rated(books, name, number, price):
-    books.ledger.record([Rated(books.state(name), at(number), (usage(at(number), ("s", "1", price)),))], 1)
+    books.ledger.record([RatedPeriod(books.state(name), at(number), (usage(at(number), ("s", "1", price)),))], 1)
 
 
 def reprocess(books, prices, *names):
     """What a worker does with a task of several periods, at these prices."""
-    desk = Reprocessing(books.database, lambda: books.now, HOUR)
+    desk = CorrectionTasks(books.database, lambda: books.now, HOUR)
     numbers = desk.ask(names, at(0).begin, at(len(prices) - 1).begin, author="ann", reason="new price")
     for number, price in enumerate(prices):
         tasks = {task.scope_id: task for task in desk.named(numbers)}
-        corrections = Corrections(books.database, books.storage, lambda: books.now)
-        Reprocessed(books.database, corrections, tasks).record(
-            [Rated(books.state(name), at(number), (usage(at(number), ("s", "1", price)),)) for name in names], 2)
+        corrections = CorrectionPublisher(books.database, books.storage, lambda: books.now)
+        TaskRecorder(books.database, corrections, tasks).record(
+            [RatedPeriod(books.state(name), at(number), (usage(at(number), ("s", "1", price)),)) for name in names], 2)
     return numbers
 
 
@@ -60,7 +60,8 @@ def books(database):
 
 
 def told(books, **wanted):
-    return [(one.kind, one.author, one.cause, one.summary) for one in History(books.database).entries(Wanted(**wanted))]
+    return [(one.kind, one.author, one.cause, one.summary)
+            for one in ChangeHistory(books.database).entries(HistoryFilter(**wanted))]
 
 
 def test_what_is_rated_for_the_first_time_is_told_only_when_everything_is_asked_for(books):
@@ -72,13 +73,13 @@ def test_what_is_rated_for_the_first_time_is_told_only_when_everything_is_asked_
 
 def test_the_periods_of_one_request_are_one_entry_with_the_difference_of_price(books):
     reprocess(books, ["1.5", "0.25", "1"], "alice", "bob")
-    (entry,) = History(books.database).entries(Wanted())
+    (entry,) = ChangeHistory(books.database).entries(HistoryFilter())
     assert (entry.first, entry.last) == (7, 9)
     assert (entry.author, entry.cause, entry.reason) == ("ann", "reprocess", "new price")
     assert (entry.period, entry.scopes, entry.published, entry.superseded) == (Period(at(0).begin, at(2).end), 2, 6, 6)
     assert plain(entry.price) == "-0.5"
     assert entry.summary == f"6 periods of 2 scopes in {entry.period}, 6 superseded, price -0.5"
-    (entry,) = History(books.database).entries(Wanted(scopes=["alice"]))
+    (entry,) = ChangeHistory(books.database).entries(HistoryFilter(scopes=["alice"]))
     assert (entry.scopes, entry.published, plain(entry.price)) == (1, 3, "-0.25")
 
 
@@ -96,7 +97,7 @@ def test_changes_of_rules_and_modules_are_counted(books):
     applied(books, rule(1), rule(2, scope="alice"))
     applied(books, rule(3), author="bea", reason="dearer")
     Modules(books.database).decide("noop", Change(books.now, "bea", "modules"), enabled=True, priority=None)
-    found = History(books.database).entries(Wanted(kinds=(RULES,)))
+    found = ChangeHistory(books.database).entries(HistoryFilter(kinds=(RULES,)))
     assert [(one.first, one.author, one.cause, one.reason, one.summary) for one in found] == [
         (1, "ann", "apply", "why", "rules: 2 added; names: 1 added"),
         (2, "bea", "apply", "dearer", "rules: 1 changed, 1 removed"),
@@ -106,7 +107,8 @@ def test_changes_of_rules_and_modules_are_counted(books):
 def test_rules_of_other_scopes_do_not_concern_a_scope(books):
     applied(books, rule(1, scope="alice"))
     applied(books, rule(1, scope="alice"), rule(2, scope="bob"))
-    assert [one.first for one in History(books.database).entries(Wanted(scopes=["bob"], kinds=(RULES,)))] == [2]
+    assert [one.first
+            for one in ChangeHistory(books.database).entries(HistoryFilter(scopes=["bob"], kinds=(RULES,)))] == [2]
 
 
 def test_what_was_accepted_and_what_was_forgotten_is_told(books):
@@ -128,7 +130,7 @@ def test_two_requests_of_one_author_for_one_reason_are_two_entries(books):
     reprocess(books, ["2"], "alice")
     books.now += HOUR
     reprocess(books, ["3"], "alice")
-    found = History(books.database).entries(Wanted())
+    found = ChangeHistory(books.database).entries(HistoryFilter())
     assert [plain(one.price) for one in found] == ["1", "1"]
 
 
@@ -136,11 +138,11 @@ def test_i8_m13_who_skipped_is_told_and_why(books):
     scopes = Scopes(books.database, lambda: books.now, HOUR)
     due = next(state.due for state in scopes.states() if state.identifier == "alice")
     scopes.reset(["alice"], due + 2 * HOUR, author="kim", reason="the source was moved")
-    (entry,) = History(books.database).entries(Wanted(scopes=["alice"]))
+    (entry,) = ChangeHistory(books.database).entries(HistoryFilter(scopes=["alice"]))
     assert (entry.author, entry.cause, entry.scopes) == ("kim", "skip", 1)
     assert entry.summary == f"1 scope skipped in {Period(due, due + 2 * HOUR)}"
     assert entry.reason.endswith(": the source was moved")
-    assert History(books.database).entries(Wanted(scopes=["bob"])) == []
+    assert ChangeHistory(books.database).entries(HistoryFilter(scopes=["bob"])) == []
 
 
 def test_i8_m10_a_gap_is_one_entry(books):
@@ -148,6 +150,6 @@ def test_i8_m10_a_gap_is_one_entry(books):
     due = scopes.states()[0].due
     for hour in range(3):
         holes.leave(Period.starting(due + hour * HOUR, HOUR), scopes.states(), "it was off", books.now)
-    (entry,) = History(books.database).entries(Wanted())
+    (entry,) = ChangeHistory(books.database).entries(HistoryFilter())
     assert entry.summary == f"2 scopes unknown in {Period(due, due + 3 * HOUR)}"
     assert (entry.cause, entry.last - entry.first) == ("gap", 2)

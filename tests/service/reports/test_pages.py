@@ -16,10 +16,10 @@ from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.posted_point import PostedPoint
 from cloudkitty_like.domain.query import Query
 from cloudkitty_like.ports import Addition
-from cloudkitty_like.service.ledger.posting import Posting
-from cloudkitty_like.service.ledger.publication import Revisions
-from cloudkitty_like.service.ledger.writer import Rated
-from cloudkitty_like.service.reports.pages import Dataframes
+from cloudkitty_like.service.ledger.posting import PointIngest
+from cloudkitty_like.service.ledger.publication import RevisionPublication
+from cloudkitty_like.service.ledger.writer import RatedPeriod
+from cloudkitty_like.service.reports.pages import PointPages
 from cloudkitty_like.storage.sqlalchemy import SqlalchemyStorage
 from cloudkitty_like.testing.databases import KINDS
 from cloudkitty_like.testing.memory import MemoryStorage
@@ -42,12 +42,12 @@ def record(books, name, number, *points, metric="vcpu"):
     state = books.state(name) if known else books.scope(name, at(number).begin)
     books.back_to(state, at(number).begin)
     frames = (usage(at(number), *points, metric=metric),) if points else ()
-    books.ledger.record([Rated(replace(state, due=at(number).begin), at(number), frames)], 1)
+    books.ledger.record([RatedPeriod(replace(state, due=at(number).begin), at(number), frames)], 1)
 
 
 def post(books, name, number, flavor, metric="vcpu"):
     labels = {"project_id": name, "flavor": flavor}
-    Posting(books.database, books.storage, lambda: books.now, "project_id", HOUR).post(
+    PointIngest(books.database, books.storage, lambda: books.now, "project_id", HOUR).post(
         [PostedPoint(at(number), metric, "h", Decimal(1), Decimal(next(COUNTER)), labels, {})], "somebody")
 
 
@@ -72,7 +72,7 @@ def by_offset(dataframes, query, limit):
 
 
 def test_nothing_is_one_empty_page(books):
-    dataframes = Dataframes(books.database, books.storage)
+    dataframes = PointPages(books.database, books.storage)
     for query in (Query(scopes=None), Query(scopes=frozenset()), Query(scopes=None, filters={"x": frozenset({"y"})})):
         page = dataframes.page(query)
         assert (page.total, page.points, page.next) == (0, (), None)
@@ -82,7 +82,7 @@ def test_nothing_is_one_empty_page(books):
 def test_a_page_cuts_frames_and_says_where_it_goes_on(books):
     record(books, "alice", 0, ("a", "1", "1"), ("b", "2", "2"), ("c", "3", "3"))
     record(books, "alice", 1, ("a", "4", "4"))
-    dataframes = Dataframes(books.database, books.storage)
+    dataframes = PointPages(books.database, books.storage)
     first = dataframes.page(Query(scopes=None), limit=2)
     assert (first.total, [list(frame.groupby["flavor"]) for _, frame in first.points]) == (4, [["a", "b"]])
     second = dataframes.page(Query(scopes=None), limit=2, after=first.next)
@@ -96,7 +96,7 @@ def test_a_page_cuts_frames_and_says_where_it_goes_on(books):
 def test_pages_after_one_another_are_of_one_state_of_the_ledger(books):
     for number in range(4):
         record(books, "alice", number, ("a", "1", "1"), ("b", "1", "2"))
-    dataframes = Dataframes(books.database, books.storage)
+    dataframes = PointPages(books.database, books.storage)
     before = listed(dataframes.stream(Query(scopes=None)))
     page = dataframes.page(Query(scopes=None), limit=3)
     found = listed(page.points)
@@ -116,7 +116,7 @@ def test_a_page_that_makes_no_sense_is_refused(asked):
     with new_database("sqlite") as database:
         books = Books(database)
         record(books, "alice", 0, ("a", "1", "1"), ("b", "1", "2"))
-        dataframes = Dataframes(books.database, books.storage)
+        dataframes = PointPages(books.database, books.storage)
         with pytest.raises(Invalid):
             dataframes.page(Query(scopes=None), **asked)
         cursor = dataframes.page(Query(scopes=None), limit=1).next
@@ -129,7 +129,7 @@ def test_a_page_that_makes_no_sense_is_refused(asked):
 def test_a_cursor_shows_nobody_the_points_of_a_scope_not_asked_for(books):
     for name in ("alice", "bob"):
         record(books, name, 0, ("a", "1", "1"), ("b", "1", "2"))
-    dataframes = Dataframes(books.database, books.storage)
+    dataframes = PointPages(books.database, books.storage)
     cursor = dataframes.page(Query(scopes=None), limit=1).next
     page = dataframes.page(Query(scopes=frozenset({"bob"})), after=cursor)
     assert {scope for scope, _ in page.points} <= {"bob"}
@@ -152,11 +152,11 @@ def test_a_short_page_reads_few_points_and_finds_its_place_without_reading_any(b
     for query, most in ((Query(scopes=None), 50), (Query(scopes=frozenset({"03"})), 40),
                         (Query(scopes=None, filters={"flavor": frozenset("4")}), 200)):
         books.storage = Counting(books.database, within=True)
-        page = Dataframes(books.database, books.storage).page(query, limit=8)
+        page = PointPages(books.database, books.storage).page(query, limit=8)
         assert sum(len(frame) for _, frame in page.points) == 8
         assert 8 <= books.storage.read <= most
     books.storage.read = 0
-    late = Dataframes(books.database, books.storage).page(Query(scopes=None), offset=589, limit=5)
+    late = PointPages(books.database, books.storage).page(Query(scopes=None), offset=589, limit=5)
     assert [(scope, len(frame)) for scope, frame in late.points] == [("17", 1), ("18", 4)]
     assert books.storage.read <= 50
 
@@ -164,9 +164,9 @@ def test_a_short_page_reads_few_points_and_finds_its_place_without_reading_any(b
 def test_a_stream_does_not_show_what_is_being_recorded(books):
     record(books, "alice", 0, ("a", "1", "1"))
     storage = MemoryStorage()
-    dataframes = Dataframes(books.database, storage)
+    dataframes = PointPages(books.database, storage)
     state = books.state("alice")
-    revisions = Revisions(books.database, storage, lambda: books.now)
+    revisions = RevisionPublication(books.database, storage, lambda: books.now)
     block, first = revisions.allocate(1)
 
     def publish(tx):
@@ -213,7 +213,7 @@ def test_all_pages_by_cursor_or_by_offset_are_the_stream(kind):
                 else:
                     record(books, name, number, *((flavor, "1", str(next(COUNTER))) for flavor in flavors),
                            metric=metric)
-            dataframes = Dataframes(database, books.storage)
+            dataframes = PointPages(database, books.storage)
             for query, limit in asked:
                 query = replace(query, as_of=seen)
                 everything = listed(dataframes.stream(query))

@@ -15,7 +15,7 @@ def test_work_is_done_again_where_somebody_else_was_faster(sqlite):
     def work(tx, number):
         seen.append(number)
         if len(seen) < 3:
-            raise rules.Overtaken
+            raise rules.StaleChange
         return "done"
 
     assert recorded(sqlite, CHANGE, work) == "done"
@@ -27,7 +27,7 @@ def test_work_that_is_always_overtaken_is_given_up(sqlite):
 
     def work(tx, number):
         seen.append(number)
-        raise rules.Overtaken
+        raise rules.StaleChange
 
     with pytest.raises(Conflict):
         recorded(sqlite, CHANGE, work)

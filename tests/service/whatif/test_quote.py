@@ -19,7 +19,7 @@ from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import Query
 from cloudkitty_like.domain.rule import Rule, Validity
 from cloudkitty_like.service.access import Caller
-from cloudkitty_like.service.whatif.quote import Quotes, Resource
+from cloudkitty_like.service.whatif.quote import QuoteService, Resource
 from tests.api.site import DUE, HOUR, Site
 from tests.books import at
 from tests.databases import new_database
@@ -38,8 +38,8 @@ ROOT, ALICE = Caller("root", is_admin=True), Caller("alice", "alice")
 NUMBERS = st.decimals(0, 10**6, places=12)
 
 
-def quotes(site: Site) -> Quotes:
-    return Quotes(site.rating, lambda: site.metrics.metrics, site.clock, HOUR, "project_id")
+def quotes(site: Site) -> QuoteService:
+    return QuoteService(site.rating, lambda: site.metrics.metrics, site.clock, HOUR, "project_id")
 
 
 def resource(qty, metric="vcpu", metadata=None, **labels) -> Resource:
@@ -105,11 +105,11 @@ def test_i8_m1_it_is_of_the_period_that_begins_now(site):
 
 # --- modules that do more than price, and the skip expression -----------------------------------------
 
-def desk_of(books) -> Quotes:
+def desk_of(books) -> QuoteService:
     def rating():
         return 1, books.tariffs.latest()[1].rate
 
-    return Quotes(rating, lambda: books.metrics.metrics, lambda: at(5).begin, HOUR, "project_id", books.tariffs)
+    return QuoteService(rating, lambda: books.metrics.metrics, lambda: at(5).begin, HOUR, "project_id", books.tariffs)
 
 
 @settings(max_examples=25, deadline=None)

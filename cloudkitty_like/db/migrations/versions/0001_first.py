@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from cloudkitty_like.db.types import Digest, Document, Instant, Second, Serial, text
+from cloudkitty_like.db.types import Digest, Document, InstantColumn, SecondColumn, Serial, text
 
 revision = "0001"
 down_revision = None
@@ -55,15 +55,15 @@ def _scopes() -> None:
         sa.Column("collector", text(64), nullable=False),
         sa.Column("shard_hash", sa.Integer, nullable=False),
         sa.Column("active", sa.SmallInteger, nullable=False),
-        sa.Column("seen_at", Instant, nullable=False),
-        sa.Column("starts_at", Second),
-        sa.Column("first", Second),
-        sa.Column("due", Second),
+        sa.Column("seen_at", InstantColumn, nullable=False),
+        sa.Column("starts_at", SecondColumn),
+        sa.Column("first", SecondColumn),
+        sa.Column("due", SecondColumn),
         sa.Column("failures", sa.Integer, nullable=False),
         sa.Column("error", sa.Text),
         sa.Column("error_kind", text(16)),
-        sa.Column("error_at", Instant),
-        sa.Column("retry_at", Instant),
+        sa.Column("error_at", InstantColumn),
+        sa.Column("retry_at", InstantColumn),
         sa.Column("parked_ruleset", sa.BigInteger),
         sa.UniqueConstraint("identifier"),
     )
@@ -79,7 +79,7 @@ def _changes() -> None:
     op.create_table(
         "ledger_tx",
         sa.Column("id", Serial, primary_key=True, autoincrement=True),
-        sa.Column("at", Instant, nullable=False),
+        sa.Column("at", InstantColumn, nullable=False),
         sa.Column("author", text(255), nullable=False),
         sa.Column("cause", text(64), nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
@@ -89,14 +89,14 @@ def _changes() -> None:
         sa.Column("id", Serial, primary_key=True, autoincrement=True),
         sa.Column("first", sa.BigInteger, nullable=False),
         sa.Column("last", sa.BigInteger, nullable=False),
-        sa.Column("at", Instant, nullable=False),
+        sa.Column("at", InstantColumn, nullable=False),
         sa.Column("given_up", sa.SmallInteger, nullable=False),
     )
     op.create_table(
         "accepted_gap",
         sa.Column("id", Serial, primary_key=True, autoincrement=True),
-        sa.Column("begin", Second, nullable=False),
-        sa.Column("end", Second, nullable=False),
+        sa.Column("begin", SecondColumn, nullable=False),
+        sa.Column("end", SecondColumn, nullable=False),
         sa.Column("scope_id", Serial, sa.ForeignKey("scope.id")),
         sa.Column("tx", Serial, sa.ForeignKey("ledger_tx.id"), nullable=False),
     )
@@ -107,8 +107,8 @@ def _frames() -> None:
         "frame",
         sa.Column("revision", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("scope_id", Serial, sa.ForeignKey("scope.id"), nullable=False),
-        sa.Column("begin", Second, nullable=False),
-        sa.Column("end", Second, nullable=False),
+        sa.Column("begin", SecondColumn, nullable=False),
+        sa.Column("end", SecondColumn, nullable=False),
         sa.Column("origin", text(16), nullable=False),
         sa.Column("published", Serial, sa.ForeignKey("ledger_tx.id"), nullable=False),
         sa.Column("superseded", Serial, sa.ForeignKey("ledger_tx.id")),
@@ -134,7 +134,7 @@ def _rollups() -> None:
     for name in ("day_total", "month_total"):
         op.create_table(
             name,
-            sa.Column("begin", Second, primary_key=True),
+            sa.Column("begin", SecondColumn, primary_key=True),
             sa.Column("scope_id", Serial, sa.ForeignKey("scope.id"), primary_key=True),
             sa.Column("metric", text(255), primary_key=True),
             sa.Column("unit", text(64), primary_key=True),
@@ -163,8 +163,8 @@ def _points() -> None:
         "appended",
         sa.Column("revision", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("scope", text(255), nullable=False),
-        sa.Column("begin", Second, nullable=False),
-        sa.Column("end", Second, nullable=False),
+        sa.Column("begin", SecondColumn, nullable=False),
+        sa.Column("end", SecondColumn, nullable=False),
         sa.Column("collected", sa.SmallInteger, nullable=False),
     )
     op.create_index(None, "appended", ["begin"])
@@ -189,7 +189,7 @@ def _rules() -> None:
         "rule_change",
         sa.Column("id", Serial, primary_key=True, autoincrement=True),
         sa.Column("previous", sa.BigInteger, nullable=False),
-        sa.Column("at", Instant, nullable=False),
+        sa.Column("at", InstantColumn, nullable=False),
         sa.Column("author", text(255), nullable=False),
         sa.Column("cause", text(64), nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
@@ -209,8 +209,8 @@ def _rules() -> None:
         sa.Column("scope", text(255)),
         sa.Column("name", text(255), nullable=False),
         sa.Column("description", sa.Text, nullable=False),
-        sa.Column("valid_from", Instant),
-        sa.Column("valid_to", Instant),
+        sa.Column("valid_from", InstantColumn),
+        sa.Column("valid_to", InstantColumn),
         sa.Column("recorded_from", Serial, sa.ForeignKey("rule_change.id"), nullable=False),
         sa.Column("recorded_to", Serial, sa.ForeignKey("rule_change.id")),
     )
@@ -233,7 +233,7 @@ def _rulesets() -> None:
         "metrics_document",
         sa.Column("digest", text(64), primary_key=True),
         sa.Column("text", Document, nullable=False),
-        sa.Column("at", Instant, nullable=False),
+        sa.Column("at", InstantColumn, nullable=False),
     )
     op.create_table(
         "ruleset",
@@ -241,7 +241,7 @@ def _rulesets() -> None:
         sa.Column("change", sa.BigInteger, nullable=False),
         sa.Column("metrics", text(64), sa.ForeignKey("metrics_document.digest"), nullable=False),
         sa.Column("software", text(64), nullable=False),
-        sa.Column("at", Instant, nullable=False),
+        sa.Column("at", InstantColumn, nullable=False),
         sa.UniqueConstraint("change", "metrics", "software"),
     )
 
@@ -252,10 +252,10 @@ def _workers() -> None:
         sa.Column("id", text(255), primary_key=True),
         sa.Column("host", text(255), nullable=False),
         sa.Column("pid", sa.Integer, nullable=False),
-        sa.Column("started_at", Instant, nullable=False),
-        sa.Column("seen_at", Instant, nullable=False),
+        sa.Column("started_at", InstantColumn, nullable=False),
+        sa.Column("seen_at", InstantColumn, nullable=False),
         sa.Column("doing", text(255), nullable=False),
-        sa.Column("since", Instant, nullable=False),
+        sa.Column("since", InstantColumn, nullable=False),
         sa.Column("periods", sa.BigInteger, nullable=False),
         sa.Column("points", sa.BigInteger, nullable=False),
         sa.Column("stages", sa.Text, nullable=False),

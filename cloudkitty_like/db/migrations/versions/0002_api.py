@@ -6,7 +6,7 @@ from uuid import uuid4
 import sqlalchemy as sa
 from alembic import op
 
-from cloudkitty_like.db.types import Instant, Second, Serial, text
+from cloudkitty_like.db.types import InstantColumn, SecondColumn, Serial, text
 
 revision = "0002"
 down_revision = "0001"
@@ -18,9 +18,9 @@ TABLES = ("hashmap_name", "collector_mapping", "collector_state", "reprocess_tas
 
 def upgrade() -> None:
     """The tables and columns, and an id for every name that rules have used so far."""
-    op.add_column("scope", sa.Column("toggled_at", Instant))
+    op.add_column("scope", sa.Column("toggled_at", InstantColumn))
     op.add_column("worker", sa.Column("failures", sa.BigInteger, nullable=False, server_default="0"))
-    op.add_column("hashmap_rule", sa.Column("deleted_at", Instant))
+    op.add_column("hashmap_rule", sa.Column("deleted_at", InstantColumn))
     op.create_table(
         "hashmap_name",
         sa.Column("id", Serial, primary_key=True, autoincrement=True),
@@ -47,13 +47,13 @@ def upgrade() -> None:
         "reprocess_task",
         sa.Column("id", Serial, primary_key=True, autoincrement=True),
         sa.Column("scope_id", Serial, sa.ForeignKey("scope.id"), nullable=False),
-        sa.Column("begin", Second, nullable=False),
-        sa.Column("end", Second, nullable=False),
+        sa.Column("begin", SecondColumn, nullable=False),
+        sa.Column("end", SecondColumn, nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("author", text(255), nullable=False),
-        sa.Column("created_at", Instant, nullable=False),
-        sa.Column("due", Second),
-        sa.Column("ended_at", Instant),
+        sa.Column("created_at", InstantColumn, nullable=False),
+        sa.Column("due", SecondColumn),
+        sa.Column("ended_at", InstantColumn),
     )
     op.create_index(None, "reprocess_task", ["scope_id"])
     _name_what_there_is()

@@ -4,7 +4,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from cloudkitty_like.db.types import Document, Instant, Serial, text
+from cloudkitty_like.db.types import Document, InstantColumn, Serial, text
 
 revision = "0003"
 down_revision = "0002"
@@ -27,11 +27,11 @@ def upgrade() -> None:
         sa.Column("checksum", text(128), sa.ForeignKey("script_text.checksum"), nullable=False),
         sa.Column("position", sa.Integer, nullable=False),
         sa.Column("description", sa.Text, nullable=False),
-        sa.Column("valid_from", Instant),
-        sa.Column("valid_to", Instant),
+        sa.Column("valid_from", InstantColumn),
+        sa.Column("valid_to", InstantColumn),
         sa.Column("recorded_from", Serial, sa.ForeignKey("rule_change.id"), nullable=False),
         sa.Column("recorded_to", Serial, sa.ForeignKey("rule_change.id")),
-        sa.Column("deleted_at", Instant),
+        sa.Column("deleted_at", InstantColumn),
     )
     op.create_index(None, "script", ["script_id"])
     op.create_index(None, "script", ["recorded_to"])

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from cloudkitty_like.db.types import Instant, Second, Serial, text
+from cloudkitty_like.db.types import InstantColumn, SecondColumn, Serial, text
 
 revision = "0004"
 down_revision = "0003"
@@ -26,8 +26,8 @@ def _columns() -> list[sa.Column[Any]]:
         sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
         sa.Column("error", sa.Text),
         sa.Column("error_kind", text(16)),
-        sa.Column("error_at", Instant),
-        sa.Column("retry_at", Instant),
+        sa.Column("error_at", InstantColumn),
+        sa.Column("retry_at", InstantColumn),
         sa.Column("parked_ruleset", sa.BigInteger),
     ]
 
@@ -55,8 +55,8 @@ def upgrade() -> None:
         "scope_reset",
         sa.Column("tx", Serial, sa.ForeignKey("ledger_tx.id"), primary_key=True),
         sa.Column("scope_id", Serial, sa.ForeignKey("scope.id"), primary_key=True),
-        sa.Column("was_due", Second),
-        sa.Column("due", Second, nullable=False),
+        sa.Column("was_due", SecondColumn),
+        sa.Column("due", SecondColumn, nullable=False),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from cloudkitty_like.db.types import Instant, Second, Serial, text
+from cloudkitty_like.db.types import InstantColumn, SecondColumn, Serial, text
 
 revision = "0005"
 down_revision = "0004"
@@ -23,14 +23,14 @@ def upgrade() -> None:
         "hole",
         sa.Column("id", Serial, primary_key=True, autoincrement=True),
         sa.Column("scope_id", Serial, sa.ForeignKey("scope.id")),
-        sa.Column("begin", Second, nullable=False),
-        sa.Column("end", Second, nullable=False),
+        sa.Column("begin", SecondColumn, nullable=False),
+        sa.Column("end", SecondColumn, nullable=False),
         sa.Column("kind", text(16), nullable=False),
         sa.Column("tx", Serial, sa.ForeignKey("ledger_tx.id"), nullable=False),
         sa.Column("recorded_from", Serial, sa.ForeignKey("ledger_tx.id"), nullable=False),
         sa.Column("recorded_to", Serial, sa.ForeignKey("ledger_tx.id")),
         sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
-        sa.Column("retry_at", Instant),
+        sa.Column("retry_at", InstantColumn),
     )
     op.create_index(None, "hole", ["scope_id", "begin"])
     op.create_index(None, "hole", ["recorded_to"])
@@ -47,8 +47,8 @@ def downgrade() -> None:
     op.create_table(
         "accepted_gap",
         sa.Column("id", Serial, primary_key=True, autoincrement=True),
-        sa.Column("begin", Second, nullable=False),
-        sa.Column("end", Second, nullable=False),
+        sa.Column("begin", SecondColumn, nullable=False),
+        sa.Column("end", SecondColumn, nullable=False),
         sa.Column("scope_id", Serial, sa.ForeignKey("scope.id")),
         sa.Column("tx", Serial, sa.ForeignKey("ledger_tx.id"), nullable=False),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from cloudkitty_like.db.types import Instant, Serial, text
+from cloudkitty_like.db.types import InstantColumn, Serial, text
 
 revision = "0006"
 down_revision = "0005"
@@ -18,7 +18,7 @@ def upgrade() -> None:
         sa.Column("id", Serial, primary_key=True, autoincrement=True),
         sa.Column("digest", text(64), sa.ForeignKey("metrics_document.digest"), nullable=False),
         sa.Column("skip", sa.Text, nullable=False),
-        sa.Column("at", Instant, nullable=False),
+        sa.Column("at", InstantColumn, nullable=False),
         sa.Column("author", text(255), nullable=False),
         sa.Column("explicit", sa.SmallInteger, nullable=False),
         sa.Column("reason", sa.Text, nullable=False),

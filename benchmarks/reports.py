@@ -48,7 +48,7 @@ def fill(database: Database, filled: Filled) -> None:
     with database.write() as tx:
         states = rows.everything(tx)
         rows.start(tx, {catalogue.begin: [state.id for state in states]})
-    ledger = Ledger(database, SqlalchemyStorage(database, within=True), clock, "benchmarks")
+    ledger = Ledger(database, SqlalchemyStorage(database, shares_transaction=True), clock, "benchmarks")
     templates = {state.identifier: _frames(catalogue, state.identifier) for state in states}
     for number in range(filled.periods):
         period = Period.starting(catalogue.begin + number * catalogue.length, catalogue.length)
@@ -104,7 +104,7 @@ def measure(connection: str, filled: Filled) -> dict[str, Any]:
     database.close()
     for name, query in asked.items():
         database = Database(connection)
-        summary = Summary(database, SqlalchemyStorage(database, within=True))
+        summary = Summary(database, SqlalchemyStorage(database, shares_transaction=True))
         spent = []
         for _ in range(CALLS):
             cpu, wall = process_time(), perf_counter()

@@ -48,7 +48,7 @@ def renamed(rules: list[Rule]) -> list[Rule]:
 def simulation(connection: str) -> Simulation:
     """With nothing remembered from before."""
     database = Database(connection)
-    return Simulation(database, SqlalchemyStorage(database, within=True),
+    return Simulation(database, SqlalchemyStorage(database, shares_transaction=True),
                       Tariffs(database, lambda name: HashmapModule(database)), lambda: ())
 
 

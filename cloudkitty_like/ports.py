@@ -212,7 +212,7 @@ class Storage(Plugin, Protocol):
     """Keeps points under revisions; append-only.  The ledger's index alone decides which revisions count.
 
     ``excluded`` are revisions that must not be counted: superseded or never
-    published.  Nor must any above ``upto`` (None: no bound): they were made
+    published.  Nor must any above ``max_revision`` (None: no bound): they were made
     after the reader has looked at the index.
 
     A method ``compact()`` is optional: it gives back to the disk what was purged, and answers an object with the
@@ -223,7 +223,7 @@ class Storage(Plugin, Protocol):
     """
 
     @property
-    def within(self) -> bool:
+    def shares_transaction(self) -> bool:
         """Whether append writes in the index's own transaction.  A class attribute will do."""
 
     def append(self, additions: Sequence[Addition], transaction: Any = None) -> None:
@@ -231,18 +231,18 @@ class Storage(Plugin, Protocol):
 
         Unavailable where the store fails, Conflict where a revision is stored
         already, Invalid where one holds two points with the same labels.
-        A storage that lives in the state database (``within``) is given the
+        A storage that lives in the state database (``shares_transaction``) is given the
         open transaction and writes in it; any other ignores it.
         """
 
-    def sums(self, query: Query, excluded: Collection[int] = (), upto: int | None = None) -> list[SummaryRow]:
+    def sums(self, query: Query, excluded: Collection[int] = (), max_revision: int | None = None) -> list[SummaryRow]:
         """Points added up by ``query.groupby``, ordered by key; a label that a point lacks groups as ''.
 
         ``query.after`` is not used.
         """
 
     def frames(self, query: Query, excluded: Collection[int] = (),
-               upto: int | None = None) -> Iterator[tuple[str, Frame]]:
+               max_revision: int | None = None) -> Iterator[tuple[str, Frame]]:
         """Scope and frame of every (begin, scope, metric, unit, revision, names of labels), in this order.
 
         Text is in the order of its code points, and rows in that of their
@@ -253,7 +253,7 @@ class Storage(Plugin, Protocol):
         """
 
     def usage(self, query: Query, excluded: Collection[int] = (),
-              upto: int | None = None) -> Iterator[tuple[str, Frame]]:
+              max_revision: int | None = None) -> Iterator[tuple[str, Frame]]:
         """As :meth:`frames`, but what was rated: the collected rows where they were kept, else the rated ones.
 
         Without prices, and always whole scopes and periods: ``query.metrics``

@@ -25,7 +25,7 @@ class Books:
     def __init__(self, database):
         self.database = database
         self.now = NOW
-        self.storage = SqlalchemyStorage(database, within=True)
+        self.storage = SqlalchemyStorage(database, shares_transaction=True)
         establish(database, period_seconds=3600, scope_key="project_id")
         self.ledger = Ledger(database, self.storage, lambda: self.now, "tester")
         self.summary = Summary(database, self.storage)

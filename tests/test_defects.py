@@ -65,13 +65,13 @@ def test_p9_a_worker_has_one_process_and_a_fixed_number_of_threads():
     assert {opt.dest: opt.default for opt in OPTS["orchestrator"]}["max_workers"] == 1
     collector = MemoryCollector([Sample(SAMPLES_BEGIN, METRIC, "1", {"project_id": "p"})])
     metrics = [Metric(METRIC, "u", alt_name=f"m{n}", groupby=("project_id",)) for n in range(20)]
-    gatherer = UsageCollector(collector, metrics, threads=4, deadline_seconds=60,
+    usage_collector = UsageCollector(collector, metrics, threads=4, deadline_seconds=60,
                               stages=StageTimings(), stop=threading.Event())
     before = threading.active_count()
     for number in range(50):
-        gatherer.usage(at(number), ["p"], [])
+        usage_collector.usage(at(number), ["p"], [])
     assert threading.active_count() - before <= 4
-    gatherer.close()
+    usage_collector.close()
 
 
 class Keeping:

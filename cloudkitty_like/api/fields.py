@@ -26,7 +26,7 @@ Schema = Mapping[str, Any]
 class Field(Protocol):
     """Reads one argument: text from a URL, or a value of JSON."""
 
-    many: ClassVar[bool]               # whether the argument may come several times in a query
+    repeatable: ClassVar[bool]               # whether the argument may come several times in a query
 
     @property
     def schema(self) -> Schema:
@@ -44,7 +44,7 @@ class TextField:
     longest: int = LONGEST_TEXT
     may_be_empty: bool = True
     fold: bool = False                 # whether upper and lower case are the same
-    many: ClassVar[bool] = False
+    repeatable: ClassVar[bool] = False
 
     @property
     def schema(self) -> Schema:
@@ -66,7 +66,7 @@ class TextField:
 class BooleanField:
     """``true`` or ``false`` in any of their spellings; ``false`` in a URL is false."""
 
-    many: ClassVar[bool] = False
+    repeatable: ClassVar[bool] = False
 
     @property
     def schema(self) -> Schema:
@@ -89,7 +89,7 @@ class IntegerField:
 
     least: int = -(2**31)
     most: int = 2**31 - 1
-    many: ClassVar[bool] = False
+    repeatable: ClassVar[bool] = False
 
     @property
     def schema(self) -> Schema:
@@ -112,7 +112,7 @@ class IntegerField:
 class NumberField:
     """An exact decimal, as a JSON number or in quotes."""
 
-    many: ClassVar[bool] = False
+    repeatable: ClassVar[bool] = False
 
     @property
     def schema(self) -> Schema:
@@ -128,7 +128,7 @@ class InstantField:
 
     fractions: bool = False            # else what is below a second is dropped
     end_of_day: bool = False           # whether a date alone means its last second
-    many: ClassVar[bool] = False
+    repeatable: ClassVar[bool] = False
 
     @property
     def schema(self) -> Schema:
@@ -165,7 +165,7 @@ class TextListField:
     """Several texts: ``a,b`` or repeated in a URL, a list or ``a,b`` in JSON."""
 
     each: Field = field(default_factory=lambda: TextField(may_be_empty=False))
-    many: ClassVar[bool] = True
+    repeatable: ClassVar[bool] = True
 
     @property
     def schema(self) -> Schema:
@@ -185,7 +185,7 @@ class TextListField:
 class FilterField:
     """``key:value`` pairs, ``a:x,a:y,b:z`` or repeated: values of one key are alternatives, keys all have to fit."""
 
-    many: ClassVar[bool] = True
+    repeatable: ClassVar[bool] = True
 
     @property
     def schema(self) -> Schema:
@@ -218,7 +218,7 @@ def _pair(piece: str) -> tuple[str, str]:
 class LabelField:
     """A label's value as it would have been collected: text, whatever it was."""
 
-    many: ClassVar[bool] = False
+    repeatable: ClassVar[bool] = False
 
     @property
     def schema(self) -> Schema:

@@ -92,7 +92,7 @@ def _tag(path: str) -> str:
 def _parameter(name: str, param: Param, place: str) -> dict[str, Any]:
     found: dict[str, Any] = {"name": name, "in": place, "required": place == "path" or param.required,
                              "schema": param.kind.schema}
-    if param.kind.many and place == "query":
+    if param.kind.repeatable and place == "query":
         found |= {"style": "form", "explode": False}
     if param.text:
         found["description"] = param.text

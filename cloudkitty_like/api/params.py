@@ -112,7 +112,7 @@ def _value(param: Param, values: list[Any]) -> Any:
         if param.required:
             raise Invalid("is required")
         return param.default
-    if param.kind.many:
+    if param.kind.repeatable:
         return param.kind.read(values[0] if len(values) == 1 else [
             one for value in values for one in (value if isinstance(value, list) else [value])])
     if len(values) > 1:

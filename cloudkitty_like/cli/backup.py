@@ -69,7 +69,7 @@ def _databases(app: App) -> list[StateDatabase]:
     """The databases that hold the state."""
     from cloudkitty_like.service.operation.state_databases import state_databases
 
-    apart = app.conf.storage.backend == "sqlalchemy" and not app.storage.within
+    apart = app.conf.storage.backend == "sqlalchemy" and not app.storage.shares_transaction
     points = app.conf.storage_sqlalchemy.connection if apart else None
     return state_databases((state_directory.DATABASE, POINTS), app.database, points)
 

@@ -203,7 +203,7 @@ def backfill(app: App, begin: datetime, end: datetime) -> int:
     progress = ProgressLine(Period(begin, end))
     with stopping(INTERRUPTED) as stop:
         worker = assembly.worker(app, stop, until=end, progressed=progress)
-        with worker.pulse:
+        with worker.heartbeat:
             worker.settle()                # before anything is changed
             warn_without_scopes(worker.discover(), app)
             first = _data_begins(app, Period(begin, end))

@@ -43,8 +43,8 @@ def run(args: argparse.Namespace, app: App) -> int:
         if worker is not None:
             announce(app)
             if args.once:
-                worker.pulse.daemon = False        # who comes now and then is not missed when it has gone
-            with worker.pulse:
+                worker.heartbeat.daemon = False        # who comes now and then is not missed when it has gone
+            with worker.heartbeat:
                 worker.drain() if args.once else worker.run()
         app.close()
     return leave(0)

@@ -131,7 +131,7 @@ def _worked_off(args: argparse.Namespace, app: App, ids: Sequence[int]) -> int:
     progress = ProgressLine(Period(min(task.period.begin for task in before), max(task.period.end for task in before)))
     with stopping() as stop:
         worker = assembly.worker(app, stop, progressed=progress)
-        with worker.pulse:
+        with worker.heartbeat:
             worker.correct()
         progress.close()
         if stop.is_set():

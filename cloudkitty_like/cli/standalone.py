@@ -141,8 +141,8 @@ def _rate(args: argparse.Namespace, app: App) -> int:
         worker = assembly.worker(
             app, stop,
             progressed=lambda period, scopes: (live if live.on else catching_up)(period, scopes))
-        worker.pulse.daemon = not args.once        # one that comes now and then is not missed when it has gone
-        with worker.pulse, _api(args, stop):
+        worker.heartbeat.daemon = not args.once        # one that comes now and then is not missed when it has gone
+        with worker.heartbeat, _api(args, stop):
             worker.settle()
             _begin_with_file(app, worker)
             _drain(worker, once=args.once)

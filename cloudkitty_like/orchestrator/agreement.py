@@ -17,15 +17,15 @@ class Agreement:
     so that it goes on as soon as its host has been given the right one.
     """
 
-    def __init__(self, acceptances: Acceptances, pulse: Heartbeat, clock: Callable[[], datetime], file: MetricsFile,
+    def __init__(self, acceptances: Acceptances, heartbeat: Heartbeat, clock: Callable[[], datetime], file: MetricsFile,
                  read_again: Callable[[], MetricsFile]) -> None:
         """``read_again()``: the file as it is now, which is in use from then on; the old one where it is wrong."""
-        self._acceptances, self._pulse, self._clock = acceptances, pulse, clock
+        self._acceptances, self._heartbeat, self._clock = acceptances, heartbeat, clock
         self._file, self._read_again = file, read_again
         self._used = file.digest                   # what measures now was made of it
         self._known: int | None = None             # the last acceptance when this worker began
         self._held: datetime | None = None         # when somebody was last seen at work by others
-        pulse.metrics = file.digest
+        heartbeat.metrics = file.digest
 
     def settle(self) -> bool:
         """Whether the file was read again, so that what measures has to be made anew.
@@ -46,14 +46,14 @@ class Agreement:
 
     def _look_at_the_file(self) -> None:
         self._file = self._read_again()
-        self._pulse.metrics = self._file.digest
+        self._heartbeat.metrics = self._file.digest
 
     def _decide(self, known: int) -> None:
         # A worker that holds them may only be restarting: its place is not taken at once.
         recently = self._held is not None and self._clock() - self._held <= ALIVE_WITHIN
-        self._pulse.beat()         # the others have to see what this one measures by before anything is decided
+        self._heartbeat.beat()         # the others have to see what this one measures by before anything is decided
         try:
-            self._acceptances.settle(self._file, self._pulse.id, known, patient=recently)
+            self._acceptances.settle(self._file, self._heartbeat.id, known, patient=recently)
         except DefinitionsHeld as error:
             self._held = error.seen_at
             raise

@@ -19,10 +19,10 @@ from cloudkitty_like.orchestrator.gaps import SKIP, GapPolicy, Gaps
 from cloudkitty_like.orchestrator.heartbeat import Heartbeat
 from cloudkitty_like.orchestrator.lease import lease
 from cloudkitty_like.orchestrator.outages import Outages
-from cloudkitty_like.orchestrator.parts import WorkerDeps, WorkerSettings
 from cloudkitty_like.orchestrator.rating import BatchRating
 from cloudkitty_like.orchestrator.source_end import SourceEnd
 from cloudkitty_like.orchestrator.timings import StageTimings
+from cloudkitty_like.orchestrator.worker_deps import WorkerDeps, WorkerSettings
 from cloudkitty_like.ports import Lease
 from cloudkitty_like.service.corrections.queue import TaskQueue
 from cloudkitty_like.service.corrections.revision_store import RevisionStore
@@ -50,67 +50,67 @@ def worker(app: App, stop: threading.Event, *, until: datetime | None = None,
     workers = Workers(app.database, app.clock)
     progress = ScopeProgress(app.database, app.clock, app.period, app.wait_periods)
     tasks = TaskQueue(app.database, app.clock)
-    pulse = Heartbeat(workers, app.clock, stages,
+    heartbeat = Heartbeat(workers, app.clock, stages,
                   lambda: getattr(app.collector, "requests_made", 0), outages)
     pauses = timedelta(seconds=options.retry_first), timedelta(seconds=options.retry_most)
     failures = FailureLog(progress, tasks, app.clock, pauses, outages)
-    agreement = Agreement(app.use_cases.acceptances, pulse, app.clock, app.metrics,
+    agreement = Agreement(app.use_cases.acceptances, heartbeat, app.clock, app.metrics,
                           app.read_metrics_again)
-    workshop = _Workshop(app, stop, stages, pulse, failures, agreement,
-                         lease(app, pulse.id, pulse.pid), workers, progress, tasks)
-    tempo = WorkerSettings(
+    workshop = _Workshop(app, stop, stages, heartbeat, failures, agreement,
+                         lease(app, heartbeat.id, heartbeat.pid), workers, progress, tasks)
+    settings = WorkerSettings(
         period=app.period, wait_periods=app.wait_periods, shards=options.shards,
         scopes_per_batch=options.scopes_per_batch, slice_seconds=options.slice_seconds,
         poll_seconds=options.poll_interval,
         discovery=timedelta(seconds=options.discovery_interval), until=until)
-    return Worker(workshop.parts(), tempo, progressed)
+    return Worker(workshop.deps(), settings, progressed)
 
 
 @dataclass
 class _Workshop:
-    """Makes a worker's parts, and makes them again after metrics.yml was read again."""
+    """Makes what a worker works with, and makes it again after metrics.yml was read again."""
 
     app: App
     stop: threading.Event
     stages: StageTimings
-    pulse: Heartbeat
+    heartbeat: Heartbeat
     failures: FailureLog
     agreement: Agreement
     lease: Lease
     workers: Workers
     progress: ScopeProgress
     tasks: TaskQueue
-    gatherer: UsageCollector | None = None
+    usage_collector: UsageCollector | None = None
 
-    def parts(self) -> WorkerDeps:
+    def deps(self) -> WorkerDeps:
         """Return the parts that measure by metrics.yml as it is in use now."""
         app, use_cases, options = self.app, self.app.use_cases, self.app.conf.orchestrator
         metrics = app.metrics.metrics
-        if self.gatherer is not None:
-            self.gatherer.close()
-        self.gatherer = gatherer = UsageCollector(
+        if self.usage_collector is not None:
+            self.usage_collector.close()
+        self.usage_collector = usage_collector = UsageCollector(
             app.collector, metrics, threads=options.max_threads,
             deadline_seconds=options.collector_request_timeout, stages=self.stages, stop=self.stop)
         source = DiscoverySource(app.fetcher, app.collector, metrics, app.scope_key, app.fetcher_name,
                         app.collector_name)
         skip = skips(metrics)
-        gaps = Gaps(use_cases.holes, gatherer, lambda window: app.collector.begins(metrics, window),
+        gaps = Gaps(use_cases.holes, usage_collector, lambda window: app.collector.begins(metrics, window),
                     self._gap_policy(), use_cases.scopes.complete_to)
         return WorkerDeps(
             ledger=use_cases.ledger, holes=use_cases.holes, progress=self.progress,
             workers=self.workers, failures=self.failures,
-            pulse=self.pulse, clock=app.clock, stop=self.stop, outages=self.failures.outages,
-            gatherer=gatherer,
-            newcomers=ScopeDiscovery(use_cases.scopes, self.progress, source, self.failures, app.clock,
-                                gatherer.ask),
-            processor=BatchRating(use_cases.ledger, skip, self.stages, self.stop), gaps=gaps,
-            reprocessor=TaskRunner(
+            heartbeat=self.heartbeat, clock=app.clock, stop=self.stop, outages=self.failures.outages,
+            usage_collector=usage_collector,
+            scope_discovery=ScopeDiscovery(use_cases.scopes, self.progress, source, self.failures, app.clock,
+                                usage_collector.ask),
+            batch_rating=BatchRating(use_cases.ledger, skip, self.stages, self.stop), gaps=gaps,
+            task_runner=TaskRunner(
                 tasks=self.tasks, revisions=RevisionStore(app.database, app.storage, app.clock),
-                holes=use_cases.holes, gatherer=gatherer, skip=skip, stages=self.stages,
-                failures=self.failures, gaps=gaps, doing=self.pulse.doing, stop=self.stop,
+                holes=use_cases.holes, usage_collector=usage_collector, skip=skip, stages=self.stages,
+                failures=self.failures, gaps=gaps, set_activity=self.heartbeat.set_activity, stop=self.stop,
                 length=app.period, most=options.scopes_per_batch),
             rating=use_cases.rating, lease=self.lease, renewed=self._renewed,
-            ends=SourceEnd(self.progress, app.collector, gatherer.ask))
+            ends=SourceEnd(self.progress, app.collector, usage_collector.ask))
 
     def _gap_policy(self) -> GapPolicy:
         options = self.app.conf.orchestrator
@@ -118,4 +118,4 @@ class _Workshop:
                          timedelta(seconds=options.retry_first))
 
     def _renewed(self) -> WorkerDeps | None:
-        return self.parts() if self.agreement.settle() else None
+        return self.deps() if self.agreement.settle() else None

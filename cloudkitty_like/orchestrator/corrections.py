@@ -34,7 +34,7 @@ class _Outcome:
     """What became of one period of some tasks, by id."""
 
     recorded: set[int] = field(default_factory=set)
-    overtaken: set[int] = field(default_factory=set)
+    stale: set[int] = field(default_factory=set)
     failed: list[tuple[Task, str, Error]] = field(default_factory=list)
 
 
@@ -45,32 +45,32 @@ class TaskRunner:
     tasks: TaskQueue
     revisions: RevisionStore
     holes: Holes
-    gatherer: UsageCollector
+    usage_collector: UsageCollector
     skip: Mapping[str, Predicate]
     stages: StageTimings
     failures: FailureLog
     gaps: Gaps
-    doing: Callable[[str], None]
+    set_activity: Callable[[str], None]
     stop: threading.Event
     length: timedelta                          # of a period
     most: int                                  # scopes in a batch
 
-    def work(self, turn: CorrectionBudget) -> tuple[int, int]:
+    def work(self, budget: CorrectionBudget) -> tuple[int, int]:
         """One period of the oldest tasks, and more of them while there is time and nothing live is due.
 
         How many scopes' periods were worked off, and how many are left for
         the moment because other workers are at them.  Raises Stopped.
         """
-        workable = self.tasks.workable(turn.ruleset)
-        waiting: TaskBacklog = {task.id: (task, state) for task, state in workable if turn.mine(state.shard_hash)}
+        workable = self.tasks.workable(budget.ruleset)
+        waiting: TaskBacklog = {task.id: (task, state) for task, state in workable if budget.mine(state.shard_hash)}
         recorded, left = 0, len(workable) - len(waiting)
         while waiting and not self.stop.is_set():
             batch = _next(waiting, self.most)
             period = Period.starting(batch[0][0].next, self.length)
-            outcome = self._period(period, batch, turn)
-            recorded, left = recorded + len(outcome.recorded), left + len(outcome.overtaken)
+            outcome = self._period(period, batch, budget)
+            recorded, left = recorded + len(outcome.recorded), left + len(outcome.stale)
             if outcome.recorded:
-                turn.progressed(period, len(outcome.recorded))
+                budget.progressed(period, len(outcome.recorded))
             for task, state in batch:
                 moved = replace(task, due=period.end, failures=0)
                 goes_on = task.id in outcome.recorded and period.end < task.period.end
@@ -78,22 +78,22 @@ class TaskRunner:
                     waiting[task.id] = moved, state
                 else:
                     del waiting[task.id]
-            if monotonic() > turn.ends or turn.live():
+            if monotonic() > budget.ends or budget.live():
                 break
         return recorded, left
 
-    def _period(self, period: Period, batch: Sequence[tuple[Task, ScopeState]], turn: CorrectionBudget) -> _Outcome:
+    def _period(self, period: Period, batch: Sequence[tuple[Task, ScopeState]], budget: CorrectionBudget) -> _Outcome:
         tasks = [task for task, _ in batch]
         kind = tasks[0].kind
-        self.doing(f"{'undoing' if kind == UNDO else 'rating again'} {counted(len(batch), 'scope')} "
+        self.set_activity(f"{'undoing' if kind == UNDO else 'rating again'} {counted(len(batch), 'scope')} "
                    f"from {instant(period.begin)}")
         if kind == UNDO:
             outcome = self._undone(period, tasks)
         elif kind == FROM_LEDGER:
-            outcome = self._from_ledger(period, batch, turn)
+            outcome = self._from_ledger(period, batch, budget)
         else:
-            outcome = self._from_source(period, batch, turn)
-        self.failures.keep_of_tasks(outcome.failed, turn.ruleset)
+            outcome = self._from_source(period, batch, budget)
+        self.failures.keep_of_tasks(outcome.failed, budget.ruleset)
         self.failures.over_of_tasks(task for task in tasks if task.id in outcome.recorded)
         return outcome
 
@@ -102,19 +102,20 @@ class TaskRunner:
             failed = self.revisions.undo(period, tasks)
         except Conflict as error:
             LOG.info("undoing %d tasks in %s: %s; looking again", len(tasks), period, error)
-            return _Outcome(overtaken={task.id for task in tasks})
+            return _Outcome(stale={task.id for task in tasks})
         return _Outcome({task.id for task in tasks if task.id not in failed},
                         failed=[(task, RATING, failed[task.id]) for task in tasks if task.id in failed])
 
     def _from_source(self, period: Period, batch: Sequence[tuple[Task, ScopeState]],
-                     turn: CorrectionBudget) -> _Outcome:
+                     budget: CorrectionBudget) -> _Outcome:
         names = {state.identifier for _, state in batch}
-        usage = self.gatherer.usage(period, sorted(names), [name for name in turn.everybody if name not in names])
+        usage = self.usage_collector.usage(period, sorted(names),
+                                           [name for name in budget.everybody if name not in names])
         accepted = self.holes.accepted(period) if usage.unproven else set()
-        return self._rated(period, batch, usage, accepted, turn)
+        return self._rated(period, batch, usage, accepted, budget)
 
     def _from_ledger(self, period: Period, batch: Sequence[tuple[Task, ScopeState]],
-                     turn: CorrectionBudget) -> _Outcome:
+                     budget: CorrectionBudget) -> _Outcome:
         """From what the current revisions were rated from; where there is none nothing is to be done."""
         current = self.revisions.rated([state.id for _, state in batch], period)
         nothing = [task for task, state in batch if state.id not in current]
@@ -125,10 +126,10 @@ class TaskRunner:
                 period, {name: found.revision for name, found in known.items() if not found.forgotten})
         except Conflict as error:
             LOG.info("%s; looking again", error)
-            return _Outcome(overtaken={task.id for task, _ in batch})
+            return _Outcome(stale={task.id for task, _ in batch})
         usage = CollectedUsage({name: list(some) for name, some in frames.items()},
                       {name: gone for name, found in known.items() if found.forgotten})
-        outcome = self._rated(period, [one for one in batch if one[1].id in current], usage, set(), turn)
+        outcome = self._rated(period, [one for one in batch if one[1].id in current], usage, set(), budget)
         self._pass(period, nothing, outcome)
         return outcome
 
@@ -140,17 +141,17 @@ class TaskRunner:
             self.revisions.advance(period, tasks)
             outcome.recorded |= {task.id for task in tasks}
         except Conflict:
-            outcome.overtaken |= {task.id for task in tasks}
+            outcome.stale |= {task.id for task in tasks}
 
     def _rated(self, period: Period, batch: Sequence[tuple[Task, ScopeState]], usage: CollectedUsage,
-               accepted: Collection[int | None], turn: CorrectionBudget) -> _Outcome:
+               accepted: Collection[int | None], budget: CorrectionBudget) -> _Outcome:
         """Rate and publish by the very way of live rating, but under the tasks."""
         tasks = {state.id: task for task, state in batch}
         recorder = self.revisions.recorder(tasks)
         done = BatchRating(recorder, self.skip, self.stages, self.stop).process(
-            Batch(period, tuple(state for _, state in batch)), usage, accepted, turn.rate, turn.ruleset)
+            Batch(period, tuple(state for _, state in batch)), usage, accepted, budget.rate, budget.ruleset)
         outcome = _Outcome({tasks[number].id for number in done.recorded},
-                           {tasks[number].id for number in done.overtaken},
+                           {tasks[number].id for number in done.stale},
                            [(tasks[state.id], kind, error) for state, kind, error in done.failed])
         self._silent(period, done.silent, tasks, outcome)
         return outcome

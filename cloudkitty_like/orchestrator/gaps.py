@@ -36,11 +36,11 @@ class GapPolicy:
 class Gaps:
     """Decides about silent periods.  One after which the source lives again is a gap."""
 
-    def __init__(self, holes: Holes, gatherer: UsageCollector,
+    def __init__(self, holes: Holes, usage_collector: UsageCollector,
                  begins: Callable[[Period], datetime | None],
                  policy: GapPolicy, latest: Callable[[], datetime]) -> None:
         """``begins``: the first sign of life in a window; ``latest``: the end of complete periods."""
-        self._holes, self._gatherer, self._begins = holes, gatherer, begins
+        self._holes, self._gatherer, self._begins = holes, usage_collector, begins
         self._policy, self._latest = policy, latest
         self._looked: tuple[datetime, datetime] | None = None      # from where, and what was seen
         self._warned: datetime | None = None       # of the gap that ends with this sign of life
@@ -118,7 +118,7 @@ class Gaps:
 
     # --- what is unknown -------------------------------------------------------------------------
 
-    def ask_again(self, turn: CorrectionBudget) -> int:
+    def ask_again(self, budget: CorrectionBudget) -> int:
         """Ask the source again about what is unknown in our shards; how many tasks rate what it knows.
 
         Oldest first, a period at least, and more while there is time and
@@ -126,17 +126,17 @@ class Gaps:
         """
         waiting: dict[Period, list[UnknownHole]] = {}
         for hole in self._holes.waiting():
-            if turn.mine(hole.shard_hash):
+            if budget.mine(hole.shard_hash):
                 waiting.setdefault(hole.period, []).append(hole)
         known: set[tuple[int, Period]] = set()
         asked: list[UnknownHole] = []
         for period, holes in waiting.items():
-            told, failed = self._told(period, holes, turn.everybody)
+            told, failed = self._told(period, holes, budget.everybody)
             known.update((hole.scope_id, period) for hole in holes if hole.id in told)
             asked += holes
             if failed:                 # there is no use in asking about the others now
                 asked = [hole for some in waiting.values() for hole in some]
-            if failed or monotonic() > turn.ends or turn.live():
+            if failed or monotonic() > budget.ends or budget.live():
                 break
         made = self._holes.fill(known) if known else 0
         self._postpone(asked)

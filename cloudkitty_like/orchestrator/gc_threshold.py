@@ -9,7 +9,7 @@ YOUNG = 100_000
 
 
 @contextmanager
-def raised() -> Iterator[None]:
+def raised_gc_threshold() -> Iterator[None]:
     """Look for cycles after so many new containers, not after Python's 700.
 
     What a batch makes (columns, rows, decimals) is freed by counting references.

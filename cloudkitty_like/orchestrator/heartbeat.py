@@ -20,7 +20,7 @@ EVERY_SECONDS = 5.0
 
 
 class Heartbeat:
-    """``with pulse:`` writes the row now and then; ``pulse.doing("...")`` says what the worker is at."""
+    """``with heartbeat:`` writes the row now and then; ``heartbeat.set_activity("...")`` says what the worker is at."""
 
     def __init__(self, workers: Workers, clock: Callable[[], datetime], stages: StageTimings,
                  requests: Callable[[], int], outages: Outages | None = None) -> None:
@@ -36,7 +36,7 @@ class Heartbeat:
         self.id = f"{self.host}:{self.pid}:{self._started:%Y%m%dT%H%M%S}"
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
-    def doing(self, what: str) -> None:
+    def set_activity(self, what: str) -> None:
         if what != self._doing:
             self._doing, self._since = what, self._clock()
 

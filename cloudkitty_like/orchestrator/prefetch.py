@@ -1,4 +1,4 @@
-"""Usage that is asked for before its turn: the source answers about a period while the one before is rated."""
+"""Usage that is asked for before its budget: the source answers about a period while the one before is rated."""
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
@@ -14,7 +14,7 @@ BEGUN_AHEAD = 2
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
-    """A collection begun before its turn."""
+    """A collection begun before its budget."""
 
     scopes: frozenset[str]
     answers: list[Future[CollectorAnswer]]
@@ -23,12 +23,12 @@ class _Begun:
 class Prefetch:
     """The collections that have been begun, by period; at most BEGUN_AHEAD."""
 
-    def __init__(self, gatherer: UsageCollector) -> None:
-        self._gatherer = gatherer
+    def __init__(self, usage_collector: UsageCollector) -> None:
+        self._gatherer = usage_collector
         self._begun: dict[Period, _Begun] = {}
 
     def keep(self, periods: Collection[Period]) -> None:
-        """Drop what is not next any more: it would be old when its turn came."""
+        """Drop what is not next any more: it would be old when its budget came."""
         self._begun = {period: begun for period, begun in self._begun.items() if period in periods}
 
     def drop(self, period: Period) -> None:

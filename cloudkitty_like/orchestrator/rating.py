@@ -17,11 +17,11 @@ from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.scope_state import RATING, SOURCE, ScopeState
 from cloudkitty_like.orchestrator.batches import Batch
 from cloudkitty_like.orchestrator.collection import CollectedUsage
-from cloudkitty_like.orchestrator.side_by_side import PATIENCE, ConcurrentRating
+from cloudkitty_like.orchestrator.concurrent_rating import PATIENCE, ConcurrentRating
 from cloudkitty_like.orchestrator.timings import RATE, RECORD, StageTimings
 from cloudkitty_like.service.ledger.writer import RatedPeriod
 from cloudkitty_like.service.pricing.trace import same_rows
-from cloudkitty_like.service.pricing.usage import Rate, SkipPredicates, by_metric, kept
+from cloudkitty_like.service.pricing.usage import Rate, SkipPredicates, by_metric, without_skipped
 
 LOG = logging.getLogger(__name__)
 SECONDS_PER_POINT = 0.0001
@@ -34,7 +34,7 @@ class Recorder(Protocol):
     def record(self, batch: Sequence[RatedPeriod], ruleset: int) -> None:
         """All or nothing; Conflict where somebody else was faster."""
 
-    def overtaken(self, batch: Sequence[RatedPeriod]) -> set[int]:
+    def stale_scopes(self, batch: Sequence[RatedPeriod]) -> set[int]:
         """The ids of those scopes with which somebody else was faster."""
 
 
@@ -51,7 +51,7 @@ class BatchOutcome:
 
     recorded: set[int] = field(default_factory=set)
     points: int = 0                    # recorded
-    overtaken: set[int] = field(default_factory=set)
+    stale: set[int] = field(default_factory=set)
     failed: list[ScopeError] = field(default_factory=list)
     silent: list[ScopeState] = field(default_factory=list)
 
@@ -141,7 +141,8 @@ class BatchRating:
 
     def _rated(self, state: ScopeState, period: Period, usage: Sequence[Frame], rate: Rate) -> RatedPeriod:
         collected = by_metric(usage)
-        frames = kept([frame for frame in rate(state.identifier, period, collected) if len(frame)], self._skip)
+        frames = without_skipped([frame for frame in rate(state.identifier, period, collected)
+                                  if len(frame)], self._skip)
         same = len(frames) == len(collected) and all(map(same_rows, frames, collected))
         return RatedPeriod(state, period, tuple(frame for frame in frames if len(frame)),
                            None if same else tuple(collected))
@@ -165,11 +166,11 @@ class BatchRating:
     def _record_apart(self, rated: Sequence[RatedPeriod], ruleset: int, outcome: BatchOutcome, error: Error) -> None:
         """What cannot be recorded together: without those that another worker was faster with, or in halves."""
         if isinstance(error, Conflict):
-            gone = self._ledger.overtaken(rated)
+            gone = self._ledger.stale_scopes(rated)
             if gone or len(rated) == 1:
-                outcome.overtaken |= gone or {rated[0].state.id}
+                outcome.stale |= gone or {rated[0].state.id}
                 LOG.info("%d scopes, %s: left to another worker: %s", len(gone) or 1, rated[0].period, error)
-                self._record([one for one in rated if one.state.id not in outcome.overtaken], ruleset, outcome)
+                self._record([one for one in rated if one.state.id not in outcome.stale], ruleset, outcome)
                 return
         if len(rated) > 1:
             middle = len(rated) // 2

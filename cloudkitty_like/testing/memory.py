@@ -24,7 +24,7 @@ class MemoryStorage:
     """Keeps additions as they are given and goes through all of them for every answer."""
 
     OPTS: ClassVar[Sequence[Any]] = ()
-    within: ClassVar[bool] = False
+    shares_transaction: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self._additions: dict[int, Addition] = {}
@@ -45,9 +45,9 @@ class MemoryStorage:
                 raise Invalid(f"revision {addition.revision} holds two points with the same metric, unit and labels")
         self._additions.update((addition.revision, addition) for addition in additions)
 
-    def sums(self, query: Query, excluded: Collection[int] = (), upto: int | None = None) -> list[SummaryRow]:
+    def sums(self, query: Query, excluded: Collection[int] = (), max_revision: int | None = None) -> list[SummaryRow]:
         groups: dict[tuple[tuple[str, ...], str], Sum] = defaultdict(Sum)
-        for scope, frame, row in self._points(query, excluded, upto):
+        for scope, frame, row in self._points(query, excluded, max_revision):
             fixed = {SCOPE: scope, METRIC: frame.metric, DAY: instant(frame.period.begin)[:10],
                      TIME: instant(frame.period.begin)}
             key = tuple(fixed[name] if name in fixed else row.labels.get(name, "") for name in query.groupby)
@@ -62,11 +62,11 @@ class MemoryStorage:
                 for key, found in sorted(units.items(), key=lambda item: item[0])]
 
     def frames(self, query: Query, excluded: Collection[int] = (),
-               upto: int | None = None) -> Iterator[tuple[str, Frame]]:
+               max_revision: int | None = None) -> Iterator[tuple[str, Frame]]:
         found = [
             (addition.period.begin, addition.scope, frame.metric, frame.unit, addition.revision,
              tuple(frame.groupby), tuple(frame.metadata), frame)
-            for addition in self._visible(query, excluded, upto)
+            for addition in self._visible(query, excluded, max_revision)
             if query.after is None or (addition.period.begin, addition.scope) >= query.after
             for whole in addition.frames
             if (frame := whole.where([_matches(query, whole, row) for row in _rows(whole)]))
@@ -75,12 +75,12 @@ class MemoryStorage:
         return ((item[1], item[-1]) for item in found)
 
     def usage(self, query: Query, excluded: Collection[int] = (),
-              upto: int | None = None) -> Iterator[tuple[str, Frame]]:
+              max_revision: int | None = None) -> Iterator[tuple[str, Frame]]:
         rated = MemoryStorage()
         rated.append([
             replace(one, frames=[frame.with_price([None] * len(frame)) for frame in (
                 one.frames if one.collected is None else one.collected)])
-            for one in self._visible(query, excluded, upto)])
+            for one in self._visible(query, excluded, max_revision)])
         return rated.frames(replace(query, metrics=None, filters={}))
 
     def collected(self, revision: int) -> list[Frame] | None:
@@ -97,17 +97,17 @@ class MemoryStorage:
         for revision in revisions:
             self._additions.pop(revision, None)
 
-    def _visible(self, query: Query, excluded: Collection[int], upto: int | None) -> Iterator[Addition]:
-        hidden = set(excluded)
+    def _visible(self, query: Query, excluded: Collection[int], max_revision: int | None) -> Iterator[Addition]:
+        invisible = set(excluded)
         for revision, addition in self._additions.items():
-            if (revision not in hidden and (upto is None or revision <= upto)
+            if (revision not in invisible and (max_revision is None or revision <= max_revision)
                     and (query.period is None or addition.period.begin in query.period)
                     and (query.scopes is None or addition.scope in query.scopes)):
                 yield addition
 
     def _points(self, query: Query, excluded: Collection[int],
-                upto: int | None) -> Iterator[tuple[str, Frame, _Point]]:
-        for addition in self._visible(query, excluded, upto):
+                max_revision: int | None) -> Iterator[tuple[str, Frame, _Point]]:
+        for addition in self._visible(query, excluded, max_revision):
             for frame in addition.frames:
                 for row in _rows(frame):
                     if _matches(query, frame, row):

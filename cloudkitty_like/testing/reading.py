@@ -87,7 +87,7 @@ class ReadingContract:
         expected = [*(("one", frame) for frame in unpriced(*collected)),
                     *(("two", frame) for frame in unpriced(plain[1], plain[0], *again))]
         assert list(storage.usage(Query(scopes=None), [4])) == expected
-        assert list(storage.usage(Query(scopes=None), upto=3)) == expected
+        assert list(storage.usage(Query(scopes=None), max_revision=3)) == expected
         read = [frame for _, frame in storage.usage(Query(scopes=None), [4])]
         assert [(list(frame.groupby), list(frame.metadata), str(frame.qty[0])) for frame in read] == [
             (list(frame.groupby), list(frame.metadata), str(frame.qty[0])) for _, frame in expected]

@@ -8,7 +8,7 @@
             with a_new_and_empty_server() as url:
                 yield MyStorage(url)
 
-A driver that writes in the index's own transaction (``within``) overrides
+A driver that writes in the index's own transaction (``shares_transaction``) overrides
 :meth:`append` and opens one there.
 """
 from __future__ import annotations
@@ -72,9 +72,11 @@ class StorageContract(ReadingContract):
         self.append(storage, *(addition(n, points(({"id": "x"}, str(2**n), "1"))) for n in range(1, 7)))
         assert storage.sums(Query(scopes=None), {2, 4, 99}) == [SummaryRow((), total("106", "4", 4))]
         assert storage.sums(Query(scopes=None), range(1, 7)) == []
-        assert storage.sums(Query(scopes=None), [3], upto=4) == [SummaryRow((), total("22", "3", 3))]
-        assert storage.sums(by(TIME), [3], upto=4) == [SummaryRow(("2026-11-01T22:00:00Z",), total("22", "3", 3))]
-        assert [int(frame.qty[0]) for _, frame in storage.frames(Query(scopes=None), [1, 2, 5], upto=5)] == [8, 16]
+        assert storage.sums(Query(scopes=None), [3], max_revision=4) == [SummaryRow((), total("22", "3", 3))]
+        assert storage.sums(by(TIME), [3],
+                            max_revision=4) == [SummaryRow(("2026-11-01T22:00:00Z",), total("22", "3", 3))]
+        assert [int(frame.qty[0])
+                for _, frame in storage.frames(Query(scopes=None), [1, 2, 5], max_revision=5)] == [8, 16]
 
     def test_very_many_revisions_can_be_excluded(self, storage: Storage) -> None:
         self.append(storage, *(addition(n, points(({"id": "x"}, "1", "1"))) for n in (1, 2, 300_000, 300_001)))

@@ -99,7 +99,7 @@ class Site:
                  strategy: str = "http_basic") -> None:
         self.now, self.last = NOW, TestResponse()
         self.database, self.scope_key = database, scope_key
-        self.storage = SqlalchemyStorage(database, within=True)
+        self.storage = SqlalchemyStorage(database, shares_transaction=True)
         establish(database, period_seconds=3600, scope_key=scope_key)
         self.ledger = Ledger(database, self.storage, self.clock, "tester")
         self.summary, self.scopes = Summary(database, self.storage), Scopes(database, self.clock, HOUR)
@@ -254,4 +254,4 @@ def broken(error: Exception) -> Callable[..., Any]:
 class BrokenStorage(SimpleNamespace):
     """A storage that answers nothing but an error."""
 
-    within = False
+    shares_transaction = False

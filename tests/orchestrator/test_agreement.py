@@ -28,7 +28,7 @@ class Desk:
     def __init__(self, bench: Bench, definitions: MetricsFile) -> None:
         self.bench, self.on_disk = bench, definitions
         self.acceptances = Acceptances(bench.database, bench.clock, "tester")
-        self.agreement = Agreement(self.acceptances, bench.pulse, bench.clock, definitions, lambda: self.on_disk)
+        self.agreement = Agreement(self.acceptances, bench.heartbeat, bench.clock, definitions, lambda: self.on_disk)
 
     def other(self, definitions: MetricsFile | None) -> None:
         """Another worker is at work by these; None: it has ended."""
@@ -56,13 +56,14 @@ def test_i8_b8_a_worker_whose_file_becomes_the_accepted_one_goes_on(desk):
     desk.on_disk = file("new")
     assert desk.agreement.settle()                     # what measures has to be made anew
     assert not desk.agreement.settle()
-    assert desk.bench.pulse.metrics == file("new").digest
+    assert desk.bench.heartbeat.metrics == file("new").digest
 
 
 def test_i8_b8_a_worker_that_waits_takes_the_place_of_others_when_they_stay_away(desk):
     other = file("new")
     desk.acceptances.accept(other, "agreed")
-    desk.agreement = Agreement(desk.acceptances, desk.bench.pulse, desk.bench.clock, file("old"), lambda: desk.on_disk)
+    desk.agreement = Agreement(desk.acceptances, desk.bench.heartbeat, desk.bench.clock,
+                               file("old"), lambda: desk.on_disk)
     desk.other(other)
     with pytest.raises(DefinitionsHeld, match="other:1"):
         desk.agreement.settle()
@@ -83,7 +84,8 @@ def test_i8_b8_a_worker_that_waits_takes_the_place_of_others_when_they_stay_away
 def test_i8_b8_one_that_was_killed_keeps_its_successor_waiting_for_half_a_minute_and_no_longer(desk):
     other = file("new")
     desk.acceptances.accept(other, "agreed")
-    desk.agreement = Agreement(desk.acceptances, desk.bench.pulse, desk.bench.clock, file("old"), lambda: desk.on_disk)
+    desk.agreement = Agreement(desk.acceptances, desk.bench.heartbeat, desk.bench.clock,
+                               file("old"), lambda: desk.on_disk)
     desk.other(other)
     desk.bench.now += ALIVE_WITHIN
     with pytest.raises(DefinitionsHeld):
@@ -96,7 +98,7 @@ def test_i8_b8_a_file_is_read_again_only_where_it_does_not_hold(desk):
     assert not desk.agreement.settle()
     desk.on_disk = file("new")                         # edited; it holds from the next start on
     assert not desk.agreement.settle()
-    assert desk.bench.pulse.metrics == file("old").digest
+    assert desk.bench.heartbeat.metrics == file("old").digest
 
 
 def test_i8_b8_a_worker_that_waits_rates_nothing_and_says_so_once(desk, caplog):
@@ -110,11 +112,11 @@ def test_i8_b8_a_worker_that_waits_rates_nothing_and_says_so_once(desk, caplog):
         raise DefinitionsHeld("worker south:1 has other metric definitions than north:1", bench.now)
 
     worker = bench.worker()
-    object.__setattr__(worker._parts, "renewed", refuse)
+    object.__setattr__(worker._deps, "renewed", refuse)
     worker.run()
     assert caplog.text.count("than north:1") == 1
     assert bench.collector.asked == []
-    assert bench.pulse.blocked == METRICS
+    assert bench.heartbeat.blocked == METRICS
     with bench.database.read() as tx:
         (beat,) = workers.everyone(tx)
     assert beat.blocked == METRICS

@@ -102,7 +102,7 @@ class SlowCollector:
         return CollectorAnswer({scope: frame() for scope in scopes})
 
 
-def gatherer(collector, stop):
+def usage_collector(collector, stop):
     metrics = Metric("cpu", "h"), Metric("ram", "MB")
     return UsageCollector(collector, metrics, threads=2, deadline_seconds=60, stages=StageTimings(), stop=stop)
 
@@ -112,7 +112,7 @@ def test_a_worker_that_is_told_to_stop_does_not_wait_for_the_source():
     threading.Timer(0.2, stop.set).start()
     began = monotonic()
     with pytest.raises(WorkerStop):
-        gatherer(collector, stop).usage(HOUR, SCOPES, [])
+        usage_collector(collector, stop).usage(HOUR, SCOPES, [])
     assert monotonic() - began < 5
     collector.let.set()
 
@@ -120,7 +120,7 @@ def test_a_worker_that_is_told_to_stop_does_not_wait_for_the_source():
 def test_frames_of_all_metrics_come_together_by_scope():
     collector, stages = SlowCollector(), StageTimings()
     collector.let.set()
-    usage = gatherer(collector, threading.Event()).usage(HOUR, SCOPES, [])
+    usage = usage_collector(collector, threading.Event()).usage(HOUR, SCOPES, [])
     assert {scope: len(frames) for scope, frames in usage.frames.items()} == dict.fromkeys(SCOPES, 2)
     assert usage.failed == {}
     assert usage.unproven == set()
@@ -134,7 +134,7 @@ def test_c43_a_bug_of_a_collector_is_loud_and_the_affair_of_the_scopes_it_concer
                 raise ZeroDivisionError
             return CollectorAnswer({scope: frame() for scope in scopes})
 
-    usage = gatherer(Broken(), threading.Event()).usage(HOUR, SCOPES, [])
+    usage = usage_collector(Broken(), threading.Event()).usage(HOUR, SCOPES, [])
     assert set(usage.failed) == {"s007"}
     assert "ZeroDivisionError" in str(usage.failed["s007"])
     assert set(usage.frames) == set(SCOPES) - {"s007"}
@@ -148,7 +148,7 @@ def test_i8_b9_a_collector_that_runs_out_of_memory_says_the_limit_and_is_asked_a
                 raise MemoryError
             return CollectorAnswer({scope: frame() for scope in scopes})
 
-    usage = gatherer(Large(), threading.Event()).usage(HOUR, SCOPES, [])
+    usage = usage_collector(Large(), threading.Event()).usage(HOUR, SCOPES, [])
     assert usage.failed == {}
     assert set(usage.frames) == set(SCOPES)
     assert "Traceback" not in caplog.text
@@ -160,7 +160,7 @@ def test_i8_b11_labels_that_no_database_keeps_are_replaced_whatever_the_collecto
             cells = {"project_id": ["x"] * 4, "id": ["a\0", "a\N{REPLACEMENT CHARACTER}", "y" * 5000, "y" * 5001]}
             return CollectorAnswer({"x": Frame.of_usage("cpu", "h", HOUR, [Decimal(1)] * 4, cells)})
 
-    for frames in gatherer(Strange(), threading.Event()).usage(HOUR, ["x"], []).frames.values():
+    for frames in usage_collector(Strange(), threading.Event()).usage(HOUR, ["x"], []).frames.values():
         for made in frames:
             ids = {qty: list(made.where([other == qty for other in made.qty]).groupby["id"]) for qty in made.qty}
             assert ids[Decimal(2)] == ["a\N{REPLACEMENT CHARACTER}"]       # equal by now: added up

@@ -103,11 +103,11 @@ def test_an_undo_is_as_if_nothing_had_been_and_its_undo_as_if_it_had_not(table):
 class Kept(Past):
     """On the tables of a database, where what was collected is kept beside what a script has made of it."""
 
-    def worker(self, **tempo):
+    def worker(self, **settings):
         if not isinstance(self.storage, SqlalchemyStorage):
-            self.storage = SqlalchemyStorage(self.database, within=True)
+            self.storage = SqlalchemyStorage(self.database, shares_transaction=True)
             self.ledger._storage = self.ledger._revisions._storage = self.storage
-        return super().worker(**tempo)
+        return super().worker(**settings)
 
 
 class Dropping(Kept):
@@ -117,9 +117,9 @@ class Dropping(Kept):
         self.dropped = dropped
         super().__init__(database, SCOPES, HOURS)
 
-    def worker(self, **tempo):
+    def worker(self, **settings):
         self.rate = self.scripted
-        return super().worker(**tempo)
+        return super().worker(**settings)
 
     def scripted(self, scope, period, frames):
         return [one.with_price([Decimal(self.ruleset)] * len(one)) for one in frames

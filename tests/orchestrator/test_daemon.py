@@ -176,7 +176,7 @@ class Taken:
 
 def test_draining_waits_for_what_others_are_at(sqlite):
     bench = Bench(sqlite)
-    bench.newcomers.look(timedelta(0))
+    bench.scope_discovery.look(timedelta(0))
     shards = {state.shard_hash % 8 for state in bench.states().values()}
     bench.lease = lease = Taken(shards)
     threading.Timer(0.5, lambda: lease.free.update(shards)).start()
@@ -249,7 +249,7 @@ def test_c6_rules_that_nothing_can_be_rated_with_are_said_and_tried_again(sqlite
             return 1, bench.rate
         raise Invalid("the rating 'scripts' cannot be loaded")
 
-    object.__setattr__(worker._parts, "rating", broken)
+    object.__setattr__(worker._deps, "rating", broken)
     runner = threading.Thread(target=worker.run)
     runner.start()
     mended.wait(0.2)
@@ -265,11 +265,11 @@ def test_c6_rules_that_nothing_can_be_rated_with_are_said_and_tried_again(sqlite
 
 def test_two_workers_without_leases_between_them_record_everything_once(sqlite):
     bench = Bench(sqlite, [f"s{n}" for n in range(6)], hours=30)
-    bench.newcomers.look(timedelta(0))
+    bench.scope_discovery.look(timedelta(0))
     one, two = bench.worker(), bench.worker()
     bench.lease = None
     for worker in (one, two):
-        object.__setattr__(worker._parts, "lease", Taken(set()))
+        object.__setattr__(worker._deps, "lease", Taken(set()))
     threads = [threading.Thread(target=worker.drain) for worker in (one, two)]
     for thread in threads:
         thread.start()

@@ -25,7 +25,7 @@ def test_or_where_the_data_begins_if_that_is_later(sqlite):
 
 def test_or_at_a_given_date(sqlite):
     bench = Bench(sqlite, hours=30)
-    bench.newcomers.look(timedelta(0))
+    bench.scope_discovery.look(timedelta(0))
     bench.scopes.reset(["bob"], MONTH + 7 * HOUR, author="tester", reason="")
     bench.worker().drain()
     assert {name: state.first for name, state in bench.states().items()} == \
@@ -78,10 +78,10 @@ def test_scopes_that_appear_later_are_found(sqlite):
 
 def test_the_fetcher_is_not_asked_more_often_than_it_should_be(sqlite):
     bench = Bench(sqlite)
-    newcomers, asked = bench.newcomers, []
+    scope_discovery, asked = bench.scope_discovery, []
     bench.fetcher.scopes = lambda: asked.append(1) or ()
-    assert newcomers.look(timedelta(minutes=1))
-    assert not newcomers.look(timedelta(minutes=1))
+    assert scope_discovery.look(timedelta(minutes=1))
+    assert not scope_discovery.look(timedelta(minutes=1))
     assert len(asked) == 1
 
 

@@ -100,7 +100,7 @@ def test_i8_m12_modules_that_cannot_be_loaded_are_told_once(sqlite, lines):
         raise Invalid("the rating 'scripts' cannot be loaded")
 
     worker = bench.worker(discovery=HOUR)
-    object.__setattr__(worker._parts, "rating", broken)
+    object.__setattr__(worker._deps, "rating", broken)
     worker.run()
     assert [line for line in lines() if "scripts" in line] == [
         "nothing can be rated: the rating 'scripts' cannot be loaded",
@@ -121,7 +121,7 @@ def test_i8_m9_a_heartbeat_says_what_keeps_the_worker_from_rating(sqlite, broken
 
     worker = bench.worker()
     if broken == "rating":
-        object.__setattr__(worker._parts, "rating", fails(Invalid("module x cannot be loaded")))
+        object.__setattr__(worker._deps, "rating", fails(Invalid("module x cannot be loaded")))
     if broken == "lease":
         bench.lease.hold = fails(Unavailable("the coordinator is away"))
     if broken == "fetcher":
@@ -136,8 +136,8 @@ def test_i8_m9_a_heartbeat_says_what_keeps_the_worker_from_rating(sqlite, broken
                 seen.extend(beat.blocked for beat in workers.everyone(tx))
             bench.stop.set()
 
-    object.__setattr__(worker._parts, "renewed", look)
-    with worker.pulse:
+    object.__setattr__(worker._deps, "renewed", look)
+    with worker.heartbeat:
         worker.run()
     assert seen == [blocked]
 

@@ -30,9 +30,9 @@ class Site(Bench):
         self.policy = GapPolicy(skip=skip, after=timedelta(hours=after), retry_first=timedelta(minutes=1))
         self.desk = CorrectionTasks(database, self.clock, HOUR)
 
-    def worker(self, **tempo):
+    def worker(self, **settings):
         """One with time: how much it asks at a time does not depend on how busy the machine is."""
-        return super().worker(**{"slice_seconds": 60.0, **tempo})
+        return super().worker(**{"slice_seconds": 60.0, **settings})
 
     def left(self, kinds=MISSING):
         return {(hole.scope, hole.kind, (hole.period.begin - MONTH) // HOUR, (hole.period.end - MONTH) // HOUR)

@@ -18,14 +18,14 @@ def row(database):
 def test_a_heartbeat_says_who_does_what_since_when_and_how_much_was_done(database):
     bench = Bench(database)
     worker = bench.worker()
-    with worker.pulse:
+    with worker.heartbeat:
         first = row(database)
         assert (first.host, first.pid, first.doing) == (socket.gethostname(), os.getpid(), "starting")
         assert (first.periods, first.points, first.requests, first.stages) == (0, 0, 0, {})
         assert first.started_at == first.seen_at == first.since == MONTH + 5 * HOUR
         worker.drain()
         bench.now += HOUR
-        worker.pulse.beat()
+        worker.heartbeat.beat()
         second = row(database)
         assert second.id == first.id
         assert (second.periods, second.points, second.requests) == (10, 20, 10)
@@ -41,7 +41,7 @@ def test_a_heartbeat_says_who_does_what_since_when_and_how_much_was_done(databas
 
 def test_what_it_does_may_be_long(sqlite):
     bench = Bench(sqlite)
-    with bench.worker().pulse as pulse:
-        pulse.doing("waiting: " + "x" * 1000)
-        pulse.beat()
+    with bench.worker().heartbeat as heartbeat:
+        heartbeat.set_activity("waiting: " + "x" * 1000)
+        heartbeat.beat()
         assert len(row(sqlite).doing) <= 255

@@ -20,9 +20,9 @@ from cloudkitty_like.orchestrator.discovery import DiscoverySource, ScopeDiscove
 from cloudkitty_like.orchestrator.failures import FailureLog
 from cloudkitty_like.orchestrator.gaps import GapPolicy, Gaps
 from cloudkitty_like.orchestrator.heartbeat import Heartbeat
-from cloudkitty_like.orchestrator.parts import WorkerDeps, WorkerSettings
 from cloudkitty_like.orchestrator.rating import BatchRating
 from cloudkitty_like.orchestrator.timings import StageTimings
+from cloudkitty_like.orchestrator.worker_deps import WorkerDeps, WorkerSettings
 from cloudkitty_like.ports import CollectorAnswer
 from cloudkitty_like.service.corrections.queue import TaskQueue
 from cloudkitty_like.service.corrections.revision_store import RevisionStore
@@ -81,7 +81,7 @@ class Bench:
         self.progress = ScopeProgress(database, self.clock, HOUR, 0)
         self.tasks = TaskQueue(database, self.clock)
         self.failures = self.new_failures()
-        self.pulse = Heartbeat(self.workers, self.clock, self.stages, lambda: len(self.collector.asked))
+        self.heartbeat = Heartbeat(self.workers, self.clock, self.stages, lambda: len(self.collector.asked))
 
     def clock(self) -> datetime:
         return self.now
@@ -91,27 +91,33 @@ class Bench:
         return FailureLog(self.progress, self.tasks, self.clock, (timedelta(seconds=30), HOUR))
 
     @property
-    def newcomers(self) -> ScopeDiscovery:
+    def scope_discovery(self) -> ScopeDiscovery:
         source = DiscoverySource(self.fetcher, self.collector, self.metrics, "project_id", "memory", "memory")
         return ScopeDiscovery(self.scopes, self.progress, source, self.failures, self.clock)
 
-    def worker(self, **tempo: Any) -> Worker:
-        gatherer = UsageCollector(self.collector, self.metrics, threads=4, deadline_seconds=60, stages=self.stages,
-                            stop=self.stop)
-        gaps = Gaps(self.holes, gatherer, lambda window: self.collector.begins(METRICS, window), self.policy,
+    def worker(self, **settings: Any) -> Worker:
+        usage_collector = UsageCollector(
+            self.collector, self.metrics, threads=4, deadline_seconds=60, stages=self.stages,
+            stop=self.stop)
+        gaps = Gaps(self.holes, usage_collector,
+                    lambda window: self.collector.begins(METRICS, window), self.policy,
                     self.scopes.complete_to)
-        reprocessor = TaskRunner(self.tasks, RevisionStore(self.database, self.storage, self.clock), self.holes,
-                                  gatherer, {}, self.stages, self.failures, gaps, self.pulse.doing, self.stop, HOUR,
-                                  tempo.get("scopes_per_batch", 5000))
-        parts = WorkerDeps(
+        revisions = RevisionStore(self.database, self.storage, self.clock)
+        task_runner = TaskRunner(
+            tasks=self.tasks, revisions=revisions, holes=self.holes,
+            usage_collector=usage_collector, skip={}, stages=self.stages, failures=self.failures,
+            gaps=gaps, set_activity=self.heartbeat.set_activity, stop=self.stop, length=HOUR,
+            most=settings.get("scopes_per_batch", 5000))
+        deps = WorkerDeps(
             ledger=self.ledger, holes=self.holes, progress=self.progress, workers=self.workers,
-            newcomers=self.newcomers, gatherer=gatherer,
-            processor=BatchRating(self.ledger, {}, self.stages, self.stop), reprocessor=reprocessor,
-            gaps=gaps, failures=self.failures,
-            rating=lambda: (self.ruleset, self.rate), lease=self.lease, pulse=self.pulse, clock=self.clock,
-            stop=self.stop, outages=self.failures.outages, ends=self.ends)
-        settings = {"period": HOUR, "wait_periods": 0, "shards": 8, "poll_seconds": 0.01, "discovery": timedelta(0)}
-        return Worker(parts, WorkerSettings(**{**settings, **tempo}),
+            scope_discovery=self.scope_discovery, usage_collector=usage_collector,
+            batch_rating=BatchRating(self.ledger, {}, self.stages, self.stop),
+            task_runner=task_runner, gaps=gaps, failures=self.failures,
+            rating=lambda: (self.ruleset, self.rate), lease=self.lease, heartbeat=self.heartbeat,
+            clock=self.clock, stop=self.stop, outages=self.failures.outages, ends=self.ends)
+        defaults = {"period": HOUR, "wait_periods": 0, "shards": 8, "poll_seconds": 0.01,
+                    "discovery": timedelta(0)}
+        return Worker(deps, WorkerSettings(**{**defaults, **settings}),
                       lambda period, scopes: self.progressed.append((period.begin, scopes)))
 
     def states(self) -> dict[str, ScopeState]:

@@ -22,7 +22,7 @@ class TestInTheStateDatabase(StorageContract):
             for table in (point, appended, series):
                 tx.execute(delete(table))
         self.database = database
-        return SqlalchemyStorage(database, within=True)
+        return SqlalchemyStorage(database, shares_transaction=True)
 
     def append(self, storage, *additions):
         with self.database.write() as transaction:

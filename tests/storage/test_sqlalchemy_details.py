@@ -52,7 +52,7 @@ def given_up(database, storage, *batches):
 
 
 def test_numbers_given_in_a_transaction_that_is_rolled_back_are_forgotten(database):
-    storage = SqlalchemyStorage(database, within=True)
+    storage = SqlalchemyStorage(database, shares_transaction=True)
     given_up(database, storage, [one(1, "a", "b")])
     store(database, storage, one(1, "c", "d"))           # SQLite gives the same numbers again
     store(database, storage, one(2, "a", "b", "c"))
@@ -61,7 +61,7 @@ def test_numbers_given_in_a_transaction_that_is_rolled_back_are_forgotten(databa
 
 
 def test_the_same_new_labels_twice_in_a_transaction_that_is_rolled_back(database):
-    storage = SqlalchemyStorage(database, within=True)
+    storage = SqlalchemyStorage(database, shares_transaction=True)
     given_up(database, storage, [one(1, "a")], [one(2, "a", "b")], [one(3, "b", "a")])
     store(database, storage, one(1, "c"), one(2, "b"))
     store(database, storage, one(3, "a", "c"))
@@ -79,7 +79,7 @@ def test_workers_that_meet_the_same_new_labels_at_once_share_their_numbers(datab
 
     def work(worker, order):
         place = Database(url)
-        storage = SqlalchemyStorage(place, within=True)
+        storage = SqlalchemyStorage(place, shares_transaction=True)
         start.wait()
         for turn in range(3):
             batch = [one(worker * 100 + turn * 10 + n, *order[n * 100:(n + 1) * 100]) for n in range(3)]
@@ -105,7 +105,7 @@ def test_workers_that_meet_the_same_new_labels_at_once_share_their_numbers(datab
 
 
 def test_more_series_than_the_caches_hold(sqlite):
-    storage = SqlalchemyStorage(sqlite, within=True)
+    storage = SqlalchemyStorage(sqlite, shares_transaction=True)
     storage._interner, storage._labels = SeriesInterner(BULK["sqlite"],
                                                         limit=10), SeriesReader(BULK["sqlite"], limit=10)
     names = [f"vm-{n}" for n in range(25)]
@@ -118,7 +118,7 @@ def test_more_series_than_the_caches_hold(sqlite):
 
 
 def test_p17_a_batch_is_a_few_statements_in_one_transaction(database):
-    storage = SqlalchemyStorage(database, within=True)
+    storage = SqlalchemyStorage(database, shares_transaction=True)
     batch = [one(revision, *(f"vm-{n}" for n in range(100))) for revision in range(1, 21)]
     store(database, storage, *batch)
     statements, commits = [], []
@@ -172,7 +172,7 @@ def test_the_longest_runs_of_revisions_become_ranges():
 def test_a_database_without_tables_is_unavailable(database):
     with database.write() as tx:
         tx.execute(text("DROP TABLE appended"))
-    storage = SqlalchemyStorage(database, within=True)
+    storage = SqlalchemyStorage(database, shares_transaction=True)
     with pytest.raises(Unavailable):
         storage.sums(Query(scopes=None))
     with pytest.raises(Unavailable):
@@ -194,18 +194,18 @@ def test_a_server_that_does_not_answer_is_unavailable():
 @pytest.mark.parametrize("kind", ["postgresql", "mysql"])
 def test_a_name_that_is_too_long_is_invalid(kind):
     with new_database(kind) as database, pytest.raises(Invalid):
-        store(database, SqlalchemyStorage(database, within=True), addition(1, scope="x" * 300))
+        store(database, SqlalchemyStorage(database, shares_transaction=True), addition(1, scope="x" * 300))
 
 
 def test_by_default_points_are_in_the_state_database(sqlite, tmp_path):
     storage = load("storage", "sqlalchemy", cfg.ConfigOpts(), PluginContext(database=sqlite))
-    assert storage.within
+    assert storage.shares_transaction
     store(sqlite, storage, one(1, "a"))
     conf = cfg.ConfigOpts()
     conf.register_opts(SqlalchemyStorage.OPTS, "storage_sqlalchemy")
     conf.set_override("connection", f"sqlite:///{tmp_path}/points.sqlite", "storage_sqlalchemy")
     other = SqlalchemyStorage.from_conf(conf.storage_sqlalchemy, PluginContext(database=sqlite))
-    assert not other.within
+    assert not other.shares_transaction
     other.append([one(1, "b")])
     assert (counted(storage), counted(other)) == ({"a": 1}, {"b": 1})
     with pytest.raises(Invalid):

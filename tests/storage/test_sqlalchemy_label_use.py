@@ -20,7 +20,7 @@ def points(revision, metric, rows, metadata=()):
 
 @pytest.fixture
 def storage(database):
-    made = SqlalchemyStorage(database, within=True)
+    made = SqlalchemyStorage(database, shares_transaction=True)
     made.append([
         points(1, "m", [{"id": "1", "flavor": "", "a_b": "x", 'odd"\\%: "': "", "image": "i"},
                         {"id": "2", "flavor": "", "a_b": "", 'odd"\\%: "': '", "size": "9', "image": ""}], ("image",)),
@@ -49,4 +49,4 @@ def test_i8_m4_any_number_of_labels_may_be_asked_about(storage):
 
 
 def test_i8_m4_nothing_is_known_of_no_points(database):
-    assert SqlalchemyStorage(database, within=True).labels_in_use({"m": ["a"]}) == {}
+    assert SqlalchemyStorage(database, shares_transaction=True).labels_in_use({"m": ["a"]}) == {}

@@ -63,10 +63,10 @@ hidden = st.frozensets(st.integers(1, 61)) | st.integers(1, 60).map(lambda first
 bounds = st.none() | st.integers(0, 60)
 
 
-def from_frames(storage, query, excluded, upto):
+def from_frames(storage, query, excluded, max_revision):
     """The sums by key and unit, added up from what frames() answers, row by row."""
     sums = defaultdict(Sum)
-    for scope, frame in storage.frames(query, excluded, upto):
+    for scope, frame in storage.frames(query, excluded, max_revision):
         begin = instant(frame.period.begin)
         fixed = {"scope": scope, "metric": frame.metric, "day": begin[:10], "time": begin}
         for groupby, metadata, qty, price in frame.rows():
@@ -76,15 +76,15 @@ def from_frames(storage, query, excluded, upto):
     return sums
 
 
-def check(storage, stored, query, excluded, upto):
+def check(storage, stored, query, excluded, max_revision):
     memory = MemoryStorage()
     memory.append(stored)
-    answer = storage.sums(query, excluded, upto)
-    assert answer == memory.sums(query, excluded, upto)
-    assert list(storage.frames(query, excluded, upto)) == list(memory.frames(query, excluded, upto))
+    answer = storage.sums(query, excluded, max_revision)
+    assert answer == memory.sums(query, excluded, max_revision)
+    assert list(storage.frames(query, excluded, max_revision)) == list(memory.frames(query, excluded, max_revision))
     by_metric = replace(query, groupby=(*query.groupby, "metric"))
-    added = from_frames(storage, by_metric, excluded, upto)
-    assert {(row.key, row.unit): row.sum for row in storage.sums(by_metric, excluded, upto)} == added
+    added = from_frames(storage, by_metric, excluded, max_revision)
+    assert {(row.key, row.unit): row.sum for row in storage.sums(by_metric, excluded, max_revision)} == added
     with money.arithmetic():
         assert sum((row.sum.price for row in answer), money.ZERO) == sum(
             (one.price for one in added.values()), money.ZERO)
@@ -100,15 +100,15 @@ def emptied(database):
 
 def held(kind, examples):
     with new_database(kind) as database:
-        storage = SqlalchemyStorage(database, within=True)
+        storage = SqlalchemyStorage(database, shares_transaction=True)
 
         @settings(max_examples=examples, deadline=None)
         @given(additions(), queries(), hidden, bounds)
-        def property_(stored, query, excluded, upto):
+        def property_(stored, query, excluded, max_revision):
             emptied(database)
             with database.write() as tx:
                 storage.append(stored, tx)
-            check(storage, stored, query, excluded, upto)
+            check(storage, stored, query, excluded, max_revision)
 
         property_()
 

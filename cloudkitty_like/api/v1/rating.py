@@ -35,7 +35,7 @@ from cloudkitty_like.service.whatif.quote import QuoteService, Resource
 class ResourcesField:
     """The list ``resources`` of a quote: objects of ``service``, ``desc`` and ``volume``."""
 
-    many: ClassVar[bool] = False
+    repeatable: ClassVar[bool] = False
 
     @property
     def schema(self) -> Mapping[str, Any]:

@@ -40,7 +40,7 @@ FRAME: Schema = {
 class FramesField:
     """A list of frames; each point of them becomes a PostedPoint."""
 
-    many: ClassVar[bool] = False
+    repeatable: ClassVar[bool] = False
 
     @property
     def schema(self) -> Schema:

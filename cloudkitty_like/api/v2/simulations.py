@@ -51,7 +51,7 @@ ROW = {"stored": SIDE, "candidate": SIDE, "difference": NUMBER}
 class ScriptsField:
     """A list of scripts: ``name`` and ``data``, perhaps ``order``, ``start`` and ``end``."""
 
-    many: ClassVar[bool] = False
+    repeatable: ClassVar[bool] = False
 
     @property
     def schema(self) -> Mapping[str, Any]:

@@ -30,7 +30,7 @@ def visible(as_of: int | None) -> ColumnElement[bool]:
     return and_(frame.c.published <= as_of, or_(frame.c.superseded.is_(None), frame.c.superseded > as_of))
 
 
-def hidden(tx: Connection, as_of: int | None, period: Period | None,
+def invisible_revisions(tx: Connection, as_of: int | None, period: Period | None,
            scopes: Collection[str] | None = None, *, forgotten: bool = False) -> tuple[list[int], int]:
     """Revisions that must not count for a reader of this period and these scopes, and the last one it may count.
 

@@ -164,7 +164,7 @@ class TaskRecorder:
             results.append(TaskResult(self._tasks[rated.state.id], known, content))
         self._corrections.publish(period, results)
 
-    def overtaken(self, batch: Sequence[RatedPeriod]) -> set[int]:
+    def stale_scopes(self, batch: Sequence[RatedPeriod]) -> set[int]:
         """The ids of those scopes whose task somebody else has moved, or ended, or whose live rating is due there."""
         period = batch[0].period
         with self._database.read() as tx:

@@ -109,9 +109,9 @@ class PointIngest:
             here = {place.scope: known[place].revision for place in known if place.begin == begin}
             query = Query(scopes=frozenset(here), period=Period.starting(begin, SECOND))
             with self._database.read() as tx:
-                hidden, upto = visibility.hidden(tx, None, query.period, query.scopes)
-                hidden = [*hidden, *other_current_revisions(tx, begin, here.values())]
-            for scope, frame in self._storage.frames(query, set(hidden) - set(here.values()), upto):
+                invisible, max_revision = visibility.invisible_revisions(tx, None, query.period, query.scopes)
+                invisible = [*invisible, *other_current_revisions(tx, begin, here.values())]
+            for scope, frame in self._storage.frames(query, set(invisible) - set(here.values()), max_revision):
                 found.setdefault(FramePosition(scope, begin), []).append(frame)
             with self._database.read() as tx:
                 # What is forgotten is marked before it goes.

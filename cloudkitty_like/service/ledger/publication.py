@@ -37,14 +37,14 @@ class RevisionPublication:
         given back.
         """
         def work(tx: Connection) -> None:
-            if self._storage.within:
+            if self._storage.shares_transaction:
                 self._storage.append(additions, tx)
             index.serialise(tx)
             index.release(tx, block)
             publish(tx)
 
         try:
-            if not self._storage.within:
+            if not self._storage.shares_transaction:
                 self._storage.append(additions)
             self._database.transact(work)
         except (Conflict, Invalid):
@@ -55,6 +55,6 @@ class RevisionPublication:
     def _give_back(self, block: int, revisions: Sequence[int]) -> None:
         """Forget what was not published; where that fails it stays hidden, and is swept later."""
         with suppress(Unavailable):
-            if not self._storage.within:
+            if not self._storage.shares_transaction:
                 self._storage.purge(revisions)
             self._database.transact(lambda tx: index.forget_blocks(tx, [block]))

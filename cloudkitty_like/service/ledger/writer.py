@@ -108,7 +108,7 @@ class Ledger:
             additions.append(Addition(revision, rated.state.identifier, period, rated.frames, rated.collected))
         self._revisions.store(block, additions, lambda tx: self._publish(tx, publications, _steps(batch)))
 
-    def overtaken(self, batch: Sequence[RatedPeriod]) -> set[int]:
+    def stale_scopes(self, batch: Sequence[RatedPeriod]) -> set[int]:
         """The ids of those scopes whose progress somebody else has moved since they were read."""
         with self._database.read() as tx:
             return index.stale_scopes(tx, _steps(batch))
@@ -134,7 +134,7 @@ class Ledger:
         was suspended: so its blocks stand for ``FORGOTTEN_AFTER``, and are purged once more then.
         """
         now = self._clock()
-        stand = timedelta(0) if self._storage.within else FORGOTTEN_AFTER
+        stand = timedelta(0) if self._storage.shares_transaction else FORGOTTEN_AFTER
 
         def given_up(tx: Connection) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
             index.serialise(tx)

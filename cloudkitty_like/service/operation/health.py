@@ -27,7 +27,7 @@ def storage_place(storage: Storage) -> str:
     """
     nothing = Period(EPOCH, EPOCH + timedelta(seconds=1))
     storage.sums(Query(scopes=frozenset(), period=nothing))
-    return "in the state database" if storage.within else "on its own"
+    return "in the state database" if storage.shares_transaction else "on its own"
 
 
 def rated_up_to(states: Iterable[ScopeState]) -> datetime | None:

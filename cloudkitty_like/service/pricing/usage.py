@@ -31,6 +31,6 @@ def _kind(frame: Frame) -> tuple[str, str]:
     return frame.metric, frame.unit
 
 
-def kept(frames: Iterable[Frame], skip: SkipPredicates) -> list[Frame]:
+def without_skipped(frames: Iterable[Frame], skip: SkipPredicates) -> list[Frame]:
     """Rated frames without the rows that are to be skipped, each in its place, if empty."""
     return [frame if (predicate := skip.get(frame.metric)) is None else predicate.kept(frame) for frame in frames]

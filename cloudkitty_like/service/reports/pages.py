@@ -72,13 +72,14 @@ class PointPages:
         with self._database.read() as tx:
             query, start = _resumed(query, after) if after is not None else _begun(tx, query, offset)
             seen = replace(query, after=start.after, period=_window(tx, query, start, limit))
-            hidden, upto = visibility.hidden(tx, seen.as_of, seen.period, seen.scopes)
+            invisible, max_revision = visibility.invisible_revisions(tx, seen.as_of, seen.period, seen.scopes)
         total = start.total
         if total is None:
-            total = sum(row.sum.points for row in self._storage.sums(replace(seen, groupby=()), hidden, upto))
+            total = sum(row.sum.points
+                        for row in self._storage.sums(replace(seen, groupby=()), invisible, max_revision))
         if start.number >= total:
             return PointPage(total, (), None)
-        pieces, passed, end = _taken(self._storage.frames(seen, hidden, upto), start, limit)
+        pieces, passed, end = _taken(self._storage.frames(seen, invisible, max_revision), start, limit)
         with self._database.read() as tx:
             # Still, after they were read.
             visibility.require_points(tx, seen.as_of, seen.period, seen.scopes)

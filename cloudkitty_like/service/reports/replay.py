@@ -89,18 +89,18 @@ class ReplayService:
         place = revisions[0].place
         window, scopes = Period.starting(place.begin, SECOND), frozenset({place.scope})
         with self._database.read() as tx:
-            hidden, upto = visibility.hidden(tx, query.as_of, window, scopes)
+            invisible, max_revision = visibility.invisible_revisions(tx, query.as_of, window, scopes)
         asked = replace(query, period=window, scopes=scopes, after=None)
         for one in revisions:
-            others = {*hidden, *(other.revision for other in revisions if other is not one)}
-            shown = [frame for _, frame in self._storage.frames(asked, others, upto)]
+            others = {*invisible, *(other.revision for other in revisions if other is not one)}
+            shown = [frame for _, frame in self._storage.frames(asked, others, max_revision)]
             if one.origin == index.POSTED:
                 yield RevisionReplay(RatingBasis(one), shown)
                 continue
             whole = shown
             if asked.metrics is not None or asked.filters:
                 everything = replace(asked, metrics=None, filters={})
-                whole = [frame for _, frame in self._storage.frames(everything, others, upto)]
+                whole = [frame for _, frame in self._storage.frames(everything, others, max_revision)]
             yield self._rated(one, shown, whole, asked)
 
     def _rated(self, one: FrameRevision, shown: Sequence[Frame], whole: Sequence[Frame],

@@ -36,8 +36,8 @@ class Summary:
     def points(self, query: Query) -> list[SummaryRow]:
         """The same sums, always worked out from the points: what ``status --verify`` compares, and filters need."""
         with self._database.read() as tx:
-            hidden, upto = visibility.hidden(tx, query.as_of, query.period, query.scopes)
-        sums = self._storage.sums(query, hidden, upto)
+            invisible, max_revision = visibility.invisible_revisions(tx, query.as_of, query.period, query.scopes)
+        sums = self._storage.sums(query, invisible, max_revision)
         self._check(query)
         return _without_mixed_units(sums, query)
 
@@ -45,10 +45,10 @@ class Summary:
         """The sums of the points that there are, and of the totals of those that are forgotten."""
         for _ in range(ATTEMPTS):
             with self._database.read() as tx:
-                hidden, upto = visibility.hidden(
+                invisible, max_revision = visibility.invisible_revisions(
                     tx, query.as_of, query.period, query.scopes, forgotten=True)
                 forgotten = totals.forgotten_rows(tx, query)
-            sums = self._storage.sums(query, hidden, upto)
+            sums = self._storage.sums(query, invisible, max_revision)
             with self._database.read() as tx:
                 if totals.forgotten_rows(tx, query) == forgotten:
                     return _without_mixed_units(sums, query), forgotten
@@ -60,8 +60,8 @@ class Summary:
         Invalid, also at the very end, where points that count are forgotten.
         """
         with self._database.read() as tx:
-            hidden, upto = visibility.hidden(tx, query.as_of, query.period, query.scopes)
-        return self._whole(self._storage.frames(query, hidden, upto), query)
+            invisible, max_revision = visibility.invisible_revisions(tx, query.as_of, query.period, query.scopes)
+        return self._whole(self._storage.frames(query, invisible, max_revision), query)
 
     def _whole(self, frames: Iterator[tuple[str, Frame]], query: Query) -> Iterator[tuple[str, Frame]]:
         yield from frames

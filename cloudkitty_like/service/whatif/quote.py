@@ -17,7 +17,7 @@ from cloudkitty_like.domain.period import Period
 from cloudkitty_like.service.access import Caller, required
 from cloudkitty_like.service.pricing.tariffs import Tariffs
 from cloudkitty_like.service.pricing.trace import Trace
-from cloudkitty_like.service.pricing.usage import SkipPredicates, kept, skips
+from cloudkitty_like.service.pricing.usage import SkipPredicates, skips, without_skipped
 from cloudkitty_like.service.reports.replay import Explanation
 
 UNKNOWN_UNIT = "undef"
@@ -60,7 +60,8 @@ class QuoteService:
         with _rates():
             _, rate = self.rating()
         period, skip, frames = self._frames(resources, at)
-        return [_price(kept(rate(scope, period, [frame]), skip)) for scope, frame in zip(scopes, frames, strict=True)]
+        return [_price(without_skipped(rate(scope, period, [frame]), skip))
+                for scope, frame in zip(scopes, frames, strict=True)]
 
     def explained(self, caller: Caller, resources: Sequence[Resource],
                   at: datetime | None = None) -> list[Sequence[Explanation]]:

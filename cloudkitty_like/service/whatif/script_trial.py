@@ -56,10 +56,10 @@ class ScriptTrial:
         with self.database.read() as tx:
             others = [one for one in in_force(scripts.stored(tx).values(), period.begin) if one.name != script.name]
             query = Query(scopes=scopes, period=period, as_of=index.last_tx(tx))
-            hidden, upto = visibility.hidden(tx, query.as_of, query.period, query.scopes)
-            hidden += rows.handed_in(tx, query)
+            invisible, max_revision = visibility.invisible_revisions(tx, query.as_of, query.period, query.scopes)
+            invisible += rows.handed_in(tx, query)
         pricing = self.tariffs.trial({PYSCRIPTS: [*others, script]})
-        usage = self.storage.usage(query, hidden, upto)
+        usage = self.storage.usage(query, invisible, max_revision)
         for (_, scope), pieces in groupby(usage, key=lambda one: (one[1].period.begin, one[0])):
             frames = by_metric([frame for _, frame in pieces])
             if frames:

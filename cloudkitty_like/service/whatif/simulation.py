@@ -24,7 +24,7 @@ from cloudkitty_like.domain.rule import Rule
 from cloudkitty_like.domain.script import Script
 from cloudkitty_like.ports import Storage
 from cloudkitty_like.service.pricing.tariffs import Pricing, Tariffs
-from cloudkitty_like.service.pricing.usage import SkipPredicates, kept, skips
+from cloudkitty_like.service.pricing.usage import SkipPredicates, skips, without_skipped
 
 TotalKey = tuple[str, str, str]
 """Scope, metric, unit."""
@@ -121,10 +121,10 @@ class Simulation:
                 raise Invalid(f"there are {there} points, more than the {most} that are rated at a time",
                               hint="ask for a shorter time or fewer scopes")
             stored = rows.totals(tx, query)
-            hidden, upto = visibility.hidden(tx, query.as_of, query.period, query.scopes)
-            hidden += rows.handed_in(tx, query)
+            invisible, max_revision = visibility.invisible_revisions(tx, query.as_of, query.period, query.scopes)
+            invisible += rows.handed_in(tx, query)
         rating = _Rating(pricing, skips(self.metrics()), there, progressed)
-        rating.all(self.storage.usage(query, hidden, upto))
+        rating.all(self.storage.usage(query, invisible, max_revision))
         return _compared(stored, rating)
 
 
@@ -148,7 +148,7 @@ class _Rating:
 
     def _one(self, scope: str, period: Period, frames: Sequence[Frame]) -> None:
         try:
-            rated = kept(self._pricing.rate(scope, period, frames), self._skip)
+            rated = without_skipped(self._pricing.rate(scope, period, frames), self._skip)
         except Unavailable:
             raise
         except Error as error:

@@ -53,12 +53,12 @@ class SqlalchemyStorage:
                         "then written too."),
     )
 
-    def __init__(self, database: Database, *, within: bool = False) -> None:
-        self.within = within
+    def __init__(self, database: Database, *, shares_transaction: bool = False) -> None:
+        self.shares_transaction = shares_transaction
         self._database = database
         self._bulk = BULK[database.dialect]
         self._interner, self._labels = SeriesInterner(self._bulk), SeriesReader(self._bulk)
-        self._prepared = within
+        self._prepared = shares_transaction
 
     @classmethod
     def from_conf(cls, group: Any, site: PluginContext) -> Self:
@@ -66,21 +66,21 @@ class SqlalchemyStorage:
             return cls(Database(group.connection) if site.database is None else site.database.beside(group.connection))
         if site.database is None:
             raise Invalid("[storage_sqlalchemy] connection is empty and there is no state database")
-        return cls(site.database, within=True)
+        return cls(site.database, shares_transaction=True)
 
     def append(self, additions: Sequence[Addition], transaction: Any = None) -> None:
         """Store these points; Conflict where a revision is stored already, Invalid where one holds a point twice."""
-        if self.within and transaction is not None:
+        if self.shares_transaction and transaction is not None:
             with _translated():
                 self._append(transaction, additions)
         else:
             with _translated():
                 self._ready().transact(lambda own: self._append(own, additions))
 
-    def sums(self, query: Query, excluded: Collection[int] = (), upto: int | None = None) -> list[SummaryRow]:
+    def sums(self, query: Query, excluded: Collection[int] = (), max_revision: int | None = None) -> list[SummaryRow]:
         """See the port.  Quantities of several units, without ``metric`` in the grouping, are answered as zero."""
         with _translated(), self._ready().read() as tx:
-            conditions = selection.revisions(self._bulk, query, excluded, upto)
+            conditions = selection.revisions(self._bulk, query, excluded, max_revision)
             if TIME in query.groupby or DAY in query.groupby:
                 labels = self._labels.of(tx, selection.present(tx, conditions))
                 rows = selection.added(tx, conditions, 1 if TIME in query.groupby else 86400)
@@ -93,7 +93,7 @@ class SqlalchemyStorage:
             return summing.rows()
 
     def frames(self, query: Query, excluded: Collection[int] = (),
-               upto: int | None = None) -> Iterator[tuple[str, Frame]]:
+               max_revision: int | None = None) -> Iterator[tuple[str, Frame]]:
         """See the port; one frame for each revision, unit and set of label names.
 
         Reads ahead some 20,000 points, less at first, or one scope and period.
@@ -101,7 +101,7 @@ class SqlalchemyStorage:
         """
         with _translated(), self._ready().read() as tx:
             take = 1
-            for waiting in self._chosen(tx, query, frozenset(excluded), upto):
+            for waiting in self._chosen(tx, query, frozenset(excluded), max_revision):
                 while waiting:
                     some, waiting = selection.portion(waiting, take)
                     rows = selection.points(self._bulk, tx, [one.revision for one in some])
@@ -114,11 +114,11 @@ class SqlalchemyStorage:
             return label_use.read(tx, wanted)
 
     def usage(self, query: Query, excluded: Collection[int] = (),
-              upto: int | None = None) -> Iterator[tuple[str, Frame]]:
+              max_revision: int | None = None) -> Iterator[tuple[str, Frame]]:
         """See the port; reads ahead as :meth:`frames` does."""
         with _translated(), self._ready().read() as tx:
             rated, take = UsageLayout(), 1
-            for waiting in self._chosen(tx, query, frozenset(excluded), upto):
+            for waiting in self._chosen(tx, query, frozenset(excluded), max_revision):
                 while waiting:
                     some, waiting = selection.portion(waiting, take)
                     rows = selection.quantities(self._bulk, tx, [one.rated for one in some])
@@ -159,13 +159,13 @@ class SqlalchemyStorage:
 
     def compact(self) -> FileSizes | None:
         """See the port; where the points are in the state database, that is made smaller by whoever owns it."""
-        return None if self.within else compact(self._ready())
+        return None if self.shares_transaction else compact(self._ready())
 
-    def _chosen(self, tx: Connection, query: Query, hidden: Collection[int],
-                upto: int | None) -> Iterator[list[selection.AppendedRevision]]:
+    def _chosen(self, tx: Connection, query: Query, invisible: Collection[int],
+                max_revision: int | None) -> Iterator[list[selection.AppendedRevision]]:
         """The revisions to be read, in their order, those of a few periods at a time."""
         # Asked for again and again: nothing long may be in it.
-        conditions = selection.revisions(self._bulk, query, (), upto)
+        conditions = selection.revisions(self._bulk, query, (), max_revision)
         if query.after is not None:
             conditions.append(appended.c.begin >= query.after[0])
         begins, take = selection.begins(tx, conditions), 1
@@ -173,7 +173,7 @@ class SqlalchemyStorage:
             some, begins = begins[:take], begins[take:]
             found = selection.beginning(tx, conditions, some[0], some[-1])
             yield [one for one in found
-                   if one.revision not in hidden and (query.after is None or one.place >= query.after)]
+                   if one.revision not in invisible and (query.after is None or one.place >= query.after)]
             take = max(1, min(take * FASTER, len(some) * MOST // max(1, len(found))))
 
     def _ready(self) -> Database:

@@ -46,10 +46,11 @@ SumRow = tuple[int, int, tuple[int, ...]]
 """Points of one series that begin then (0 where that was not asked for), added up: see :func:`amounts`."""
 
 
-def revisions(bulk: BulkWriter, query: Query, excluded: Collection[int], upto: int | None) -> list[ColumnElement[bool]]:
+def revisions(bulk: BulkWriter, query: Query, excluded: Collection[int],
+              max_revision: int | None) -> list[ColumnElement[bool]]:
     """Conditions on ``appended``."""
     revision = appended.c.revision
-    conditions: list[ColumnElement[bool]] = [] if upto is None else [revision <= upto]
+    conditions: list[ColumnElement[bool]] = [] if max_revision is None else [revision <= max_revision]
     if query.period is not None:
         conditions += [appended.c.begin >= query.period.begin, appended.c.begin < query.period.end]
     if query.scopes is not None:

@@ -171,7 +171,7 @@ class Failing:
 
     def __init__(self, storage, portions, *, after):
         self.portions, self.after, self.storage = count(portions, -1), after, storage
-        self.within = storage.within
+        self.shares_transaction = storage.shares_transaction
 
     def purge(self, revisions):
         left = next(self.portions)

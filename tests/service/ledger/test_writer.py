@@ -246,10 +246,10 @@ def test_a_reader_that_has_seen_the_index_does_not_count_what_is_published_after
     state = apart.scope()
     apart.ledger.record([RatedPeriod(state, at(0), (usage(at(0), ("s", "1", "1")),))], 1)
     with apart.database.read() as tx:
-        hidden, upto = visibility.hidden(tx, None, None)
+        hidden, max_revision = visibility.invisible_revisions(tx, None, None)
     apart.back_to(state, BEGIN)
     apart.ledger.record([RatedPeriod(state, at(0), (usage(at(0), ("s", "1", "2")),))], 1)
-    (row,) = apart.storage.sums(Query(scopes=None, groupby=("flavor",)), hidden, upto)
+    (row,) = apart.storage.sums(Query(scopes=None, groupby=("flavor",)), hidden, max_revision)
     assert row.sum.price == 1
 
 

@@ -84,6 +84,6 @@ def test_i8_m9_a_daemon_that_is_gone_is_told_where_something_is_due(books):
 
 def test_a_database_that_is_gone_is_unwell_and_no_error(tmp_path):
     database = Database(f"sqlite:///{tmp_path}/gone/state.sqlite")
-    found = checks(database, SqlalchemyStorage(database, within=True))
+    found = checks(database, SqlalchemyStorage(database, shares_transaction=True))
     assert [state for state, _ in found.values()] == ["error"] * 4
     assert all(text for _, text in found.values())

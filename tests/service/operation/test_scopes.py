@@ -105,7 +105,7 @@ def test_a_reset_of_no_scope_is_no_change(bench):
 
 def test_c23_thousands_of_scopes_can_be_reset_at_once(database):
     bench = Bench(database, [f"{n:08}-of-a-length-that-projects-have" for n in range(3000)])
-    bench.newcomers.look(timedelta(0))
+    bench.scope_discovery.look(timedelta(0))
     bench.scopes.reset(bench.fetcher.known, MONTH, author="tester", reason="all")
     assert {state.starts_at for state in bench.states().values()} == {MONTH}
 

@@ -19,7 +19,7 @@ def filled(request):
     """A ledger with its points in the same database; every test puts back what it breaks."""
     with new_database(request.param) as database:
         bench = Bench(database)
-        bench.storage = SqlalchemyStorage(database, within=True)
+        bench.storage = SqlalchemyStorage(database, shares_transaction=True)
         bench.ledger = Ledger(database, bench.storage, bench.clock, "tester")
         bench.worker().drain()
         yield bench

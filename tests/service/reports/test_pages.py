@@ -151,7 +151,7 @@ def test_a_short_page_reads_few_points_and_finds_its_place_without_reading_any(b
             record(books, f"{name:02}", number, *((str(n), "1", "1") for n in range(5)))
     for query, most in ((Query(scopes=None), 50), (Query(scopes=frozenset({"03"})), 40),
                         (Query(scopes=None, filters={"flavor": frozenset("4")}), 200)):
-        books.storage = Counting(books.database, within=True)
+        books.storage = Counting(books.database, shares_transaction=True)
         page = PointPages(books.database, books.storage).page(query, limit=8)
         assert sum(len(frame) for _, frame in page.points) == 8
         assert 8 <= books.storage.read <= most

@@ -88,7 +88,7 @@ class ConcurrentRating(Generic[T, R]):
                 self._changed.notify()
 
     def _next(self) -> bool:
-        """Work on the item whose turn it is; whether there was one."""
+        """Work on the item whose budget it is; whether there was one."""
         own = threading.get_ident()
         with self._changed:
             first = bool(self._new)

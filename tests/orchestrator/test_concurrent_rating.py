@@ -7,7 +7,7 @@ from time import monotonic, sleep
 import pytest
 
 from cloudkitty_like.domain import patience
-from cloudkitty_like.orchestrator.side_by_side import ConcurrentRating
+from cloudkitty_like.orchestrator.concurrent_rating import ConcurrentRating
 
 
 def patiently(seconds):

@@ -51,15 +51,15 @@ class WorkerDeps:
     holes: Holes
     progress: ScopeProgress
     workers: Workers
-    newcomers: ScopeDiscovery
-    gatherer: UsageCollector
-    processor: BatchRating
-    reprocessor: TaskRunner
+    scope_discovery: ScopeDiscovery
+    usage_collector: UsageCollector
+    batch_rating: BatchRating
+    task_runner: TaskRunner
     gaps: Gaps
     failures: FailureLog
     rating: Callable[[], tuple[int, Rate]]     # the rule-set version of now, and what rates by it
     lease: Lease
-    pulse: Heartbeat
+    heartbeat: Heartbeat
     clock: Callable[[], datetime]
     stop: threading.Event
     outages: Outages

@@ -36,7 +36,7 @@ def load_class(kind: str, name: str) -> Any:
         raise Invalid(f"the {kind} {name!r} cannot be loaded: {error!r}") from error
 
 
-def load(kind: str, name: str, conf: cfg.ConfigOpts, site: PluginContext) -> Any:
+def load(kind: str, name: str, conf: cfg.ConfigOpts, context: PluginContext) -> Any:
     """Make the plugin from its own group of the configuration.
 
     :raises Invalid: when the options do not make sense, or the plugin itself fails; the message names the plugin.
@@ -49,7 +49,7 @@ def load(kind: str, name: str, conf: cfg.ConfigOpts, site: PluginContext) -> Any
     if problems := unreadable(conf, {group: options}):
         raise Invalid(*problems)
     try:
-        return plugin.from_conf(conf[group], site)
+        return plugin.from_conf(conf[group], context)
     except Invalid as error:
         # A plugin need not know what its group is called; who reads the message must.
         raise Invalid(*(_named(problem, group) for problem in error.problems), hint=error.hint) from error

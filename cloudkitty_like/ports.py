@@ -26,7 +26,7 @@ class Plugin(Protocol):
     OPTS: ClassVar[Sequence[Any]]      # oslo.config options
 
     @classmethod
-    def from_conf(cls, group: Any, site: PluginContext) -> Self:
+    def from_conf(cls, group: Any, context: PluginContext) -> Self:
         """The plugin; Invalid, with every reason at once, where the options do not make sense."""
 
 

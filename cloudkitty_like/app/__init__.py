@@ -135,26 +135,26 @@ class App:
     # --- plugins ---------------------------------------------------------------------------------
 
     @property
-    def site(self) -> PluginContext:
+    def plugin_context(self) -> PluginContext:
         """What every plugin may know of the installation."""
         return PluginContext(self.scope_key, self.database)
 
     @cached_property
     def collector(self) -> Collector:
         """The plugin that reads usage."""
-        made: Collector = plugin.load("collector", self.collector_name, self.conf, self.site)
+        made: Collector = plugin.load("collector", self.collector_name, self.conf, self.plugin_context)
         return made
 
     @cached_property
     def fetcher(self) -> Fetcher:
         """The plugin that finds scopes."""
-        made: Fetcher = plugin.load("fetcher", self.fetcher_name, self.conf, self.site)
+        made: Fetcher = plugin.load("fetcher", self.fetcher_name, self.conf, self.plugin_context)
         return made
 
     @cached_property
     def storage(self) -> Storage:
         """The plugin that keeps points."""
-        made: Storage = plugin.load("storage", self.conf.storage.backend, self.conf, self.site)
+        made: Storage = plugin.load("storage", self.conf.storage.backend, self.conf, self.plugin_context)
         return made
 
     def rating_module(self, name: str) -> RatingModule:
@@ -163,7 +163,7 @@ class App:
         :raises Invalid: when there is none of that name, or its options do not make sense.
         """
         if name not in self._rating_modules:
-            self._rating_modules[name] = plugin.load("rating", name, self.conf, self.site)
+            self._rating_modules[name] = plugin.load("rating", name, self.conf, self.plugin_context)
         return self._rating_modules[name]
 
     # --- metric definitions ----------------------------------------------------------------------

@@ -49,13 +49,13 @@ class FileCollector:
         self._usage: OrderedDict[Period, FileUsage] = OrderedDict()
 
     @classmethod
-    def from_conf(cls, group: Any, site: PluginContext) -> Self:
+    def from_conf(cls, group: Any, context: PluginContext) -> Self:
         if not group.path:
             raise Invalid("[collector_file] path: is not set")
         path = Path(group.path)
         if not path.is_file():
             raise Invalid(f"[collector_file] path: {path}: there is no such file")
-        return cls(path, site.scope_key)
+        return cls(path, context.scope_key)
 
     def check_file(self) -> None:
         """Invalid, with up to 20 problems, where anything in the file is wrong."""

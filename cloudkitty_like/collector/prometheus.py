@@ -59,15 +59,15 @@ class PrometheusCollector:
         self._selector = guard
 
     @classmethod
-    def from_conf(cls, group: Any, site: PluginContext) -> Self:
+    def from_conf(cls, group: Any, context: PluginContext) -> Self:
         problems = []
-        if not promql.LABEL_NAME.match(site.scope_key):
-            problems.append(f"scope_key: {site.scope_key!r} is not the name of a label in Prometheus")
+        if not promql.LABEL_NAME.match(context.scope_key):
+            problems.append(f"scope_key: {context.scope_key!r} is not the name of a label in Prometheus")
         guard = (group.guard or "").strip()
         if guard and (problem := promql.selector_problem(guard)):
             problems.append(f"guard: {problem}")
         client = prometheus_options.connect(group, problems)
-        return cls(client, site.scope_key, guard)
+        return cls(client, context.scope_key, guard)
 
     @property
     def requests_made(self) -> int:

@@ -30,13 +30,13 @@ class FileFetcher:
         self._found: tuple[FileSignature, tuple[str, ...]] | None = None
 
     @classmethod
-    def from_conf(cls, group: Any, site: PluginContext) -> Self:
+    def from_conf(cls, group: Any, context: PluginContext) -> Self:
         if not group.path:
             raise Invalid("[fetcher_file] path: is not set")
         path = Path(group.path)
         if not path.is_file():
             raise Invalid(f"[fetcher_file] path: {path}: there is no such file")
-        return cls(path, site.scope_key)
+        return cls(path, context.scope_key)
 
     def scopes(self) -> Iterable[str]:
         """In the order in which the file mentions them; Invalid where any of its rows is wrong."""

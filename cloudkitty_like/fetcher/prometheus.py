@@ -31,7 +31,7 @@ class PrometheusFetcher:
         self._matchers = ",".join(f"{name}={promql.quoted(value)}" for name, value in filters.items())
 
     @classmethod
-    def from_conf(cls, group: Any, site: PluginContext) -> Self:
+    def from_conf(cls, group: Any, context: PluginContext) -> Self:
         metric = group.metric or ""
         problems: list[str] = []
         if metric and not promql.METRIC_NAME.match(metric):

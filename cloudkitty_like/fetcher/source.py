@@ -32,7 +32,7 @@ class SourceFetcher:
             raise Invalid(*problems)
 
     @classmethod
-    def from_conf(cls, group: Any, site: PluginContext) -> Self:
+    def from_conf(cls, group: Any, context: PluginContext) -> Self:
         return cls(group.sources)
 
     def scopes(self) -> Iterable[str]:

@@ -24,7 +24,7 @@ class NoopModule:
     enabled_by_default: ClassVar[bool] = False
 
     @classmethod
-    def from_conf(cls, group: Any, site: PluginContext) -> Self:
+    def from_conf(cls, group: Any, context: PluginContext) -> Self:
         return cls()
 
     def tariff(self, change: int) -> NoopTariff:

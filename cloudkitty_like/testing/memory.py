@@ -30,7 +30,7 @@ class MemoryStorage:
         self._additions: dict[int, Addition] = {}
 
     @classmethod
-    def from_conf(cls, group: Any, site: PluginContext) -> Self:
+    def from_conf(cls, group: Any, context: PluginContext) -> Self:
         return cls()
 
     def append(self, additions: Sequence[Addition], transaction: Any = None) -> None:
@@ -150,8 +150,8 @@ class MemoryCollector:
         self.asked: list[tuple[str, Period, tuple[str, ...]]] = []
 
     @classmethod
-    def from_conf(cls, group: Any, site: PluginContext) -> Self:
-        return cls(scope_key=site.scope_key)
+    def from_conf(cls, group: Any, context: PluginContext) -> Self:
+        return cls(scope_key=context.scope_key)
 
     def parse_args(self, extra_args: Mapping[str, Any]) -> None:
         if extra_args:
@@ -192,7 +192,7 @@ class MemoryFetcher:
         self.known = list(scopes)
 
     @classmethod
-    def from_conf(cls, group: Any, site: PluginContext) -> Self:
+    def from_conf(cls, group: Any, context: PluginContext) -> Self:
         return cls()
 
     def scopes(self) -> Iterable[str]:

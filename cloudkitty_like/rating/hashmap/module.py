@@ -25,8 +25,8 @@ class HashmapModule:
         self._database = database
 
     @classmethod
-    def from_conf(cls, group: Any, site: PluginContext) -> Self:
-        return cls(site.database)
+    def from_conf(cls, group: Any, context: PluginContext) -> Self:
+        return cls(context.database)
 
     def tariff(self, change: int) -> HashmapTariff:
         """All rules as recorded at this change, of every scope and time, by one query."""

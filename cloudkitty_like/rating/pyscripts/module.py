@@ -71,12 +71,12 @@ class PyscriptsModule:
         self._printed: PrintHandler = _unheard
 
     @classmethod
-    def from_conf(cls, group: Any, site: PluginContext) -> Self:
+    def from_conf(cls, group: Any, context: PluginContext) -> Self:
         sandbox = Sandbox(Confinement(
             isolation=group.isolation, user=group.user, cpu_seconds=group.cpu_seconds, wall_seconds=group.wall_seconds,
             memory_bytes=group.memory_mib * MEBIBYTE, answer_bytes=group.answer_mib * MEBIBYTE,
             side_by_side=group.side_by_side, together_bytes=group.together_mib * MEBIBYTE))
-        return cls(site.database, sandbox, site.scope_key, group.recheck)
+        return cls(context.database, sandbox, context.scope_key, group.recheck)
 
     def prepare(self) -> None:
         """Invalid where the isolation that is configured cannot be had, saying what is missing."""

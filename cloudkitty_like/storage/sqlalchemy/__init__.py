@@ -61,12 +61,12 @@ class SqlalchemyStorage:
         self._prepared = shares_transaction
 
     @classmethod
-    def from_conf(cls, group: Any, site: PluginContext) -> Self:
+    def from_conf(cls, group: Any, context: PluginContext) -> Self:
         if group.connection:
-            return cls(Database(group.connection) if site.database is None else site.database.beside(group.connection))
-        if site.database is None:
+            return cls(Database(group.connection) if context.database is None else context.database.beside(group.connection))
+        if context.database is None:
             raise Invalid("[storage_sqlalchemy] connection is empty and there is no state database")
-        return cls(site.database, shares_transaction=True)
+        return cls(context.database, shares_transaction=True)
 
     def append(self, additions: Sequence[Addition], transaction: Any = None) -> None:
         """Store these points; Conflict where a revision is stored already, Invalid where one holds a point twice."""

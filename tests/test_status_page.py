@@ -73,7 +73,7 @@ class Broken:
         self.change(lambda tx: workers.beat(tx, beat))
 
     def status(self) -> tuple[int, dict[str, tuple[str, str]]]:
-        run = subprocess.run(self.shares_transaction(command("--config-file", self.site.conf, "status", "--json")),
+        run = subprocess.run(self.within(command("--config-file", self.site.conf, "status", "--json")),
                              capture_output=True, text=True, check=False, timeout=120)
         assert "Traceback" not in run.stderr, run.stderr
         assert run.stdout, run.stderr
@@ -115,9 +115,9 @@ def older(broken: Broken) -> None:
 
 def mounted(broken: Broken, script: str) -> None:
     """``status`` runs where ``script`` has mounted something on $1, the installation's directory."""
-    broken.shares_transaction = lambda command: ["unshare", "-m", "sh", "-ec", f'{script}; shift; exec "$@"', "sh",
+    broken.within = lambda command: ["unshare", "-m", "sh", "-ec", f'{script}; shift; exec "$@"', "sh",
                                      str(broken.site.path), *command]
-    if subprocess.run(broken.shares_transaction(["true"]), check=False, capture_output=True).returncode:
+    if subprocess.run(broken.within(["true"]), check=False, capture_output=True).returncode:
         pytest.skip("nothing can be mounted here")
 
 

@@ -63,7 +63,9 @@ class SqlalchemyStorage:
     @classmethod
     def from_conf(cls, group: Any, context: PluginContext) -> Self:
         if group.connection:
-            return cls(Database(group.connection) if context.database is None else context.database.beside(group.connection))
+            if context.database is None:
+                return cls(Database(group.connection))
+            return cls(context.database.beside(group.connection))
         if context.database is None:
             raise Invalid("[storage_sqlalchemy] connection is empty and there is no state database")
         return cls(context.database, shares_transaction=True)

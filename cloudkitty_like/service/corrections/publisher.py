@@ -14,9 +14,8 @@ from sqlalchemy import Connection
 
 from cloudkitty_like.db import acceptances
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.ledger import holes
-from cloudkitty_like.db.ledger import tasks as rows
-from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.ledger import holes, writes
+from cloudkitty_like.db.ledger import tasks as task_rows
 from cloudkitty_like.db.ledger.rollup import read_totals
 from cloudkitty_like.db.ledger.tasks import TaskStep
 from cloudkitty_like.db.ledger.writes import CurrentFrame
@@ -87,7 +86,7 @@ class CorrectionPublisher:
             lambda tx: self._publish(tx, period, results, numbered))
 
     def _unchanged(self, tx: Connection, period: Period, results: Sequence[TaskResult]) -> None:
-        index.serialise(tx)
+        writes.serialise(tx)
         self._advance(tx, period, results)
 
     def _publish(self, tx: Connection, period: Period, results: Sequence[TaskResult],
@@ -97,10 +96,10 @@ class CorrectionPublisher:
         acceptances.require(tx, {result.content.ruleset for result in results
                                  if result.content is not None and result.task.kind != UNDO})
         for (author, reason, cause, _), group in groupby(sorted(numbered, key=_request), _request):
-            some = list(group)
-            change = index.open_tx(tx, at=self._clock(), author=author, cause=cause, reason=reason)
-            index.publish(tx, change, list(_publications(period, some)))
-            self._fill(tx, change, period, [result for _, result in some])
+            numbered_results = list(group)
+            change = writes.open_tx(tx, at=self._clock(), author=author, cause=cause, reason=reason)
+            writes.publish(tx, change, list(_publications(period, numbered_results)))
+            self._fill(tx, change, period, [result for _, result in numbered_results])
 
     def _fill(self, tx: Connection, change: int, period: Period, results: Sequence[TaskResult]) -> None:
         """What is rated is no hole any more; what is undone to one is one again."""
@@ -109,16 +108,16 @@ class CorrectionPublisher:
 
     def _advance(self, tx: Connection, period: Period, results: Sequence[TaskResult]) -> None:
         tasks = [result.task for result in results]
-        if rows.stale_scopes(tx, period.begin, period.end, tasks):
+        if task_rows.stale_scopes(tx, period.begin, period.end, tasks):
             raise Conflict("a task, or the progress of its scope, was moved by somebody else meanwhile")
-        current = index.current(tx, [task.scope_id for task in tasks], period)
+        current = writes.current(tx, [task.scope_id for task in tasks], period)
         if any(current.get(result.task.scope_id) != result.current for result in results):
             raise Conflict("a frame was superseded by somebody else meanwhile")
-        rows.advance(tx, period.begin, [
+        task_rows.advance(tx, period.begin, [
             TaskStep(result.task, period.end, result.content is not None, result.left_alone) for result in results],
             self._clock())
-        before = read_totals(tx, [found.revision for found in current.values()])
-        rows.add_totals(tx, {
+        before = read_totals(tx, [frame.revision for frame in current.values()])
+        task_rows.add_totals(tx, {
             result.task.id: TaskTotals(was, was if result.content is None else result.content.totals)
             for result in results for was in [before.get(result.current.revision, {}) if result.current else {}]})
 
@@ -129,11 +128,12 @@ def _request(numbered: tuple[int, TaskResult]) -> tuple[str, str, str, datetime]
     return task.author, task.reason, CAUSES.get(task.kind, REPROCESS), task.created_at
 
 
-def _publications(period: Period, numbered: Iterable[tuple[int, TaskResult]]) -> Iterable[index.Publication]:
+def _publications(period: Period,
+                  numbered: Iterable[tuple[int, TaskResult]]) -> Iterable[writes.Publication]:
     for revision, result in numbered:
         content = result.content
         if content is not None:
-            yield index.Publication(
+            yield writes.Publication(
                 revision, result.task.scope_id, period, result.current.revision if result.current else None,
                 content.ruleset, content.digest, content.points, content.totals, task=result.task.id)
 
@@ -153,19 +153,22 @@ class TaskRecorder:
             return
         period = batch[0].period
         with self._database.read() as tx:
-            current = index.current(tx, [rated.state.id for rated in batch], period)
+            current = writes.current(tx, [rated.state.id for rated in batch], period)
             missing = holes.missing(tx, [rated.state.id for rated in batch], period)
         results = []
         for rated in batch:
-            known, made = current.get(rated.state.id), digest(rated.frames)
+            frame, new_digest = current.get(rated.state.id), digest(rated.frames)
             content = None
-            if known is None or (known.digest, known.ruleset) != (made, ruleset) or rated.state.id in missing:
-                content = RevisionContent(rated.frames, rated.collected, ruleset, made, totals_of(rated.frames))
-            results.append(TaskResult(self._tasks[rated.state.id], known, content))
+            if (frame is None or (frame.digest, frame.ruleset) != (new_digest, ruleset)
+                    or rated.state.id in missing):
+                content = RevisionContent(rated.frames, rated.collected, ruleset, new_digest,
+                                          totals_of(rated.frames))
+            results.append(TaskResult(self._tasks[rated.state.id], frame, content))
         self._corrections.publish(period, results)
 
     def stale_scopes(self, batch: Sequence[RatedPeriod]) -> set[int]:
         """The ids of those scopes whose task somebody else has moved, or ended, or whose live rating is due there."""
         period = batch[0].period
         with self._database.read() as tx:
-            return rows.stale_scopes(tx, period.begin, period.end, [self._tasks[rated.state.id] for rated in batch])
+            return task_rows.stale_scopes(tx, period.begin, period.end,
+                                          [self._tasks[rated.state.id] for rated in batch])

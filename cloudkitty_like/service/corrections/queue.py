@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.ledger import tasks as rows
+from cloudkitty_like.db.ledger import tasks
 from cloudkitty_like.domain.scope_state import ScopeState
 from cloudkitty_like.domain.task import Task, TaskFailure
 
@@ -24,14 +24,14 @@ class TaskQueue:
         A task that was parked under the rule-set version ``ruleset`` is not among them.
         """
         with self.database.read() as tx:
-            return rows.workable(tx, self.clock(), ruleset)
+            return tasks.workable(tx, self.clock(), ruleset)
 
     def fail(self, failures: Sequence[TaskFailure]) -> None:
         """Record what went wrong with tasks; their progress stays where it is."""
-        self.database.transact(lambda tx: rows.fail(tx, failures, self.clock()))
+        self.database.transact(lambda tx: tasks.fail(tx, failures, self.clock()))
 
     def errors(self) -> list[str]:
         """The errors of the tasks that have not ended."""
         with self.database.read() as tx:
-            return [task.error for task in rows.everything(tx, waiting=True)
+            return [task.error for task in tasks.everything(tx, waiting=True)
                     if task.error is not None]

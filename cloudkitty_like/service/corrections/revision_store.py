@@ -5,8 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.ledger import holes
-from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.ledger import holes, writes
 from cloudkitty_like.db.ledger.writes import CurrentFrame
 from cloudkitty_like.domain.errors import Error
 from cloudkitty_like.domain.frame import Frame
@@ -37,7 +36,7 @@ class RevisionStore:
         A revision that an undo left as a hole is not among them.
         """
         with self._database.read() as tx:
-            current = index.current(tx, scope_ids, period)
+            current = writes.current(tx, scope_ids, period)
             for scope_id in holes.missing(tx, current, period):
                 del current[scope_id]
             return current
@@ -60,7 +59,7 @@ class RevisionStore:
         :raises Conflict: when another worker has moved one of them.
         """
         with self._database.read() as tx:
-            current = index.current(tx, [task.scope_id for task in tasks], period)
+            current = writes.current(tx, [task.scope_id for task in tasks], period)
         self._publisher.publish(
             period, [TaskResult(task, current.get(task.scope_id), None) for task in tasks])
 

@@ -12,9 +12,8 @@ from sqlalchemy import Connection
 
 from cloudkitty_like.db import scopes
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.ledger import retention
-from cloudkitty_like.db.ledger import tasks as rows
-from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.ledger import retention, writes
+from cloudkitty_like.db.ledger import tasks as task_rows
 from cloudkitty_like.db.ledger.revisions import SkippedPeriod, skipped_periods
 from cloudkitty_like.domain.errors import Conflict, Invalid, NotFound
 from cloudkitty_like.domain.period import Period, instant
@@ -39,7 +38,7 @@ class CorrectionTasks:
     def tasks(self, identifiers: Collection[str] | None = None, *, waiting: bool = False) -> list[Task]:
         """All tasks, those of some scopes, or those that have not ended, in the order in which they were made."""
         with self.database.read() as tx:
-            return rows.everything(tx, identifiers, waiting=waiting)
+            return task_rows.everything(tx, identifiers, waiting=waiting)
 
     def named(self, ids: Collection[int]) -> list[Task]:
         """These tasks, by id; NotFound naming every one that there is not."""
@@ -49,7 +48,7 @@ class CorrectionTasks:
     def totals(self, tasks: Sequence[Task]) -> dict[int, TaskTotals]:
         """By id, what the periods that these tasks have been through added up to, before and after."""
         with self.database.read() as tx:
-            return rows.totals(tx, [task.id for task in tasks])
+            return task_rows.totals(tx, [task.id for task in tasks])
 
     def left_alone(self, task: Task) -> list[SkippedPeriod]:
         """The periods that a task which undoes another has left as they are, and why."""
@@ -74,7 +73,7 @@ class CorrectionTasks:
         period = Period(first, Period.starting(last, self.length).end)
 
         def work(tx: Connection) -> list[int]:
-            index.serialise(tx)        # one after the other, so that two cannot overlook each other
+            writes.serialise(tx)       # one after the other, so that two cannot overlook each other
             states = self._states(tx, identifiers)
             if not states:
                 raise Invalid("scope_ids: no scope is rated yet")
@@ -88,7 +87,7 @@ class CorrectionTasks:
             if waiting or late or gone:
                 raise Invalid(*waiting, *late, *gone)
             new = [NewTask(state.id, period, reason, author, quantities) for state in states]
-            return rows.add(tx, new, self.clock())
+            return task_rows.add(tx, new, self.clock())
 
         return self.database.transact(work)
 
@@ -99,12 +98,13 @@ class CorrectionTasks:
         or Conflict where all have ended already.
         """
         def work(tx: Connection) -> list[Task]:
-            index.serialise(tx)
-            found = _known(tx, ids).values()
-            waiting = [task for task in found if task.ended_at is None]
+            writes.serialise(tx)
+            tasks = _known(tx, ids).values()
+            waiting = [task for task in tasks if task.ended_at is None]
             if not waiting:
-                raise Conflict("\n".join(f"task {task.id} is {task.state} already" for task in found))
-            rows.cancel(tx, [task.id for task in waiting], author, self.clock())
+                raise Conflict("\n".join(f"task {task.id} is {task.state} already"
+                                         for task in tasks))
+            task_rows.cancel(tx, [task.id for task in waiting], author, self.clock())
             return waiting
 
         return self.database.transact(work)
@@ -120,18 +120,19 @@ class CorrectionTasks:
             raise Invalid("reason: is empty")
 
         def work(tx: Connection) -> list[int]:
-            index.serialise(tx)
-            known = list(_known(tx, ids).values())
-            problems = list(_not_undoable(known, rows.undoing(tx, ids)))
-            found = [task for task in known if task.changed]
-            windows = {task.scope: Period(task.period.begin, task.next) for task in found}
+            writes.serialise(tx)
+            tasks = list(_known(tx, ids).values())
+            problems = list(_not_undoable(tasks, task_rows.undoing(tx, ids)))
+            changed = [task for task in tasks if task.changed]
+            windows = {task.scope: Period(task.period.begin, task.next) for task in changed}
             problems += _waiting(tx, windows)
-            if not found and not problems:
+            if not changed and not problems:
                 problems = ["nothing was changed that could be undone"]
             if problems:
                 raise Invalid(*problems)
-            return rows.add(tx, [NewTask(task.scope_id, windows[task.scope], reason, author, UNDO, task.id)
-                                 for task in found], self.clock())
+            return task_rows.add(tx, [NewTask(task.scope_id, windows[task.scope], reason, author,
+                                              UNDO, task.id)
+                                      for task in changed], self.clock())
 
         return self.database.transact(work)
 
@@ -152,31 +153,31 @@ class CorrectionTasks:
                 yield f"{name}: {instant(when)} is not the begin of a rating period; {instant(nearest)} is"
 
     def _states(self, tx: Connection, identifiers: Sequence[str]) -> list[ScopeState]:
-        known = {state.identifier: state for state in scopes.everything(tx) if state.active}
+        states = {state.identifier: state for state in scopes.everything(tx) if state.active}
         if list(identifiers) == [ALL]:
-            if not known:
+            if not states:
                 raise Invalid("scope_ids: no scope is active")
             # Of those that have not begun there is nothing to be rated again.
-            return [state for state in known.values() if state.due is not None]
-        unknown = [name for name in identifiers if name not in known]
+            return [state for state in states.values() if state.due is not None]
+        unknown = [name for name in identifiers if name not in states]
         if unknown:
             raise Invalid(*(f"scope_ids: no active scope is called {name!r}" for name in unknown))
-        return [known[name] for name in identifiers]
+        return [states[name] for name in identifiers]
 
 
 def _known(tx: Connection, ids: Collection[int]) -> dict[int, Task]:
-    found = rows.numbered(tx, ids)
-    missing = sorted(set(ids) - found.keys())
+    tasks = task_rows.numbered(tx, ids)
+    missing = sorted(set(ids) - tasks.keys())
     if missing:
         raise NotFound("\n".join(f"there is no task {number}" for number in missing),
                        hint="'cloudkitty-like reprocess list' shows them all")
-    return found
+    return tasks
 
 
 def _waiting(tx: Connection, windows: Mapping[str, Period]) -> list[str]:
     """What is waiting already for these scopes about some of these periods."""
     return [f"scope {task.scope!r} is waiting already to be rated again, in {task.period}"
-            for task in rows.everything(tx, waiting=True)
+            for task in task_rows.everything(tx, waiting=True)
             if task.scope in windows and task.period.overlaps(windows[task.scope])]
 
 

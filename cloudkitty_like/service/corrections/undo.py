@@ -4,8 +4,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.ledger import holes, revisions
-from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.ledger import holes, revisions, writes
 from cloudkitty_like.db.ledger.revisions import TaskRevision
 from cloudkitty_like.db.ledger.rollup import read_totals
 from cloudkitty_like.db.ledger.writes import CurrentFrame
@@ -38,42 +37,47 @@ class UndoPublisher:
         are forgotten, is left as it is, and counted.  Conflict where somebody
         else changes one of them at this moment.
         """
-        wanted = {task.scope_id: task.undoes for task in tasks if task.undoes is not None}
+        undone_tasks = {task.scope_id: task.undoes for task in tasks if task.undoes is not None}
         with self._database.read() as tx:
-            current = index.current(tx, wanted, period)
-            made = revisions.task_revisions(tx, period, wanted)
-            old = {one.former.revision: one.former for one in made.values() if _can(one) and one.former is not None}
+            current = writes.current(tx, undone_tasks, period)
+            task_revisions = revisions.task_revisions(tx, period, undone_tasks)
+            old = {revision.former.revision: revision.former for revision in task_revisions.values()
+                   if _can(revision) and revision.former is not None}
             totals = read_totals(tx, old)
-            filled = holes.filled(tx, {scope_id: one.change for scope_id, one in made.items()}, period)
-        contents = self._contents(period, {task.scope: old[one.former.revision] for task in tasks
-                                           if (one := made.get(task.scope_id)) and one.former
-                                           and one.former.revision in old})
+            filled = holes.filled(tx, {scope_id: revision.change
+                                       for scope_id, revision in task_revisions.items()}, period)
+        contents = self._contents(period, {
+            task.scope: old[revision.former.revision] for task in tasks
+            if (revision := task_revisions.get(task.scope_id)) and revision.former
+            and revision.former.revision in old})
         results: list[TaskResult] = []
         failed: dict[int, Error] = {}
         for task in tasks:
-            one = made.get(task.scope_id)
+            revision = task_revisions.get(task.scope_id)
             content = None
-            if one is not None and _can(one):
-                content = contents[task.scope] if one.former else _nothing(one.current.ruleset)
-                if one.former and content.totals != totals.get(one.former.revision, {}):
-                    failed[task.id] = Invalid(f"the storage does not have revision {one.former.revision} any more")
+            if revision is not None and _can(revision):
+                content = (contents[task.scope] if revision.former
+                           else _nothing(revision.current.ruleset))
+                if revision.former and content.totals != totals.get(revision.former.revision, {}):
+                    failed[task.id] = Invalid("the storage does not have revision "
+                                              f"{revision.former.revision} any more")
                     continue
             results.append(TaskResult(task, current.get(task.scope_id), content,
-                                  left_alone=one is not None and not _can(one),
-                                  unrated=content is not None and task.scope_id in filled))
+                                      left_alone=revision is not None and not _can(revision),
+                                      unrated=content is not None and task.scope_id in filled))
         self._publish(period, results, failed)
         return failed
 
     def _contents(self, period: Period, old: Mapping[str, CurrentFrame]) -> dict[str, RevisionContent]:
         """What these revisions hold, by scope."""
-        numbers = {scope: found.revision for scope, found in old.items()}
+        numbers = {scope: frame.revision for scope, frame in old.items()}
         rated, collected = self._kept.rated(period, numbers), self._kept.collected(numbers)
         with self._database.read() as tx:
             if revisions.forgotten(tx, period.begin, numbers.values()):        # marked before they go
                 raise Conflict(f"points of {period} were forgotten meanwhile")
-        return {scope: RevisionContent(rated[scope], collected.get(scope), found.ruleset, found.digest,
-                               totals_of(rated[scope]))
-                for scope, found in old.items()}
+        return {scope: RevisionContent(rated[scope], collected.get(scope), frame.ruleset,
+                                       frame.digest, totals_of(rated[scope]))
+                for scope, frame in old.items()}
 
     def _publish(self, period: Period, results: Sequence[TaskResult], failed: dict[int, Error]) -> None:
         """Together; where that is Invalid in halves, until what fails is single tasks."""
@@ -90,8 +94,8 @@ class UndoPublisher:
             self._publish(period, results[middle:], failed)
 
 
-def _can(made: TaskRevision) -> bool:
-    return made.stands and not (made.former and made.former.forgotten)
+def _can(revision: TaskRevision) -> bool:
+    return revision.stands and not (revision.former and revision.former.forgotten)
 
 
 def _nothing(ruleset: int) -> RevisionContent:

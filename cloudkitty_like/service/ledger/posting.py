@@ -7,10 +7,9 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
-from cloudkitty_like.db import scopes as rows
+from cloudkitty_like.db import scopes as scope_rows
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.ledger import visibility
-from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.ledger import visibility, writes
 from cloudkitty_like.db.ledger.frames import PostedFrame, current_posted, other_current_revisions
 from cloudkitty_like.domain.errors import Conflict
 from cloudkitty_like.domain.frame import Frame, digest
@@ -83,40 +82,45 @@ class PointIngest:
     def _changes(self, posted: Mapping[FramePosition, PostedFramePoints]) -> list[_Change]:
         """What has to be recorded so that these points count."""
         with self._database.read() as tx:
-            known = current_posted(tx, posted.keys(), rows.ids(tx, {place.scope for place in posted}))
+            current = current_posted(tx, posted.keys(),
+                                     scope_rows.ids(tx, {place.scope for place in posted}))
         problems = [
-            f"scope {place.scope!r} has posted points from {known[place].period}: "
+            f"scope {place.scope!r} has posted points from {current[place].period}: "
             f"others that begin then cannot end at {instant(points.period.end)}"
-            for place, points in posted.items() if place in known and known[place].period != points.period
+            for place, points in posted.items()
+            if place in current and current[place].period != points.period
         ]
         if problems:
             raise Conflict("\n".join(problems[:SHOWN]))
-        kept = self._kept(known)
+        kept = self._kept(current)
         changes = []
         for place, points in posted.items():
             whole = PostedFramePoints(points.period, kept.get(place, ()))
             whole.update(points)
             frames = whole.frames()
-            made, before = digest(frames), known.get(place)
-            if before is None or before.digest != made:
-                changes.append(_Change(place, frames, made, None if before is None else before.revision))
+            new_digest, before = digest(frames), current.get(place)
+            if before is None or before.digest != new_digest:
+                changes.append(_Change(place, frames, new_digest,
+                                       None if before is None else before.revision))
         return changes
 
-    def _kept(self, known: Mapping[FramePosition, PostedFrame]) -> dict[FramePosition, list[Frame]]:
+    def _kept(self,
+              current: Mapping[FramePosition, PostedFrame]) -> dict[FramePosition, list[Frame]]:
         """The frames of these revisions."""
-        found: dict[FramePosition, list[Frame]] = {}
-        for begin in {place.begin for place in known}:
-            here = {place.scope: known[place].revision for place in known if place.begin == begin}
+        frames: dict[FramePosition, list[Frame]] = {}
+        for begin in {place.begin for place in current}:
+            here = {place.scope: current[place].revision
+                    for place in current if place.begin == begin}
             query = Query(scopes=frozenset(here), period=Period.starting(begin, SECOND))
             with self._database.read() as tx:
                 invisible, max_revision = visibility.invisible_revisions(tx, None, query.period, query.scopes)
                 invisible = [*invisible, *other_current_revisions(tx, begin, here.values())]
             for scope, frame in self._storage.frames(query, set(invisible) - set(here.values()), max_revision):
-                found.setdefault(FramePosition(scope, begin), []).append(frame)
+                frames.setdefault(FramePosition(scope, begin), []).append(frame)
             with self._database.read() as tx:
                 # What is forgotten is marked before it goes.
                 visibility.require_points(tx, None, query.period, query.scopes)
-        return found
+        return frames
 
     def _record(self, changes: Sequence[_Change], author: str) -> None:
         if not changes:
@@ -127,9 +131,11 @@ class PointIngest:
 
         def publish(tx: Connection) -> None:
             ids = self._registered(tx, {change.place.scope for change in changes})
-            index.publish(tx, index.open_tx(tx, at=self._clock(), author=author, cause="posting"), [
-                index.Publication(revision, ids[change.place.scope], change.period, change.expected, NO_RULES,
-                                  change.digest, sum(map(len, change.frames)), total, index.POSTED)
+            number = writes.open_tx(tx, at=self._clock(), author=author, cause="posting")
+            writes.publish(tx, number, [
+                writes.Publication(revision, ids[change.place.scope], change.period,
+                                   change.expected, NO_RULES, change.digest,
+                                   sum(map(len, change.frames)), total, writes.POSTED)
                 for (revision, change), total in zip(numbered, totals, strict=True)])
 
         self._revisions.store(
@@ -138,5 +144,6 @@ class PointIngest:
 
     def _registered(self, tx: Connection, scopes: Collection[str]) -> dict[str, int]:
         """The rows of these scopes, made where there are none: nobody rates them until a fetcher finds them."""
-        rows.register(tx, [Scope(scope, self._scope_key, POSTED_ONLY) for scope in sorted(scopes)], self._clock())
-        return rows.ids(tx, scopes)
+        scope_rows.register(tx, [Scope(scope, self._scope_key, POSTED_ONLY)
+                                 for scope in sorted(scopes)], self._clock())
+        return scope_rows.ids(tx, scopes)

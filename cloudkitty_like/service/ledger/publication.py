@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.ledger import writes
 from cloudkitty_like.domain.errors import Conflict, Invalid, Unavailable
 from cloudkitty_like.ports import Addition, Storage
 
@@ -27,7 +27,7 @@ class RevisionPublication:
 
     def allocate(self, count: int) -> tuple[int, int]:
         """``count`` new revision numbers: their block's id and the first of them."""
-        return self._database.transact(lambda tx: index.allocate(tx, count, self._clock()))
+        return self._database.transact(lambda tx: writes.allocate(tx, count, self._clock()))
 
     def store(self, block: int, additions: Sequence[Addition], publish: Callable[[Connection], None]) -> None:
         """Append these, the revisions of a block, and ``publish(tx)`` them: all or nothing.
@@ -39,8 +39,8 @@ class RevisionPublication:
         def work(tx: Connection) -> None:
             if self._storage.shares_transaction:
                 self._storage.append(additions, tx)
-            index.serialise(tx)
-            index.release(tx, block)
+            writes.serialise(tx)
+            writes.release(tx, block)
             publish(tx)
 
         try:
@@ -57,4 +57,4 @@ class RevisionPublication:
         with suppress(Unavailable):
             if not self._storage.shares_transaction:
                 self._storage.purge(revisions)
-            self._database.transact(lambda tx: index.forget_blocks(tx, [block]))
+            self._database.transact(lambda tx: writes.forget_blocks(tx, [block]))

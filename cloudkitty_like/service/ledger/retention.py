@@ -9,8 +9,7 @@ from sqlalchemy import Connection
 
 from cloudkitty_like.db.compaction import FileSizes, compact
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.ledger import retention as rows
-from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.ledger import retention, writes
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.period import instant
 from cloudkitty_like.domain.retention import RetentionBounds, RetentionExtent
@@ -30,7 +29,7 @@ class Retention:
         """What :meth:`purge` would forget; Invalid where the bounds are in the future, or there are none."""
         self._check(bounds)
         with self._database.read() as tx:
-            return rows.extent(tx, bounds)
+            return retention.extent(tx, bounds)
 
     def purge(self, bounds: RetentionBounds, *, author: str,
               progressed: Callable[[int], None] = lambda revisions: None) -> int:
@@ -55,31 +54,33 @@ class Retention:
         return [size for size in sizes if size is not None]
 
     def _check(self, bounds: RetentionBounds) -> None:
-        given = {"superseded-before": bounds.superseded_before, "rated-before": bounds.rated_before}
-        if not any(given.values()):
+        instants = {"superseded-before": bounds.superseded_before,
+                    "rated-before": bounds.rated_before}
+        if not any(instants.values()):
             raise Invalid("say what is to be forgotten: --superseded-before or --rated-before")
-        late = [f"--{name}: {instant(when)} is in the future" for name, when in given.items()
+        late = [f"--{name}: {instant(when)} is in the future" for name, when in instants.items()
                 if when is not None and when > self._clock()]
         if late:
             raise Invalid(*late)
 
     def _mark(self, tx: Connection, bounds: RetentionBounds, author: str) -> list[int]:
-        index.serialise(tx)
-        found = rows.mark(tx, bounds, self._portion)
-        if found and author:
+        writes.serialise(tx)
+        revisions = retention.mark(tx, bounds, self._portion)
+        if revisions and author:
             said = [f"{name} before {instant(when)}" for name, when in (
                 ("superseded", bounds.superseded_before), ("rated", bounds.rated_before)) if when is not None]
-            index.open_tx(tx, at=self._clock(), author=author, cause="purge", reason=f"points {', '.join(said)}")
-        return found
+            writes.open_tx(tx, at=self._clock(), author=author, cause="purge",
+                           reason=f"points {', '.join(said)}")
+        return revisions
 
     def _finish(self, done: int, progressed: Callable[[int], None]) -> int:
         """Let the storage forget what is marked; the points go first and then the mark says so."""
         while True:
             with self._database.read() as tx:
-                some = rows.going(tx, self._portion)
-            if not some:
+                revisions = retention.going(tx, self._portion)
+            if not revisions:
                 return done
-            self._storage.purge(some)
-            self._database.transact(partial(rows.gone, revisions=some))
-            done += len(some)
+            self._storage.purge(revisions)
+            self._database.transact(partial(retention.gone, revisions=revisions))
+            done += len(revisions)
             progressed(done)

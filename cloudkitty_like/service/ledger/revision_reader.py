@@ -28,10 +28,10 @@ class RevisionReader:
         with self._database.read() as tx:
             others = other_revisions(tx, period.begin, revisions.values())
         query = Query(scopes=frozenset(revisions), period=Period.starting(period.begin, SECOND))
-        found: dict[str, list[Frame]] = {scope: [] for scope in revisions}
+        frames: dict[str, list[Frame]] = {scope: [] for scope in revisions}
         for scope, frame in self._storage.frames(query, others, max(revisions.values())):
-            found[scope].append(frame)
-        return found
+            frames[scope].append(frame)
+        return frames
 
     def collected(self, revisions: Mapping[str, int]) -> dict[str, list[Frame]]:
         """What was kept beside these revisions, as it was collected; absent where that is just the rated rows."""

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from cloudkitty_like.db import acceptances
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.ledger import writes
 from cloudkitty_like.db.ledger.visibility import LAST_REVISION
 from cloudkitty_like.domain.amounts import Amounts
 from cloudkitty_like.domain.errors import Conflict, Invalid
@@ -47,18 +47,19 @@ class RatedPeriod:
 
 def establish(database: Database, *, period_seconds: int, scope_key: str) -> None:
     """Fix, at the first start, what all frames of this ledger have in common; later refuse what does not fit."""
-    wanted = {"period": str(period_seconds), "scope_key": scope_key}
+    settings = {"period": str(period_seconds), "scope_key": scope_key}
     with database.read() as tx:
-        found = index.settings(tx)
-    if not found:
+        fixed_settings = writes.settings(tx)
+    if not fixed_settings:
         # In Conflict another worker starts at this moment; what it has fixed is compared below.
         with suppress(Conflict):
-            database.transact(lambda tx: index.set_settings(tx, {LAST_REVISION: "0"} | wanted))
+            database.transact(lambda tx: writes.set_settings(tx, {LAST_REVISION: "0"} | settings))
         with database.read() as tx:
-            found = index.settings(tx)
+            fixed_settings = writes.settings(tx)
     problems = [
-        f"[collect] {name}: {value} does not fit this ledger, whose frames have {name} {found[name]}"
-        for name, value in wanted.items() if found[name] != value
+        f"[collect] {name}: {value} does not fit this ledger, "
+        f"whose frames have {name} {fixed_settings[name]}"
+        for name, value in settings.items() if fixed_settings[name] != value
     ]
     if problems:
         raise Invalid(*problems, hint=(
@@ -87,11 +88,11 @@ class Ledger:
         totals = [totals_of(rated.frames) for rated in batch]
         digests = [digest(rated.frames) for rated in batch]
         with self._database.read() as tx:
-            current = index.current(tx, [rated.state.id for rated in batch], period)
+            current = writes.current(tx, [rated.state.id for rated in batch], period)
         changed = [
             number for number, rated in enumerate(batch)
-            if not ((known := current.get(rated.state.id)) and known.digest == digests[number]
-                    and known.ruleset == ruleset)
+            if not ((frame := current.get(rated.state.id)) and frame.digest == digests[number]
+                    and frame.ruleset == ruleset)
         ]
         if not changed:
             self._database.transact(lambda tx: self._advance(tx, _steps(batch), ruleset))
@@ -101,9 +102,9 @@ class Ledger:
         additions = []
         for revision, number in enumerate(changed, first):
             rated = batch[number]
-            known = current.get(rated.state.id)
-            publications.append(index.Publication(
-                revision, rated.state.id, period, known.revision if known else None, ruleset,
+            frame = current.get(rated.state.id)
+            publications.append(writes.Publication(
+                revision, rated.state.id, period, frame.revision if frame else None, ruleset,
                 digests[number], rated.points, totals[number]))
             additions.append(Addition(revision, rated.state.identifier, period, rated.frames, rated.collected))
         self._revisions.store(block, additions, lambda tx: self._publish(tx, publications, _steps(batch)))
@@ -111,20 +112,20 @@ class Ledger:
     def stale_scopes(self, batch: Sequence[RatedPeriod]) -> set[int]:
         """The ids of those scopes whose progress somebody else has moved since they were read."""
         with self._database.read() as tx:
-            return index.stale_scopes(tx, _steps(batch))
+            return writes.stale_scopes(tx, _steps(batch))
 
-    def _advance(self, tx: Connection, steps: Sequence[index.ScopeStep], ruleset: int) -> None:
-        index.serialise(tx)
+    def _advance(self, tx: Connection, steps: Sequence[writes.ScopeStep], ruleset: int) -> None:
+        writes.serialise(tx)
         acceptances.require(tx, [ruleset])
-        index.advance(tx, steps)
+        writes.advance(tx, steps)
 
-    def _publish(self, tx: Connection, publications: Sequence[index.Publication],
-                 steps: Sequence[index.ScopeStep]) -> None:
+    def _publish(self, tx: Connection, publications: Sequence[writes.Publication],
+                 steps: Sequence[writes.ScopeStep]) -> None:
         # Progress first: a stale writer learns it from one cheap statement.
-        index.advance(tx, steps)
+        writes.advance(tx, steps)
         acceptances.require(tx, {publication.ruleset for publication in publications})
-        change = index.open_tx(tx, at=self._clock(), author=self._author, cause="rating")
-        index.publish(tx, change, publications)
+        change = writes.open_tx(tx, at=self._clock(), author=self._author, cause="rating")
+        writes.publish(tx, change, publications)
 
     def sweep(self) -> int:
         """Forget the points of revisions that were never published; how many revisions there were.
@@ -137,15 +138,15 @@ class Ledger:
         stand = timedelta(0) if self._storage.shares_transaction else FORGOTTEN_AFTER
 
         def given_up(tx: Connection) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
-            index.serialise(tx)
-            new = index.give_up(tx, now - ABANDONED_AFTER)
-            return new, index.given_up(tx, now - max(stand, ABANDONED_AFTER))
+            writes.serialise(tx)
+            new = writes.give_up(tx, now - ABANDONED_AFTER)
+            return new, writes.given_up(tx, now - max(stand, ABANDONED_AFTER))
 
         new, old = self._database.transact(given_up)
         revisions = [revision for block in (new | old).values() for revision in block]
         if revisions:
             self._storage.purge(revisions)
-            self._database.transact(lambda tx: index.forget_blocks(tx, list(old)))
+            self._database.transact(lambda tx: writes.forget_blocks(tx, list(old)))
         return len(revisions)
 
 
@@ -161,5 +162,6 @@ def totals_of(frames: Sequence[Frame]) -> dict[tuple[str, str], Amounts]:
     return totals
 
 
-def _steps(batch: Sequence[RatedPeriod]) -> list[index.ScopeStep]:
-    return [index.ScopeStep(rated.state.id, rated.period.begin, rated.period.end) for rated in batch]
+def _steps(batch: Sequence[RatedPeriod]) -> list[writes.ScopeStep]:
+    return [writes.ScopeStep(rated.state.id, rated.period.begin, rated.period.end)
+            for rated in batch]

@@ -14,10 +14,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from cloudkitty_like.db import acceptances as rows
-from cloudkitty_like.db import workers
+from cloudkitty_like.db import acceptances, workers
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.ledger import writes
 from cloudkitty_like.domain.acceptance import Acceptance
 from cloudkitty_like.domain.errors import Conflict, Invalid
 from cloudkitty_like.domain.worker_state import WorkerState
@@ -85,13 +84,13 @@ class Acceptances:
     def current(self) -> Acceptance | None:
         """The acceptance that holds; None before the first worker."""
         with self._database.read() as tx:
-            return rows.last(tx)
+            return acceptances.last(tx)
 
     def text(self) -> str | None:
         """The metrics.yml that holds, as it was written; None before the first worker."""
         with self._database.read() as tx:
-            accepted = rows.last(tx)
-            return None if accepted is None else rows.texts(tx, [accepted.digest])[accepted.digest]
+            accepted = acceptances.last(tx)
+            return None if accepted is None else _text_of(tx, accepted)
 
     def standing(self) -> DefinitionsInUse | None:
         """As :func:`standing_of`, now."""
@@ -108,9 +107,9 @@ class Acceptances:
         self._keep(file)
 
         def work(tx: Connection) -> None:
-            index.serialise(tx)
-            rows.add(tx, digest=file.digest, skip=file.skip, at=self._clock(), author=self._author, explicit=True,
-                     reason=reason)
+            writes.serialise(tx)
+            acceptances.add(tx, digest=file.digest, skip=file.skip, at=self._clock(),
+                            author=self._author, explicit=True, reason=reason)
 
         self._database.transact(work)
         return difference(before, file.text, accepted is not None and accepted.skip != file.skip)
@@ -133,15 +132,16 @@ class Acceptances:
 
         def work(tx: Connection) -> None:
             # Whoever decides has serialised the ledger's changes: of two that start at once one is first.
-            index.serialise(tx)
-            accepted = rows.last(tx)
+            writes.serialise(tx)
+            accepted = acceptances.last(tx)
             if accepted is not None:
                 if accepted.digest == file.digest:
                     return
                 self._refuse(tx, accepted, file, worker, known, patient)
-            rows.add(tx, digest=file.digest, skip=file.skip, at=self._clock(), author=self._author, explicit=False,
-                     reason=f"worker {_place(worker)}: " + (
-                         "the first of this ledger" if accepted is None else "no other was at work"))
+            why = "the first of this ledger" if accepted is None else "no other was at work"
+            acceptances.add(tx, digest=file.digest, skip=file.skip, at=self._clock(),
+                            author=self._author, explicit=False,
+                            reason=f"worker {_place(worker)}: {why}")
 
         self._database.transact(work)
 
@@ -154,7 +154,7 @@ class Acceptances:
         if holders:
             raise DefinitionsHeld(f"{mine} than {_places(holders)} ({accepted.digest[:SHOWN]})",
                        max(beat.seen_at for beat in holders), hint=HINT)
-        ruling = rows.explicit_after(tx, rows.last_of(tx, file.digest) or known)
+        ruling = acceptances.explicit_after(tx, acceptances.last_of(tx, file.digest) or known)
         if ruling is not None:
             raise DefinitionsDiffer(f"{mine} than {ruling.author} has accepted for all workers "
                                     f"({ruling.digest[:SHOWN]}): "
@@ -171,13 +171,17 @@ class Acceptances:
 
     def _text_of_last(self) -> tuple[str | None, Acceptance | None]:
         with self._database.read() as tx:
-            accepted = rows.last(tx)
-            return (None if accepted is None else rows.texts(tx, [accepted.digest])[accepted.digest]), accepted
+            accepted = acceptances.last(tx)
+            return (None if accepted is None else _text_of(tx, accepted)), accepted
+
+
+def _text_of(tx: Connection, accepted: Acceptance) -> str:
+    return acceptances.texts(tx, [accepted.digest])[accepted.digest]
 
 
 def standing_of(tx: Connection, now: datetime) -> DefinitionsInUse | None:
     """See :class:`Standing`; None before the first worker."""
-    accepted = rows.last(tx)
+    accepted = acceptances.last(tx)
     if accepted is None:
         return None
     living = [beat for beat in workers.everyone(tx) if beat.alive(now) and beat.metrics is not None]

@@ -84,20 +84,21 @@ def load(text: str, collector: ReadsArgs, scope_key: str, default_skip: str = "F
     except Invalid as error:
         problems += [f"[orchestrator] skip_datapoints_expression: {problem}" for problem in error.problems]
     settings = _Settings(collector, scope_key, default)
-    found = []
+    definitions = []
     for definition in _definitions(strict_yaml.load(text, name), name, problems):
         metric = _metric(definition, settings)
         problems += definition.problems
         if metric is not None:
-            found.append((definition, metric))
-    problems += _contradictions(found)
+            definitions.append((definition, metric))
+    problems += _contradictions(definitions)
     if problems:
         raise Invalid(*problems)
     digest = sha256()
     for part in (text, scope_key, default_skip):
         content = part.encode("utf-8", "surrogatepass")
         digest.update(len(content).to_bytes(8, "little") + content)
-    return MetricsFile(tuple(metric for _, metric in found), text, digest.hexdigest(), default_skip)
+    return MetricsFile(tuple(metric for _, metric in definitions), text, digest.hexdigest(),
+                       default_skip)
 
 
 def _definitions(document: Any, name: str, problems: list[str]) -> Iterator[DefinitionReader]:
@@ -165,11 +166,11 @@ def _labels(definition: DefinitionReader, groupby: tuple[str, ...], metadata: tu
 
 
 def _args(definition: DefinitionReader, collector: ReadsArgs) -> Any:
-    given = definition.table.get("extra_args", {})
-    if not isinstance(given, Mapping):
+    extra_args = definition.table.get("extra_args", {})
+    if not isinstance(extra_args, Mapping):
         definition.problem("extra_args", "must be a mapping")
         return None
-    return definition.tried("extra_args", collector.parse_args, given)
+    return definition.tried("extra_args", collector.parse_args, extra_args)
 
 
 def _skip(definition: DefinitionReader, default: Predicate | None, groupby: tuple[str, ...],
@@ -189,10 +190,10 @@ def _skip(definition: DefinitionReader, default: Predicate | None, groupby: tupl
     return skip
 
 
-def _contradictions(found: list[tuple[DefinitionReader, Metric]]) -> Iterator[str]:
+def _contradictions(definitions: list[tuple[DefinitionReader, Metric]]) -> Iterator[str]:
     """What is wrong between definitions; those of one alt_name are added up, where that makes sense."""
     seen: dict[str, list[Metric]] = {}
-    for definition, metric in found:
+    for definition, metric in definitions:
         before = seen.setdefault(metric.alt_name, [])
         where = definition.where("alt_name")
         same = "" if metric.alt_name == metric.name else f" as {quoted(metric.alt_name)}"

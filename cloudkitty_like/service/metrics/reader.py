@@ -80,15 +80,15 @@ class DefinitionReader:
         if not isinstance(value, list):
             self.problem(key, "must be a list of label names")
             return ()
-        found: dict[str, None] = {}
+        labels: dict[str, None] = {}
         for item in value:
             if not isinstance(item, str):
                 self.problem(key, f"{quoted(item)} is not text: write it in quotes")
-            elif item in found:
+            elif item in labels:
                 self.problem(key, f"{quoted(item)} is there twice")
             elif self._storable(key, item, LONGEST):
-                found[item] = None
-        return tuple(found)
+                labels[item] = None
+        return tuple(labels)
 
     def fraction(self, key: str, default: int) -> Fraction:
         """A number or a ratio, exactly as written."""
@@ -117,18 +117,18 @@ class DefinitionReader:
 
     def _map(self) -> Mapping[Decimal, Decimal]:
         table = self.table.get("mutate_map", {})
-        found: dict[Decimal, Decimal] = {}
+        mapping: dict[Decimal, Decimal] = {}
         if not isinstance(table, Mapping) or ("mutate_map" in self.table and not table):
             self.problem("mutate_map", "must be a mapping of numbers to numbers, and not empty")
-            return found
+            return mapping
         for text, value in table.items():
             key = self.tried("mutate_map", money.number, text)
             mapped = self.tried("mutate_map", _quantity, value)
-            if key in found:
+            if key in mapping:
                 self.problem("mutate_map", f"{quoted(text)} is there twice")
             elif key is not None and mapped is not None:
-                found[key] = mapped
-        return MappingProxyType(found)
+                mapping[key] = mapped
+        return MappingProxyType(mapping)
 
     def _storable(self, key: str, text: str, longest: int) -> bool:
         reason = ""

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from cloudkitty_like.db import scopes as rows
+from cloudkitty_like.db import scopes as scope_rows
 from cloudkitty_like.db import settings
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.domain.period import instant
@@ -21,7 +21,7 @@ def prepare(database: Database, scopes: Scopes, begin: datetime, *, author: str)
     New ones start there, those that started later go back to it.
     """
     with database.read() as tx:
-        states = [state for state in rows.everything(tx) if state.active and state.found]
+        states = [state for state in scope_rows.everything(tx) if state.active and state.found]
     new = [state.identifier for state in states if state.first is None]
     late = [state.identifier for state in states if state.first is not None and state.first > begin]
     if new:
@@ -43,11 +43,12 @@ def failures(database: Database, end: datetime) -> list[tuple[str, str]]:
 def idle(database: Database, begin: datetime, end: datetime) -> str:
     """Why there was nothing to rate between two instants."""
     with database.read() as tx:
-        states, known, ended = _rated(tx), rows.everything(tx), settings.source_ends(tx)
-    if not known:
+        states, all_states, ended = _rated(tx), scope_rows.everything(tx), settings.source_ends(tx)
+    if not all_states:
         return "there is no scope"
     if not states:
-        return f"none of {len(known)} scopes is rated: they are inactive, or no fetcher has found them"
+        return (f"none of {len(all_states)} scopes is rated: "
+                "they are inactive, or no fetcher has found them")
     if ended is not None and ended < begin:
         return f"the source ends at {instant(ended)}"
     done = sum(state.due is not None and state.due >= end for state in states)
@@ -63,4 +64,4 @@ def ends(database: Database) -> datetime | None:
 
 
 def _rated(tx: Connection) -> list[ScopeState]:
-    return [state for state in rows.everything(tx) if state.active and state.found]
+    return [state for state in scope_rows.everything(tx) if state.active and state.found]

@@ -22,13 +22,14 @@ class HealthCheck:
     text: str
 
 
-def checked(name: str, look: Callable[[], str], told: Callable[[Error], str] = str) -> HealthCheck:
+def checked(name: str, look: Callable[[], str],
+            describe: Callable[[Error], str] = str) -> HealthCheck:
     """Look at one part.
 
-    The check is ``ok`` with the answer of ``look()``, or ``error`` with what ``told`` says of the
-    error that it raised.
+    The check is ``ok`` with the answer of ``look()``, or ``error`` with what ``describe`` says of
+    the error that it raised.
     """
     try:
         return HealthCheck(name, "ok", look())
     except Error as error:
-        return HealthCheck(name, "error", told(error))
+        return HealthCheck(name, "error", describe(error))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import IntegrityError
 
-from cloudkitty_like.db import collectors as rows
+from cloudkitty_like.db import collectors
 from cloudkitty_like.db.engine import Database, conflict
 from cloudkitty_like.domain.errors import Invalid, NotFound
 
@@ -21,36 +21,36 @@ class Collectors:
     def mappings(self, collector: str | None) -> list[tuple[str, str]]:
         """Service and collector of each, by service."""
         with self.database.read() as tx:
-            return rows.mappings(tx, collector)
+            return collectors.mappings(tx, collector)
 
     def mapping(self, service: str) -> tuple[str, str]:
         """Service and collector; NotFound where the service has none."""
         with self.database.read() as tx:
-            found = rows.collector_of(tx, service)
-        if found is None:
+            collector = collectors.collector_of(tx, service)
+        if collector is None:
             raise NotFound(f"No mapping for service: {service}")
-        return service, found
+        return service, collector
 
     def put_mapping(self, service: str, collector: str) -> None:
         _check(service=service, collector=collector)
         try:
-            self.database.transact(lambda tx: rows.put_mapping(tx, service, collector))
+            self.database.transact(lambda tx: collectors.put_mapping(tx, service, collector))
         except IntegrityError as error:
             raise conflict(error) from error
 
     def remove_mapping(self, service: str) -> None:
         """NotFound where there is none."""
-        if not self.database.transact(lambda tx: rows.remove_mapping(tx, service)):
+        if not self.database.transact(lambda tx: collectors.remove_mapping(tx, service)):
             raise NotFound(f"No mapping for service: {service}")
 
     def state(self, name: str) -> bool:
         with self.database.read() as tx:
-            return rows.state(tx, name)
+            return collectors.state(tx, name)
 
     def put_state(self, name: str, enabled: bool) -> None:
         _check(name=name)
         try:
-            self.database.transact(lambda tx: rows.put_state(tx, name, enabled))
+            self.database.transact(lambda tx: collectors.put_state(tx, name, enabled))
         except IntegrityError as error:
             raise conflict(error) from error
 

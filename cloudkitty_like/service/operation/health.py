@@ -70,17 +70,17 @@ class Health:
         now = self._clock()
         try:
             with self._database.read() as tx:
-                known = worker_overview(tx, now, self._length, self._wait_periods)
+                overview = worker_overview(tx, now, self._length, self._wait_periods)
                 standing = standing_of(tx, now)
         except Error as error:
             return HealthCheck(PARTS[-1], "error", str(error))
-        blocked = [beat for beat in known.alive if beat.blocked]
-        parts = [f"{len(known.alive)} at work",
+        blocked = [beat for beat in overview.alive if beat.blocked]
+        parts = [f"{len(overview.alive)} at work",
                  *(f"worker {beat.place} cannot rate anything: {beat.doing}" for beat in blocked)]
-        parts += ["the one that is to rate what is due is gone"] if known.missing else []
+        parts += ["the one that is to rate what is due is gone"] if overview.missing else []
         differing = standing is not None and bool(standing.differing)
         parts += [str(standing)] if differing else []
-        warns = bool(blocked) or known.missing or differing
+        warns = bool(blocked) or overview.missing or differing
         return HealthCheck(PARTS[-1], "warning" if warns else "ok", "; ".join(parts))
 
     def _of_database(self) -> str:

@@ -42,13 +42,13 @@ class NameCheck:
     def __init__(self, database: Database, storage: Storage, clock: Callable[[], datetime], scope_key: str) -> None:
         self._database, self._storage, self._clock, self._scope_key = database, storage, clock, scope_key
 
-    def of_rules(self, wanted: Iterable[Rule], metrics: Sequence[Metric] | None) -> list[str]:
+    def of_rules(self, candidates: Iterable[Rule], metrics: Sequence[Metric] | None) -> list[str]:
         """Return a warning for each name that keeps these rules from pricing anything, and each rule that cannot.
 
         Rules that are over are not looked at.
         """
         now = self._clock()
-        current = [rule for rule in wanted if not rule.valid.is_over(now)]
+        current = [rule for rule in candidates if not rule.valid.is_over(now)]
         texts = [] if metrics is None else [*self._of_services(current, metrics, now)]
         return [*texts, *self._of_scopes(current), *(f"rule {rule}: {why}" for rule, why in idle_rules(current))]
 
@@ -67,9 +67,10 @@ class NameCheck:
                 texts.append(f"{where}the source has nothing of this name"
                              f"{_meant(metric.name, source.metrics)}")
             elif metric.name in source.labels:
-                known = source.labels[metric.name]
-                texts += [f"{where}no series of it has the label {label!r}{_meant(label, known - {*metric.labels})}"
-                          for label in metric.labels if label not in known]
+                labels = source.labels[metric.name]
+                texts += [f"{where}no series of it has the label {label!r}"
+                          f"{_meant(label, labels - {*metric.labels})}"
+                          for label in metric.labels if label not in labels]
         if source.usage_only:
             read = {metric.name for metric in metrics}
             texts += [f"the source has usage of {name!r}, which metrics.yml does not have: it is not rated"
@@ -83,21 +84,22 @@ class NameCheck:
 
     def of_everything(self, metrics: Sequence[Metric], source: SourceNames | None) -> list[str]:
         """Return all warnings about the definitions and the recorded rules; the ledger stands in for the source."""
-        told = {} if source is None else source.labels
+        source_labels = {} if source is None else source.labels
         texts = [] if source is None else self.of_definitions(metrics, source)
-        rest = [metric for metric in metrics if metric.name not in told]
+        rest = [metric for metric in metrics if metric.name not in source_labels]
         return [*texts, *self.of_recorded_labels(rest), *self.of_stored_rules(metrics)]
 
-    def of_quote(self, wanted: Mapping[str, Collection[str]], metrics: Sequence[Metric]) -> QuoteCheck:
+    def of_quote(self, metric_labels: Mapping[str, Collection[str]],
+                 metrics: Sequence[Metric]) -> QuoteCheck:
         """Say what is wrong with the metrics of a quote and the labels that it gives each of them."""
         defined = _labels(metrics)
         with self._database.read() as tx:
             used = used_names.metrics(tx)
             services = {service.name for service in names.stored(tx) if service.kind == SERVICE}
-            handed_in = used_names.handed_in(tx, wanted.keys() & used)
-        known = defined.keys() | used | services
+            handed_in = used_names.handed_in(tx, metric_labels.keys() & used)
+        metric_names = defined.keys() | used | services
         doubtful = {name: {*labels} - defined.get(name, frozenset()) - {self._scope_key}
-                    for name, labels in wanted.items()}
+                    for name, labels in metric_labels.items()}
         use = self._use({name: labels for name, labels in doubtful.items() if labels and
                          (name in handed_in or (name in used and name not in defined))})
         warnings: list[str] = []
@@ -107,8 +109,9 @@ class NameCheck:
             elif name in services:
                 warnings.append(f"only rules know {name!r}: neither metrics.yml nor recorded usage has it"
                                 f"{_meant_metric(name, defined, metrics)}")
-        return QuoteCheck({name: f"no metric is called {name!r}{_meant_metric(name, known, metrics)}"
-                           for name in wanted if name not in known}, warnings)
+        return QuoteCheck({name: f"no metric is called {name!r}"
+                                 f"{_meant_metric(name, metric_names, metrics)}"
+                           for name in metric_labels if name not in metric_names}, warnings)
 
     # --- rules -------------------------------------------------------------------------------------
 
@@ -124,11 +127,11 @@ class NameCheck:
             return
         other = self._other_usage(doubtful, now)
         use = self._use({name: labels for name, labels in doubtful.items() if name in other})
-        known = {*defined, *other}
+        metric_names = {*defined, *other}
         for name, labels in sorted(doubtful.items()):
-            if name not in known:
+            if name not in metric_names:
                 yield (f"rules for {name!r} price nothing: neither metrics.yml nor posted usage has it"
-                       f"{_meant_metric(name, known, metrics)}")
+                       f"{_meant_metric(name, metric_names, metrics)}")
                 continue
             have = defined.get(name, frozenset()) | (use[name].names if name in use else frozenset())
             for label in sorted(labels if name not in use else use[name].unused):
@@ -144,19 +147,21 @@ class NameCheck:
         return used
 
     def _of_scopes(self, current: Sequence[Rule]) -> list[str]:
-        wanted = {rule.scope for rule in current if rule.scope is not None}
-        if not wanted:
+        rule_scopes = {rule.scope for rule in current if rule.scope is not None}
+        if not rule_scopes:
             return []
         with self._database.read() as tx:
-            known = set(scopes.identifiers(tx))
-        missing = sorted(wanted - known) if known else []      # before the first look at the source there is none
+            identifiers = set(scopes.identifiers(tx))
+        # before the first look at the source there is none
+        missing = sorted(rule_scopes - identifiers) if identifiers else []
         return [f"rules for the scope {scope!r} price nothing: there is no such scope"
-                f"{_meant(scope, known) if number < SHOWN else ''}" for number, scope in enumerate(missing)]
+                f"{_meant(scope, identifiers) if number < SHOWN else ''}"
+                for number, scope in enumerate(missing)]
 
-    def _use(self, wanted: Mapping[str, Collection[str]]) -> Mapping[str, LabelUse]:
+    def _use(self, metric_labels: Mapping[str, Collection[str]]) -> Mapping[str, LabelUse]:
         """What the storage tells of these labels; nothing where it is one that does not."""
         ask = getattr(self._storage, "labels_in_use", None)
-        return ask(wanted) if ask is not None and wanted else {}
+        return ask(metric_labels) if ask is not None and metric_labels else {}
 
 
 def _labels(metrics: Iterable[Metric]) -> dict[str, frozenset[str]]:
@@ -174,12 +179,13 @@ def _unread(name: str, labels: Iterable[str], read: frozenset[str], use: LabelUs
                f"{_meant(label, have - {label})}")
 
 
-def _meant(word: str, known: Iterable[str]) -> str:
-    near = nearest(word, known)
+def _meant(word: str, vocabulary: Iterable[str]) -> str:
+    near = nearest(word, vocabulary)
     return "" if near is None else f"; did you mean {near!r}?"
 
 
-def _meant_metric(word: str, known: Iterable[str], metrics: Iterable[Metric]) -> str:
+def _meant_metric(word: str, vocabulary: Iterable[str], metrics: Iterable[Metric]) -> str:
     """Also where it is a metric's name in the source, which frames do not use."""
     called = sorted({metric.alt_name for metric in metrics if metric.name == word})
-    return f"; here it is called {' or '.join(map(repr, called))}" if called else _meant(word, known)
+    return (f"; here it is called {' or '.join(map(repr, called))}" if called
+            else _meant(word, vocabulary))

@@ -5,8 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from cloudkitty_like.db import scopes as rows
-from cloudkitty_like.db import settings
+from cloudkitty_like.db import scopes, settings
 from cloudkitty_like.db.engine import Database
 from cloudkitty_like.domain.scope_state import ScopeFailure, ScopeState
 
@@ -34,27 +33,27 @@ class ScopeProgress:
         A scope that was parked under the rule-set version ``ruleset`` is not among them.
         """
         with self.database.read() as tx:
-            states = rows.due(tx, self.clock(), length=self.length, wait_periods=self.wait_periods,
-                              ruleset=ruleset)
-            return DueScopes(states, rows.identifiers(tx))
+            states = scopes.due(tx, self.clock(), length=self.length,
+                                wait_periods=self.wait_periods, ruleset=ruleset)
+            return DueScopes(states, scopes.identifiers(tx))
 
     def identifiers(self) -> list[str]:
         """The ids of all scopes."""
         with self.database.read() as tx:
-            return rows.identifiers(tx)
+            return scopes.identifiers(tx)
 
     def start(self, starts: Mapping[datetime, Collection[int]]) -> None:
         """Start scopes, given by the begin of their first period; started ones stay as they are."""
-        self.database.transact(lambda tx: rows.start(tx, starts))
+        self.database.transact(lambda tx: scopes.start(tx, starts))
 
     def fail(self, failures: Sequence[ScopeFailure]) -> None:
         """Record what went wrong with scopes; their progress stays where it is."""
-        self.database.transact(lambda tx: rows.fail(tx, failures, self.clock()))
+        self.database.transact(lambda tx: scopes.fail(tx, failures, self.clock()))
 
     def errors(self) -> list[str]:
         """The errors of active scopes, each once."""
         with self.database.read() as tx:
-            return rows.errors(tx)
+            return scopes.errors(tx)
 
     def source_ends(self) -> datetime | None:
         """The last instant that the source will ever know of, as recorded; None: it goes on."""

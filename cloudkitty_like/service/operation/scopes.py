@@ -8,10 +8,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from cloudkitty_like.db import scopes as rows
+from cloudkitty_like.db import scopes
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.ledger import holes
-from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.ledger import holes, writes
 from cloudkitty_like.domain.errors import Conflict, Invalid
 from cloudkitty_like.domain.hole import SKIPPED, Stretch, together
 from cloudkitty_like.domain.period import Period, instant
@@ -34,11 +33,11 @@ class ScopeFilter:
     active: bool | None = None
 
     def fits(self, state: ScopeState) -> bool:
-        one = state.scope
+        scope = state.scope
         return (self.active in (None, state.active)
-                and all(not wanted or name in wanted for wanted, name in (
-                    (self.identifiers, one.identifier), (self.keys, one.key), (self.fetchers, one.fetcher),
-                    (self.collectors, one.collector))))
+                and all(not choices or name in choices for choices, name in (
+                    (self.identifiers, scope.identifier), (self.keys, scope.key),
+                    (self.fetchers, scope.fetcher), (self.collectors, scope.collector))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,24 +69,25 @@ class Scopes:
     def states(self) -> list[ScopeState]:
         """All of them, by id."""
         with self._database.read() as tx:
-            return rows.everything(tx)
+            return scopes.everything(tx)
 
     def register(self, identifiers: Iterable[str], *, key: str, fetcher: str, collector: str) -> list[str]:
         """Add those that no fetcher has found yet; their ids.  Invalid where one cannot be; the others are added."""
-        found: list[Scope] = []
+        candidates: list[Scope] = []
         problems: list[str] = []
         for identifier in identifiers:
             try:
-                found.append(Scope(check_identifier(identifier), key, fetcher, collector))
+                candidates.append(Scope(check_identifier(identifier), key, fetcher, collector))
             except Invalid as error:
                 problems.extend(error.problems)
         with self._database.read() as tx:
-            known = rows.fetchers(tx)
-        new = [one for one in found if known.get(one.identifier) in (None, POSTED_ONLY)]
+            fetchers = scopes.fetchers(tx)
+        new = [scope for scope in candidates
+               if fetchers.get(scope.identifier) in (None, POSTED_ONLY)]
         added: list[str] = []
         if new:
             with suppress(Conflict):       # where another worker adds them at this moment
-                added = self._database.transact(lambda tx: rows.register(tx, new, self._clock()))
+                added = self._database.transact(lambda tx: scopes.register(tx, new, self._clock()))
         if problems:
             raise Invalid(*problems)
         return added
@@ -105,12 +105,12 @@ class Scopes:
 
         def work(tx: Connection) -> ResetResult:
             # Nobody else changes the ledger from here on, so what is read of the scopes' progress stays true.
-            index.serialise(tx)
-            states = rows.named(tx, identifiers)
+            writes.serialise(tx)
+            states = scopes.named(tx, identifiers)
             moved = self._moved(states, begin)
             skipped = self._skip(tx, moved, author, reason)
             self._take_back(tx, moved, author, reason)
-            rows.clear(tx, [state.id for state in states])
+            scopes.clear(tx, [state.id for state in states])
             return replace(moved, skipped=skipped)
 
         return self._database.transact(work)
@@ -119,7 +119,7 @@ class Scopes:
         """Work out what :meth:`reset` would do, and do nothing.  Invalid and NotFound as there."""
         begin = Period.containing(to, self._length).begin
         with self._database.read() as tx:
-            moved = self._moved(rows.named(tx, identifiers), begin)
+            moved = self._moved(scopes.named(tx, identifiers), begin)
             return replace(moved, skipped=_told(moved, _skipped(tx, moved)))
 
     def _moved(self, states: Sequence[ScopeState], begin: datetime) -> ResetResult:
@@ -147,7 +147,7 @@ class Scopes:
         change = self._change(tx, moved.forward, moved.begin, author, SKIP, reason)
         left = _skipped(tx, moved)
         holes.leave(tx, change, SKIPPED, left)
-        rows.set_due(tx, [state.id for state in moved.forward], moved.begin)
+        scopes.set_due(tx, [state.id for state in moved.forward], moved.begin)
         return _told(moved, left)
 
     def _take_back(self, tx: Connection, moved: ResetResult, author: str, reason: str) -> None:
@@ -158,15 +158,15 @@ class Scopes:
         change = self._change(tx, states, moved.begin, author, "reset", reason)
         holes.close(tx, change, [(state.id, Period(moved.begin, state.due)) for state in moved.back
                                  if state.due is not None and state.due > moved.begin])
-        rows.set_due(tx, [state.id for state in moved.back], moved.begin)
-        rows.set_start(tx, [state.id for state in moved.starting], moved.begin)
+        scopes.set_due(tx, [state.id for state in moved.back], moved.begin)
+        scopes.set_start(tx, [state.id for state in moved.starting], moved.begin)
 
     def _change(self, tx: Connection, states: Sequence[ScopeState], begin: datetime, author: str,
                 cause: str, reason: str) -> int:
         names = _named([state.identifier for state in states])
-        change = index.open_tx(tx, at=self._clock(), author=author, cause=cause,
-                               reason=f"{names} to {instant(begin)}: {reason}")
-        rows.record_reset(tx, change, states, begin)
+        change = writes.open_tx(tx, at=self._clock(), author=author, cause=cause,
+                                reason=f"{names} to {instant(begin)}: {reason}")
+        scopes.record_reset(tx, change, states, begin)
         return change
 
     def begin(self, identifiers: Collection[str], at: datetime, *, author: str, reason: str) -> None:
@@ -174,23 +174,23 @@ class Scopes:
         begin = Period.containing(at, self._length).begin
 
         def work(tx: Connection) -> None:
-            index.serialise(tx)
-            states = [state for state in rows.named(tx, identifiers) if state.due is None]
+            writes.serialise(tx)
+            states = [state for state in scopes.named(tx, identifiers) if state.due is None]
             if not states:
                 return
-            change = index.open_tx(tx, at=self._clock(), author=author, cause="start", reason=(
+            change = writes.open_tx(tx, at=self._clock(), author=author, cause="start", reason=(
                 f"{_named([state.identifier for state in states])} from {instant(begin)} on: {reason}"))
-            rows.record_reset(tx, change, states, begin)
-            rows.clear(tx, [state.id for state in states])
-            rows.set_start(tx, [state.id for state in states], begin)
+            scopes.record_reset(tx, change, states, begin)
+            scopes.clear(tx, [state.id for state in states])
+            scopes.set_start(tx, [state.id for state in states], begin)
 
         self._database.transact(work)
 
     def activate(self, identifiers: Collection[str], active: bool) -> list[ScopeState]:
         """Rate these scopes again, or leave them alone from now on; those that it changes, as they were before."""
         def work(tx: Connection) -> list[ScopeState]:
-            changed = [state for state in rows.named(tx, identifiers) if state.active != active]
-            rows.set_active(tx, [state.id for state in changed], active, self._clock())
+            changed = [state for state in scopes.named(tx, identifiers) if state.active != active]
+            scopes.set_active(tx, [state.id for state in changed], active, self._clock())
             return changed
 
         return self._database.transact(work)
@@ -202,11 +202,11 @@ class Scopes:
     def change(self, identifier: str, *, active: bool | None = None, **names: str) -> ScopeState:
         """Switch a scope, or change its ``scope_key``, ``fetcher`` or ``collector``; as it is then.  NotFound."""
         def work(tx: Connection) -> ScopeState:
-            ids = [state.id for state in rows.named(tx, [identifier])]
-            rows.set_source(tx, ids, names)
+            ids = [state.id for state in scopes.named(tx, [identifier])]
+            scopes.set_source(tx, ids, names)
             if active is not None:
-                rows.set_active(tx, ids, active, self._clock())
-            return rows.named(tx, [identifier])[0]
+                scopes.set_active(tx, ids, active, self._clock())
+            return scopes.named(tx, [identifier])[0]
 
         return self._database.transact(work)
 
@@ -216,17 +216,17 @@ class Scopes:
         due = Period.containing(last, self._length).end
 
         def work(tx: Connection) -> ScopeState:
-            rows.add(tx, new, due, active=active, at=self._clock())
-            return rows.named(tx, [new.identifier])[0]
+            scopes.add(tx, new, due, active=active, at=self._clock())
+            return scopes.named(tx, [new.identifier])[0]
 
         return self._database.transact(work)
 
     def retry(self, identifiers: Collection[str] | None) -> list[str]:
         """Forget what is wrong with these scopes (None: with all), so that they are tried at once; their ids."""
         def work(tx: Connection) -> list[str]:
-            states = rows.everything(tx) if identifiers is None else rows.named(tx, identifiers)
+            states = scopes.everything(tx) if identifiers is None else scopes.named(tx, identifiers)
             failed = [state for state in states if state.error is not None]
-            rows.clear(tx, [state.id for state in failed])
+            scopes.clear(tx, [state.id for state in failed])
             holes.hasten(tx, [state.id for state in states])
             return [state.identifier for state in failed]
 
@@ -238,12 +238,12 @@ class Scopes:
             raise Invalid("--reason: say why no data means no usage")
 
         def work(tx: Connection) -> None:
-            index.serialise(tx)
-            states = rows.everything(tx) if identifiers is None else rows.named(tx, identifiers)
-            change = index.open_tx(tx, at=self._clock(), author=author, cause="accept-empty",
-                                   reason=f"{period}: {reason}")
+            writes.serialise(tx)
+            states = scopes.everything(tx) if identifiers is None else scopes.named(tx, identifiers)
+            change = writes.open_tx(tx, at=self._clock(), author=author, cause="accept-empty",
+                                    reason=f"{period}: {reason}")
             holes.accept(tx, change, period, None if identifiers is None else [state.id for state in states])
-            rows.clear(tx, [state.id for state in states if state.error_kind == SOURCE])
+            scopes.clear(tx, [state.id for state in states if state.error_kind == SOURCE])
             # What was left behind is rated as empty now.
             holes.hasten(tx, [state.id for state in states])
 

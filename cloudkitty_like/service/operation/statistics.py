@@ -10,8 +10,7 @@ from sqlalchemy import Connection
 
 from cloudkitty_like.db import scopes, settings, workers
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.ledger import holes, tasks
-from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.ledger import holes, tasks, writes
 from cloudkitty_like.domain.hole import MISSING
 from cloudkitty_like.domain.period import Period
 from cloudkitty_like.domain.query import METRIC, Query
@@ -48,12 +47,13 @@ class Statistics:
     def now(self) -> list[MetricSample]:
         """All of them, from one look at the state database and one at the month's totals."""
         with self.database.read() as tx:
-            found = [*self._workers(tx), *self._workforce(tx), *self._scopes(tx),
-                     self._holes(tx), self._tasks(tx)]
-            changes = index.last_tx(tx)
-        found.append(MetricSample("ledger_changes_total", "Changes of the ledger", "counter", [({}, float(changes))]))
-        found.append(self._unpriced())
-        return found
+            samples = [*self._workers(tx), *self._workforce(tx), *self._scopes(tx),
+                       self._holes(tx), self._tasks(tx)]
+            changes = writes.last_tx(tx)
+        samples.append(MetricSample("ledger_changes_total", "Changes of the ledger", "counter",
+                                    [({}, float(changes))]))
+        samples.append(self._unpriced())
+        return samples
 
     def _workers(self, tx: Connection) -> Iterator[MetricSample]:
         beats = workers.everyone(tx)
@@ -72,15 +72,15 @@ class Statistics:
                                      for beat in beats for stage, spent in sorted(beat.stages.items())])
 
     def _workforce(self, tx: Connection) -> Iterator[MetricSample]:
-        found = worker_overview(tx, self.clock(), self.length, self.wait_periods)
-        blocked = Counter(beat.blocked for beat in found.alive)
+        overview = worker_overview(tx, self.clock(), self.length, self.wait_periods)
+        blocked = Counter(beat.blocked for beat in overview.alive)
         yield MetricSample("workers_blocked", "Workers that cannot rate anything, by what keeps them from it", "gauge",
                      [({"cause": cause}, float(blocked[cause])) for cause in CAUSES])
         yield MetricSample("workers_missing",
                            "1 where something is due and the worker that is to rate it is gone", "gauge",
-                     [({}, float(found.missing))])
+                           [({}, float(overview.missing))])
         yield MetricSample("scopes_due", "Scopes with a period that could be rated now", "gauge",
-                           [({}, float(found.due))])
+                           [({}, float(overview.due))])
 
     def _scopes(self, tx: Connection) -> Iterator[MetricSample]:
         states, ends = scopes.everything(tx), settings.source_ends(tx)

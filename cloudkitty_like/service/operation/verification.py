@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.ledger import writes
 from cloudkitty_like.domain.money import plain
 from cloudkitty_like.domain.query import DAY, METRIC, SCOPE, Query, Sum, SummaryRow
 from cloudkitty_like.service.reports.summary import Summary
@@ -20,13 +20,13 @@ def differences(database: Database, summary: Summary) -> list[str]:
     """
     by_day, by_metric = (SCOPE, METRIC, DAY), (SCOPE, METRIC)
     with database.read() as tx:
-        change = index.last_tx(tx)
+        change = writes.last_tx(tx)
     query = Query(scopes=None, groupby=by_day, as_of=change)
     kept, forgotten = map(_keyed, summary.points_and_forgotten(query))
     points = {group: kept.get(group, Sum()) + forgotten.get(group, Sum()) for group in {*kept, *forgotten}}
     problems = _compared("points", points, "frames", _keyed(summary.rows(query)))
     with database.read() as tx:
-        if index.last_tx(tx) != change:
+        if writes.last_tx(tx) != change:
             return problems        # the rollups have moved on; the frames' totals were compared
     problems += _compared("points", points, "days", _keyed(summary.rows(Query(scopes=None, groupby=by_day))))
     months = _keyed(summary.rows(Query(scopes=None, groupby=by_metric)))
@@ -40,21 +40,23 @@ def _keyed(rows: list[SummaryRow]) -> SumsByKey:
 
 def _without_day(days: SumsByKey) -> SumsByKey:
     sums: SumsByKey = {}
-    for (key, unit), found in days.items():
+    for (key, unit), total in days.items():
         group = key[:-1], unit
-        sums[group] = sums[group] + found if group in sums else found
+        sums[group] = sums[group] + total if group in sums else total
     return sums
 
 
 def _compared(left_name: str, left: SumsByKey, right_name: str, right: SumsByKey) -> list[str]:
     problems = []
     for group in sorted({*left, *right}):
-        one, other = left.get(group, Sum()), right.get(group, Sum())
-        if one != other:
+        left_sum, right_sum = left.get(group, Sum()), right.get(group, Sum())
+        if left_sum != right_sum:
             (key, unit) = group
-            problems.append(f"{' '.join(key)} {unit}: {left_name} {_text(one)}, {right_name} {_text(other)}")
+            problems.append(f"{' '.join(key)} {unit}: {left_name} {_text(left_sum)}, "
+                            f"{right_name} {_text(right_sum)}")
     return problems
 
 
-def _text(found: Sum) -> str:
-    return f"{plain(found.qty)} at {plain(found.price)} ({found.points} points, {found.unpriced} unpriced)"
+def _text(total: Sum) -> str:
+    return (f"{plain(total.qty)} at {plain(total.price)} "
+            f"({total.points} points, {total.unpriced} unpriced)")

@@ -27,21 +27,23 @@ class Caller:
         return (self.domain_id if scope_key == "domain_id" else self.project_id) or None
 
 
-def visible(caller: Caller, scope_key: str, wanted: frozenset[str] | None = None) -> frozenset[str] | None:
+def visible(caller: Caller, scope_key: str,
+            scopes: frozenset[str] | None = None) -> frozenset[str] | None:
     """Which of the wanted scopes (None: all there are) the caller may see; None: all there are.
 
     A caller without a scope sees the empty set, which is nothing, and never None.
     """
     if caller.is_admin:
-        return wanted
+        return scopes
     own = caller.own_scope(scope_key)
     mine = frozenset() if own is None else frozenset({own})
-    return mine if wanted is None else mine & wanted
+    return mine if scopes is None else mine & scopes
 
 
-def required(caller: Caller, scope_key: str, wanted: frozenset[str] | None) -> frozenset[str] | None:
+def required(caller: Caller, scope_key: str,
+             scopes: frozenset[str] | None) -> frozenset[str] | None:
     """As :func:`visible`, but to ask for what one may not see is Forbidden rather than an empty answer."""
-    found = visible(caller, scope_key, wanted)
-    if wanted is not None and found != wanted:
+    visible_scopes = visible(caller, scope_key, scopes)
+    if scopes is not None and visible_scopes != scopes:
         raise Forbidden("these scopes are not the caller's")
-    return found
+    return visible_scopes

@@ -101,15 +101,15 @@ class _Builder:
         self._anchors: dict[str, tuple[Any, int]] = {}      # the value, and how many it is made of
 
     def document(self) -> Any:
-        found: Any = None
+        value: Any = None
         documents = 0
         for event in self._events:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
                     raise self._refused(event, "a second document; write one only")
-                found = self._value(next(self._events), 0)
-        return found
+                value = self._value(next(self._events), 0)
+        return value
 
     def _value(self, event: Any, depth: int) -> Any:
         before = self._values
@@ -163,11 +163,11 @@ class _Builder:
         return table
 
     def _merge(self, event: Any, merged: YamlMapping, value: Any) -> None:
-        for one in value if isinstance(value, list) else [value]:
-            if not isinstance(one, YamlMapping):
+        for mapping in value if isinstance(value, list) else [value]:
+            if not isinstance(mapping, YamlMapping):
                 raise self._refused(event, "<< merges mappings only")
-            for key in one:
-                merged.setdefault(key, one[key])
+            for key in mapping:
+                merged.setdefault(key, mapping[key])
 
     def _scalar(self, event: Any) -> Any:
         text: str = event.value

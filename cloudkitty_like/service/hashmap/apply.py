@@ -45,7 +45,8 @@ def stored(database: Database, *, known_at: datetime | None = None) -> list[Rule
         return list(rules.stored(tx, change).values())
 
 
-def apply(database: Database, wanted: Sequence[Rule], how: RuleApplication, change: Change) -> RuleDiff:
+def apply(database: Database, wanted_rules: Sequence[Rule], how: RuleApplication,
+          change: Change) -> RuleDiff:
     """Make the stored rules equal to the wanted ones, in one transaction; what had to be done.
 
     Where nothing has to be done, or on a dry run, nothing is recorded.
@@ -54,7 +55,7 @@ def apply(database: Database, wanted: Sequence[Rule], how: RuleApplication, chan
     :raises MovesBack: when a later change would move back and ``how`` does not allow for it.
     """
     def difference(tx: Connection) -> RuleDiff:
-        amendment = amended(rules.stored(tx), wanted, how.effective, how.retroactive)
+        amendment = amended(rules.stored(tx), wanted_rules, how.effective, how.retroactive)
         if amendment.moved_back and not (how.retroactive or how.move_changes):
             raise RetroactiveMove(amendment)
         return amendment

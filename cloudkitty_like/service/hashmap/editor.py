@@ -85,10 +85,10 @@ class RuleEditor:
 
     def get(self, kind: RuleKind, identity: str) -> RuleState:
         """NotFound, in CloudKitty's words, where there is none, or it has been deleted."""
-        found = self._states.get(identity)
-        if found is None or found.deleted_at is not None or kind_of(found.rule) != kind:
+        state = self._states.get(identity)
+        if state is None or state.deleted_at is not None or kind_of(state.rule) != kind:
             raise NotFound(f"No such {kind}: {identity}")
-        return found
+        return state
 
     def check_name(self, name: str) -> None:
         """Conflict where a mapping is called so."""

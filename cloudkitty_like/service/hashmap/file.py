@@ -132,11 +132,11 @@ class _FileReading:
             self._say(line, path, f"{later} is there already, as {other} on line {other_line}, and both hold "
                                   "at the same time; let one end where the other starts, or use groups to add costs")
 
-    def _unknown(self, table: YamlMapping, known: Iterable[str], path: str) -> None:
+    def _unknown(self, table: YamlMapping, keys: Iterable[str], path: str) -> None:
         for key in table:
-            if key not in known:
-                close = get_close_matches(key, known, 1)
-                hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
+            if key not in keys:
+                close = get_close_matches(key, keys, 1)
+                hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(keys)}"
                 self._say(table.lines[key], f"{path}{key}", f"is not known; {hint}")
 
     @contextmanager
@@ -214,7 +214,7 @@ def place(rule: Rule) -> tuple[Any, ...]:
 
 
 def _entry(rule: Rule) -> Mapping[str, str]:
-    found: dict[str, str] = {}
+    entry: dict[str, str] = {}
     for key in KEYS:
         match key:
             case "cost" | "level":
@@ -230,8 +230,8 @@ def _entry(rule: Rule) -> Mapping[str, str]:
                 left_out = value is None or (value == "" and key in ("group", "name", "description"))
                 text = None if left_out else _scalar(value)
         if text is not None:
-            found[key] = text
-    return found
+            entry[key] = text
+    return entry
 
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*$|\d{4}-\d\d-\d\d[0-9T:.-]*Z$")

@@ -26,17 +26,17 @@ class Directory:
     def __init__(self, names: Iterable[RuleName]) -> None:
         self._known: dict[str, RuleName] = {}
         self._called: dict[tuple[NameKind, str, str | None], list[RuleName]] = {}
-        for one in names:
-            if one.removed is None:
-                self._known[one.id] = one
-            self._called.setdefault((one.kind, one.name, one.service_id), []).append(one)
+        for entry in names:
+            if entry.removed is None:
+                self._known[entry.id] = entry
+            self._called.setdefault((entry.kind, entry.name, entry.service_id), []).append(entry)
 
     def get(self, kind: NameKind, identity: str) -> RuleName:
         """NotFound, in CloudKitty's words, where there is none of this id."""
-        found = self._known.get(identity)
-        if found is None or found.kind != kind:
+        entry = self._known.get(identity)
+        if entry is None or entry.kind != kind:
             raise NotFound(MISSING[kind] % identity)
-        return found
+        return entry
 
     def has(self, identity: str | None) -> bool:
         """Whether there is one of this id that has not been removed."""
@@ -44,27 +44,28 @@ class Directory:
 
     def all(self, kind: NameKind, service_id: str | None = None) -> list[RuleName]:
         """In the order in which they were made; of fields those of one service."""
-        return [one for one in self._known.values() if one.kind == kind and one.service_id == service_id]
+        return [entry for entry in self._known.values()
+                if entry.kind == kind and entry.service_id == service_id]
 
     def parents(self) -> dict[str, tuple[str, str | None]]:
         """By the id of a service or field, removed ones too: the names of the service and the field."""
-        every = {one.id: one for same in self._called.values() for one in same}
-        found: dict[str, tuple[str, str | None]] = {}
-        for one in every.values():
-            if one.kind == SERVICE:
-                found[one.id] = one.name, None
-            elif one.kind == FIELD and one.service_id in every:
-                found[one.id] = every[one.service_id].name, one.name
-        return found
+        every = {entry.id: entry for same in self._called.values() for entry in same}
+        parents: dict[str, tuple[str, str | None]] = {}
+        for entry in every.values():
+            if entry.kind == SERVICE:
+                parents[entry.id] = entry.name, None
+            elif entry.kind == FIELD and entry.service_id in every:
+                parents[entry.id] = every[entry.service_id].name, entry.name
+        return parents
 
     def check_new(self, kind: NameKind, name: str, service_id: str | None = None) -> None:
         """Invalid where this cannot be a name, Conflict where it is one already."""
         problems = ["name: is empty"] if not name else [*text_problems("name", name)]
         if problems:
             raise Invalid(*problems)
-        for one in self._called.get((kind, name, service_id), ()):
-            if one.removed is None:
-                raise Conflict(f"{kind.capitalize()} {name} already exists (UUID: {one.id})")
+        for entry in self._called.get((kind, name, service_id), ()):
+            if entry.removed is None:
+                raise Conflict(f"{kind.capitalize()} {name} already exists (UUID: {entry.id})")
 
     def ids(self, rule: Rule, deleted_since: int | None = None) -> NameIds:
         """The ids of what a rule names: the known ones, or for a deleted rule those at the change that is given."""
@@ -76,5 +77,6 @@ class Directory:
 
     def _id(self, kind: NameKind, name: str, service_id: str | None, since: int | None) -> str | None:
         called: Sequence[RuleName] = self._called.get((kind, name, service_id), ())
-        return next((one.id for one in called
-                     if one.removed is None or (since is not None and one.removed >= since)), None)
+        return next((entry.id for entry in called
+                     if entry.removed is None or (since is not None and entry.removed >= since)),
+                    None)

@@ -126,17 +126,20 @@ class Hashmap:
 
     # --- rules -------------------------------------------------------------------------------------
 
-    def rules(self, kind: RuleKind, wanted: RuleFilter = EVERYTHING) -> list[StoredRule]:
+    def rules(self, kind: RuleKind, rule_filter: RuleFilter = EVERYTHING) -> list[StoredRule]:
         """In the order in which they were made."""
-        parent = wanted.service_id or wanted.field_id
+        parent = rule_filter.service_id or rule_filter.field_id
         with self._database.read() as tx:
             directory = Directory(names.ever(tx))
             of = directory.parents().get(parent) if parent else None
             if parent and of is None:
                 return []
-            found = history.read(tx, RuleHistoryFilter(kind == THRESHOLD, parent=of, deleted=wanted.deleted))
+            histories = history.read(tx, RuleHistoryFilter(kind == THRESHOLD, parent=of,
+                                                           deleted=rule_filter.deleted))
         now = self._clock()
-        return [rule for one in found if _matches(rule := _stored(one, directory), one.audit_info, wanted, now)]
+        return [rule for rule_history in histories
+                if _matches(rule := _stored(rule_history, directory), rule_history.audit_info,
+                            rule_filter, now)]
 
     def rule(self, kind: RuleKind, identity: str) -> StoredRule:
         """A deleted mapping is still found, but for one whose service or field is gone; a deleted threshold is not."""
@@ -194,10 +197,11 @@ class Hashmap:
             return Directory(names.stored(tx))
 
     def _rule(self, tx: Connection, kind: RuleKind, identity: str, directory: Directory) -> StoredRule:
-        found = history.read(tx, RuleHistoryFilter(kind == THRESHOLD, id=identity, deleted=kind == MAPPING))
-        if not found:
+        histories = history.read(tx, RuleHistoryFilter(kind == THRESHOLD, id=identity,
+                                                       deleted=kind == MAPPING))
+        if not histories:
             raise NotFound(f"No such {kind}: {identity}")
-        rule = _stored(found[0], directory)
+        rule = _stored(histories[0], directory)
         if not directory.has(rule.service_id or rule.field_id):
             raise NotFound(f"No such {kind}: {identity}")
         return rule
@@ -214,24 +218,24 @@ class Hashmap:
         return recorded(self._database, Change(at, author, CAUSE), recording)
 
 
-def _stored(one: RuleHistory, directory: Directory) -> StoredRule:
-    audit = one.audit_info
-    ids = directory.ids(one.rule, None if audit.deleted_at is None else one.since)
-    return StoredRule(one.id, one.rule, *ids, audit.created_at, audit.created_by, audit.updated_by,
-                      audit.deleted_at, audit.deleted_by)
+def _stored(rule_history: RuleHistory, directory: Directory) -> StoredRule:
+    audit = rule_history.audit_info
+    ids = directory.ids(rule_history.rule, None if audit.deleted_at is None else rule_history.since)
+    return StoredRule(rule_history.id, rule_history.rule, *ids, audit.created_at, audit.created_by,
+                      audit.updated_by, audit.deleted_at, audit.deleted_by)
 
 
-def _matches(one: StoredRule, audit: AuditInfo, wanted: RuleFilter, now: datetime) -> bool:
-    if wanted.service_id is not None:
-        parent = one.service_id == wanted.service_id
+def _matches(stored: StoredRule, audit: AuditInfo, rule_filter: RuleFilter, now: datetime) -> bool:
+    if rule_filter.service_id is not None:
+        parent = stored.service_id == rule_filter.service_id
     else:
-        parent = wanted.field_id is None or one.field_id == wanted.field_id
-    if wanted.group_id is not None:
-        group = one.group_id == wanted.group_id
+        parent = rule_filter.field_id is None or stored.field_id == rule_filter.field_id
+    if rule_filter.group_id is not None:
+        group = stored.group_id == rule_filter.group_id
     else:
-        group = not wanted.no_group or one.group_id is None
+        group = not rule_filter.no_group or stored.group_id is None
     return (
         parent and group
-        and (not wanted.filter_tenant or one.rule.scope == wanted.tenant_id)
-        and wanted.has(one.rule.valid, one.rule.description, audit, now)
+        and (not rule_filter.filter_tenant or stored.rule.scope == rule_filter.tenant_id)
+        and rule_filter.has(stored.rule.valid, stored.rule.description, audit, now)
     )

@@ -45,10 +45,10 @@ class Modules:
 
     def named(self, name: str) -> ModuleInfo:
         """One of them; NotFound where there is none of that name."""
-        found = {module.name: module for module in self.known()}
-        if name not in found:
+        by_name = {module.name: module for module in self.known()}
+        if name not in by_name:
             raise NotFound(f"Module '{name[:80]}' not found")
-        return found[name]
+        return by_name[name]
 
     def decide(self, name: str, change: Change, *, enabled: bool | None, priority: int | None) -> None:
         """As :func:`decide`."""
@@ -60,8 +60,8 @@ def known(database: Database) -> list[ModuleInfo]:
     """Every module that is installed or that somebody has decided about, in the order in which they run."""
     with database.read() as tx:
         states = modules.stored(tx)
-    found = [_known(name, states.get(name)) for name in {*states, *plugin.names(KIND)}]
-    return sorted(found, key=lambda module: _order(module.name, module.priority))
+    infos = [_known(name, states.get(name)) for name in {*states, *plugin.names(KIND)}]
+    return sorted(infos, key=lambda module: _order(module.name, module.priority))
 
 
 def decide(database: Database, change: Change, name: str, *,
@@ -111,12 +111,12 @@ def active(database: Database, change: int, load: Callable[[str], RatingModule],
             with _hint(name):
                 on = bool(plugin.load_class(KIND, name).enabled_by_default)
             states[name] = ModuleSetting(on, DEFAULT_PRIORITY)
-    found = []
+    rating_modules = []
     for name in sorted(states, key=lambda name: _order(name, states[name].priority)):
         if states[name].enabled or name in also:
             with _hint(name):
-                found.append((name, load(name)))
-    return found
+                rating_modules.append((name, load(name)))
+    return rating_modules
 
 
 @contextmanager

@@ -21,33 +21,33 @@ def current(database: Database, *, metrics: str, digest: str, software: str, now
     """
     with database.read() as tx:
         change = rules.latest(tx)
-        found = rulesets.find(tx, change, digest, software)
-    if found is not None:
-        return found
+        ruleset = rulesets.find(tx, change, digest, software)
+    if ruleset is not None:
+        return ruleset
     keep_document(database, digest, metrics, now)
     _unless_there(database, lambda tx: rulesets.add(tx, change, digest, software, now))
     with database.read() as tx:
-        made = rulesets.find(tx, change, digest, software)
-    if made is None:
+        ruleset = rulesets.find(tx, change, digest, software)
+    if ruleset is None:
         raise NotFound(f"the rule-set version of change {change} is gone")
-    return made
+    return ruleset
 
 
 def keep_document(database: Database, digest: str, text: str, now: datetime) -> None:
     """Keep the text of a metrics.yml under its digest, where nobody has done so yet."""
     with database.read() as tx:
-        known = rulesets.has_document(tx, digest)
-    if not known:
+        kept = rulesets.has_document(tx, digest)
+    if not kept:
         _unless_there(database, lambda tx: rulesets.add_document(tx, digest, text, now))
 
 
 def get(database: Database, version: int) -> Ruleset:
     """What a version stands for; NotFound where there is none."""
     with database.read() as tx:
-        found = rulesets.get(tx, version)
-    if found is None:
+        ruleset = rulesets.get(tx, version)
+    if ruleset is None:
         raise NotFound(f"there is no rule-set version {version}")
-    return found
+    return ruleset
 
 
 def _unless_there(database: Database, insertion: Callable[[Connection], None]) -> None:

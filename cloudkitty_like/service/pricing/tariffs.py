@@ -124,17 +124,18 @@ class Tariffs:
 
     def provenance(self, change: int, parts: Iterable[PricePart]) -> dict[tuple[str, str], Provenance]:
         """Where the rules behind these parts come from as they were known at a change, by module and id."""
-        wanted: dict[str, set[str]] = {}
+        rule_ids: dict[str, set[str]] = {}
         for part in parts:
             if part.rule is not None:
-                wanted.setdefault(part.module, set()).add(part.rule)
-        found: dict[tuple[str, str], Provenance] = {}
-        for name, ids in wanted.items():
+                rule_ids.setdefault(part.module, set()).add(part.rule)
+        provenances: dict[tuple[str, str], Provenance] = {}
+        for name, ids in rule_ids.items():
             with self._lock:
-                known: Any = getattr(self._module(name), "provenance", None)
-            if known is not None:
-                found.update(((name, identity), one) for identity, one in known(change, sorted(ids)).items())
-        return found
+                lookup: Any = getattr(self._module(name), "provenance", None)
+            if lookup is not None:
+                provenances.update(((name, identity), provenance) for identity, provenance
+                                   in lookup(change, sorted(ids)).items())
+        return provenances
 
     def _module(self, name: str) -> RatingModule:
         """The module of that name, made where it was not; under the lock."""
@@ -164,11 +165,11 @@ def rounded(frame: Frame) -> Frame:
 
 def _wrong(price: Sequence[object]) -> str:
     """What is wrong with the first price that cannot be stored."""
-    for one in price:
-        if one is None:
+    for value in price:
+        if value is None:
             continue
-        if not isinstance(one, Decimal):
-            return f"a price of {one!r} is no Decimal"
-        if not one.is_finite() or abs(one) >= money.POINT_LIMIT - money.QUANTUM:
-            return f"a price of {one:.6E} is out of range: a point stays below 10^15 in size"
+        if not isinstance(value, Decimal):
+            return f"a price of {value!r} is no Decimal"
+        if not value.is_finite() or abs(value) >= money.POINT_LIMIT - money.QUANTUM:
+            return f"a price of {value:.6E} is out of range: a point stays below 10^15 in size"
     return "a price cannot be stored"

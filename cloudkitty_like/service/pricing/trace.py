@@ -60,30 +60,32 @@ class Trace:
         """Let this module rate them; to be called in :func:`money.arithmetic`."""
         before = self.frames
         explain: Any = getattr(tariff, "explain", None)
-        found: ExplainedFrames | None = None if explain is None else explain(scope, period, before)
-        after = tariff.rate(scope, period, before) if found is None else found.frames
+        explained: ExplainedFrames | None = None
+        if explain is not None:
+            explained = explain(scope, period, before)
+        after = tariff.rate(scope, period, before) if explained is None else explained.frames
         check(module, after, period)
         sources = _sources(before, after)
-        if found is None:
-            found = ExplainedFrames(after, [_differences(module, before, frame, number, sources)
-                                      for number, frame in enumerate(after)])
-        self._steps.append(_Step(module, before, found, sources))
+        if explained is None:
+            explained = ExplainedFrames(after, [_differences(module, before, frame, number, sources)
+                                                for number, frame in enumerate(after)])
+        self._steps.append(_Step(module, before, explained, sources))
         self.frames = after
 
     def parts(self, frame: int, row: int) -> tuple[PricePart, ...]:
         """What made the price of this row, in the order of the modules."""
         place: RowRef | None = (frame, row)
-        found: list[PricePart] = []
+        parts: list[PricePart] = []
         for step in reversed(self._steps):
             if place is None:
                 break
-            found[:0] = step.explained.parts[place[0]][place[1]]
+            parts[:0] = step.explained.parts[place[0]][place[1]]
             place = step.source(place)
-        return tuple(found)
+        return tuple(parts)
 
     def dropped(self) -> list[DroppedRow]:
         """The rows that a module left out, in the order of the modules."""
-        return [one for step in self._steps for one in step.dropped()]
+        return [row for step in self._steps for row in step.dropped()]
 
 
 def check(module: str, frames: Sequence[Frame], period: Period) -> None:
@@ -99,7 +101,7 @@ def keys(frame: Frame) -> list[RowKey]:
     columns = [*map(frame.groupby.__getitem__, groupby), *map(frame.metadata.__getitem__, metadata)]
     cells: Sequence[tuple[str, ...]] = list(zip(*columns, strict=True)) if columns else [()] * len(frame)
     head = frame.metric, frame.unit, tuple(groupby), tuple(metadata)
-    return [(*head, one) for one in cells]
+    return [(*head, values) for values in cells]
 
 
 def places(frames: Sequence[Frame]) -> dict[RowKey, RowRef]:
@@ -107,19 +109,19 @@ def places(frames: Sequence[Frame]) -> dict[RowKey, RowRef]:
     return {key: (number, row) for number, frame in enumerate(frames) for row, key in enumerate(keys(frame))}
 
 
-def same_rows(one: Frame, other: Frame) -> bool:
+def same_rows(frame: Frame, other: Frame) -> bool:
     """Whether the rows are those of the other, whatever their prices."""
-    return ((one.metric, one.unit) == (other.metric, other.unit)
-            and (one.qty is other.qty or one.qty == other.qty)
-            and (one.groupby is other.groupby or one.groupby == other.groupby)
-            and (one.metadata is other.metadata or one.metadata == other.metadata))
+    return ((frame.metric, frame.unit) == (other.metric, other.unit)
+            and (frame.qty is other.qty or frame.qty == other.qty)
+            and (frame.groupby is other.groupby or frame.groupby == other.groupby)
+            and (frame.metadata is other.metadata or frame.metadata == other.metadata))
 
 
 def _sources(before: Sequence[Frame], after: Sequence[Frame]) -> dict[RowRef, RowRef] | None:
     if len(before) == len(after) and all(map(same_rows, before, after)):
         return None
-    known = places(before)
-    return {place: known[key] for key, place in places(after).items() if key in known}
+    origins = places(before)
+    return {place: origins[key] for key, place in places(after).items() if key in origins}
 
 
 def _differences(module: str, before: Sequence[Frame], frame: Frame, number: int,

@@ -44,11 +44,12 @@ class ScriptEditor:
 
     def versions(self, identity: str) -> ScriptVersions:
         """Of a script, oldest first; NotFound, in CloudKitty's words, where there is none, or it is deleted."""
-        found = {state.version: state.script for state in sorted(self._states, key=lambda state: state.version)
-                 if state.id == identity and state.deleted_at is None}
-        if not found:
+        versions = {state.version: state.script
+                    for state in sorted(self._states, key=lambda state: state.version)
+                    if state.id == identity and state.deleted_at is None}
+        if not versions:
             raise NotFound(NO_SUCH % identity)
-        return found
+        return versions
 
     def add(self, script: Script, identity: str = "") -> str:
         """A new version, of a new script where no id is given; the id.

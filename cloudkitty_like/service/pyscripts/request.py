@@ -57,7 +57,8 @@ class ScriptRelease:
 def new_script(draft: ScriptRequest, now: datetime, force: bool) -> Script:
     """The script that a draft describes; Invalid where it describes none, or starts in the past without ``force``."""
     name, text = given(draft.name), given(draft.data)
-    missing = [MISSING % (one, one) for one, value in (("name", name), ("data", text)) if value is None]
+    missing = [MISSING % (key, key)
+               for key, value in (("name", name), ("data", text)) if value is None]
     if name is None or text is None:
         raise Invalid(*missing)
     return _as_said(draft, Script(
@@ -82,14 +83,14 @@ def changed_script(script: Script, draft: ScriptRequest, now: datetime) -> Scrip
         valid=future_validity(script.valid, given(draft.start), end, now)))
 
 
-def released(release: ScriptRelease, known: Mapping[int, Script], now: datetime) -> Script:
+def released(release: ScriptRelease, versions: Mapping[int, Script], now: datetime) -> Script:
     """The script that a release makes, beside the known versions of that name."""
     when = release.begin or now
-    current = next((one for one in known.values() if when in one.valid), None)
+    current = next((version for version in versions.values() if when in version.valid), None)
     begin: datetime | None = when
-    if release.retroactive and (current or not known):
+    if release.retroactive and (current or not versions):
         begin = current.valid.begin if current else None
-    before = current or (known[max(known)] if known else None)
+    before = current or (versions[max(versions)] if versions else None)
     order, description = release.order, release.description
     return Script(
         name=release.name, text=release.text, valid=validity(begin, release.end),

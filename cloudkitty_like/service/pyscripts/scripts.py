@@ -14,7 +14,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.rules import scripts as rows
+from cloudkitty_like.db.rules import scripts
 from cloudkitty_like.db.rules.scripts import ScriptHistory
 from cloudkitty_like.domain.change import AuditInfo, Change
 from cloudkitty_like.domain.errors import NotFound
@@ -68,29 +68,34 @@ class Scripts:
     def scripts(self, now: datetime, which: ValidityFilter = EVERYTHING, *, texts: bool = True) -> list[StoredScript]:
         """In the order in which they were made; without ``texts`` those are not read."""
         with self.database.read() as tx:
-            found = [_seen(one, now) for one in rows.histories(tx)]
-            found = [one for one in found if (which.deleted or one.audit_info.deleted_at is None) and which.has(
-                one.version.valid, one.version.description, one.audit_info, now)]
-            kept = rows.texts(tx, [one.version.checksum for one in found]) if texts else {}
-        return [StoredScript(one.version, one.audit_info, kept.get(one.version.checksum)) for one in found]
+            stored = [_seen(history, now) for history in scripts.histories(tx)]
+            stored = [script for script in stored
+                      if (which.deleted or script.audit_info.deleted_at is None)
+                      and which.has(script.version.valid, script.version.description,
+                                    script.audit_info, now)]
+            checksums = [script.version.checksum for script in stored]
+            kept = scripts.texts(tx, checksums) if texts else {}
+        return [StoredScript(script.version, script.audit_info, kept.get(script.version.checksum))
+                for script in stored]
 
     def script(self, identity: str, now: datetime) -> StoredScript:
         """NotFound, in CloudKitty's words, where there is none of this id, or it is deleted."""
         with self.database.read() as tx:
-            found = [_seen(one, now) for one in rows.histories(tx, identity) if one.audit_info.deleted_at is None]
-            if not found:
+            stored = [_seen(history, now) for history in scripts.histories(tx, identity)
+                      if history.audit_info.deleted_at is None]
+            if not stored:
                 raise NotFound(NO_SUCH % identity)
-            return _with_text(tx, found[0])
+            return _with_text(tx, stored[0])
 
     def named(self, name: str, now: datetime) -> StoredScript:
         """The script of this name or id, with its text, a deleted one where there is no other; NotFound without one."""
         with self.database.read() as tx:
-            return _with_text(tx, _seen(_named(rows.histories(tx), name), now))
+            return _with_text(tx, _seen(_named(scripts.histories(tx), name), now))
 
     def versions(self, name: str) -> Sequence[ScriptVersion]:
         """Of the script that :meth:`named` answers, oldest first, those that were withdrawn too."""
         with self.database.read() as tx:
-            return _named(rows.histories(tx), name).versions
+            return _named(scripts.histories(tx), name).versions
 
     # --- one at a time, as over the API --------------------------------------------------------------
 
@@ -112,9 +117,9 @@ class Scripts:
             self.check(after.name, after.text)
 
         def work(book: ScriptEditor) -> None:
-            known = book.versions(identity)
-            number = _shown({number: script.valid for number, script in known.items()}, by.at)
-            book.replace(identity, number, changed_script(known[number], draft, by.at))
+            versions = book.versions(identity)
+            number = _shown({number: script.valid for number, script in versions.items()}, by.at)
+            book.replace(identity, number, changed_script(versions[number], draft, by.at))
 
         with suppress(NothingToRecord):
             self._change(by, work)
@@ -134,8 +139,8 @@ class Scripts:
         """
         def difference(book: ScriptEditor) -> tuple[str, ScriptDiff]:
             identity = book.called(release.name)
-            known: ScriptVersions = book.versions(identity) if identity else {}
-            return identity or "", succeeded(known, released(release, known, by.at))
+            versions: ScriptVersions = book.versions(identity) if identity else {}
+            return identity or "", succeeded(versions, released(release, versions, by.at))
 
         released(release, {}, by.at)           # what cannot be a script is not even compiled
         self.check(release.name, release.text)
@@ -160,10 +165,10 @@ class Scripts:
 
     def _identified(self, name: str) -> str:
         with self.database.read() as tx:
-            found = _named(rows.histories(tx), name)
-        if found.audit_info.deleted_at is not None:
+            history = _named(scripts.histories(tx), name)
+        if history.audit_info.deleted_at is not None:
             raise NotFound(f"the script {name!r} is deleted")
-        return found.id
+        return history.id
 
     def _succession(self, difference: Callable[[ScriptEditor], tuple[str, ScriptDiff]], by: Change,
                     dry_run: bool) -> ScriptDiff:
@@ -193,7 +198,7 @@ class Scripts:
 
 def _with_text(tx: Connection, seen: StoredScript) -> StoredScript:
     checksum = seen.version.checksum
-    return replace(seen, text=rows.texts(tx, [checksum])[checksum])
+    return replace(seen, text=scripts.texts(tx, [checksum])[checksum])
 
 
 def _value(seen: StoredScript) -> Script:
@@ -202,10 +207,11 @@ def _value(seen: StoredScript) -> Script:
                   valid=version.valid)
 
 
-def _seen(one: ScriptHistory, now: datetime) -> StoredScript:
-    known = _known(one)
-    number = _shown({version.version: version.valid for version in known}, now)
-    return StoredScript(next(version for version in known if version.version == number), one.audit_info)
+def _seen(history: ScriptHistory, now: datetime) -> StoredScript:
+    versions = _known(history)
+    number = _shown({version.version: version.valid for version in versions}, now)
+    return StoredScript(next(version for version in versions if version.version == number),
+                        history.audit_info)
 
 
 def _shown(versions: Mapping[int, Validity], now: datetime) -> int:
@@ -221,15 +227,16 @@ def _shown(versions: Mapping[int, Validity], now: datetime) -> int:
     return min(versions, key=rank)
 
 
-def _known(one: ScriptHistory) -> Sequence[ScriptVersion]:
+def _known(history: ScriptHistory) -> Sequence[ScriptVersion]:
     """Its versions but for withdrawn ones; these where there are no others."""
-    return [version for version in one.versions if version.known] or one.versions
+    return [version for version in history.versions if version.known] or history.versions
 
 
-def _named(found: Sequence[ScriptHistory], name: str) -> ScriptHistory:
-    alive = [one for one in found if one.audit_info.deleted_at is None]
-    for some in (alive, found):
-        fitting = [one for one in some if one.id == name or any(version.name == name for version in _known(one))]
+def _named(histories: Sequence[ScriptHistory], name: str) -> ScriptHistory:
+    alive = [history for history in histories if history.audit_info.deleted_at is None]
+    for candidates in (alive, histories):
+        fitting = [history for history in candidates if history.id == name
+                   or any(version.name == name for version in _known(history))]
         if fitting:
             return fitting[-1]
     raise NotFound(f"no script is called {name!r}")

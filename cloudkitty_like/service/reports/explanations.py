@@ -12,8 +12,7 @@ from datetime import datetime
 from operator import itemgetter
 
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.ledger import frames
-from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.ledger import frames, writes
 from cloudkitty_like.domain.cursor import Cursor
 from cloudkitty_like.domain.period import EPOCH, LATEST, Period
 from cloudkitty_like.domain.posted_point import FramePosition
@@ -61,35 +60,36 @@ class ExplanationService:
         as_of = query.as_of if query.as_of is not None or cursor is None else cursor.as_of
         if as_of is None:
             with self._database.read() as tx:
-                as_of = index.last_tx(tx)
+                as_of = writes.last_tx(tx)
         query = replace(query, as_of=as_of)
         page = self._dataframes.page(query, offset, limit, after)
-        wanted = _wanted(page)
+        counts = _wanted(page)
         span = _Span.of(offset, None if cursor is None else cursor.after, page)
         with self._database.read() as tx:
-            standing = frames.of_places(tx, wanted, as_of)
-            beside = [one for one in frames.collected(tx, span.narrowed(query), MOST_BESIDE)
-                      if one.place not in wanted and span.holds(one.place)]
+            standing = frames.of_places(tx, counts, as_of)
+            collected = frames.collected(tx, span.narrowed(query), MOST_BESIDE)
+            beside = [revision for revision in collected
+                      if revision.place not in counts and span.holds(revision.place)]
         points: list[Explanation] = []
         accounts: list[RevisionReplay] = []
-        for place, count in wanted.items():
+        for place, count in counts.items():
             here = list(self._accounts.of(standing.get(place, ()), query))
             points += _some(here, 0 if points else page.passed, count)
             accounts += here
-        for one in beside:
-            if self._storage.collected(one.revision) is not None:
-                accounts += self._accounts.of([one], query)
+        for revision in beside:
+            if self._storage.collected(revision.revision) is not None:
+                accounts += self._accounts.of([revision], query)
         return Explanations(page.total, self._accounts.with_provenance(points),
                             tuple(left for account in accounts for left in account.left_out), page.next)
 
 
 def _wanted(page: PointPage) -> dict[FramePosition, int]:
     """How many points of each scope and period the page has, in its order."""
-    wanted: dict[FramePosition, int] = {}
+    counts: dict[FramePosition, int] = {}
     for scope, frame in page.points:
         place = FramePosition(scope, frame.period.begin)
-        wanted[place] = wanted.get(place, 0) + len(frame)
-    return wanted
+        counts[place] = counts.get(place, 0) + len(frame)
+    return counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +129,8 @@ class _Span:
 
 def _some(accounts: Sequence[RevisionReplay], skip: int, count: int) -> list[Explanation]:
     """Points of one scope and period, as the storage orders them: by metric and unit, then by revision."""
-    found: list[Explanation] = []
+    explanations: list[Explanation] = []
     for _, points in sorted((piece for account in accounts for piece in account.pieces()), key=itemgetter(0)):
-        found += points[skip:skip + count - len(found)]
+        explanations += points[skip:skip + count - len(explanations)]
         skip = max(0, skip - len(points))
-    return found
+    return explanations

@@ -83,30 +83,32 @@ class GroupedSummary:
 
     def rows(self, query: Query, grouping: Grouping, length: timedelta) -> list[GroupTotals]:
         """The rows, ordered by key, then by time; ``length`` is that of the ledger's periods."""
-        asked = grouping.asked
-        found: dict[GroupKey, dict[str, Sum]] = {}
-        for row in self.summary.rows(replace(query, groupby=asked)):
-            cells = dict(zip(asked, row.key, strict=True))
-            units = found.setdefault(_placed(cells, grouping, length, query.period), {})
+        groupby = grouping.asked
+        groups: dict[GroupKey, dict[str, Sum]] = {}
+        for row in self.summary.rows(replace(query, groupby=groupby)):
+            cells = dict(zip(groupby, row.key, strict=True))
+            units = groups.setdefault(_placed(cells, grouping, length, query.period), {})
             units[row.unit] = units[row.unit] + row.sum if row.unit in units else row.sum
         return [GroupTotals(period, key, _added(list(units.values())), len(units) > 1)
-                for (key, period), units in sorted(found.items(), key=_order)]
+                for (key, period), units in sorted(groups.items(), key=_order)]
 
     def extremes(self, query: Query, grouping: Grouping, length: timedelta) -> dict[GroupKey, Extremes]:
         """By row.  Reads every point."""
-        found: dict[GroupKey, Extremes] = {}
+        extremes: dict[GroupKey, Extremes] = {}
         for scope, frame in self.summary.frames(query):
-            known = {SCOPE: scope, METRIC: frame.metric, TIME: instant(frame.period.begin),
-                     DAY: instant(frame.period.begin)[:10]}
+            frame_cells = {SCOPE: scope, METRIC: frame.metric, TIME: instant(frame.period.begin),
+                           DAY: instant(frame.period.begin)[:10]}
             labels = frame.labels
             columns = {name: labels[name] if name in labels else repeat("") for name in grouping.asked
-                       if name not in known}
+                       if name not in frame_cells}
             cells = zip(*columns.values(), strict=False) if columns else repeat(())
             for row, qty, price in zip(cells, frame.qty, frame.price, strict=False):
-                place = _placed(known | dict(zip(columns, row, strict=True)), grouping, length, query.period)
-                before = found.get(place)
-                found[place] = Extremes(qty, qty, price, price) if before is None else before.with_point(qty, price)
-        return found
+                place = _placed(frame_cells | dict(zip(columns, row, strict=True)), grouping,
+                                length, query.period)
+                before = extremes.get(place)
+                extremes[place] = (Extremes(qty, qty, price, price) if before is None
+                                   else before.with_point(qty, price))
+        return extremes
 
 
 def _placed(cells: Mapping[str, str], grouping: Grouping, length: timedelta, window: Period | None) -> GroupKey:

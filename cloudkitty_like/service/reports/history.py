@@ -10,8 +10,7 @@ from sqlalchemy import Connection
 
 from cloudkitty_like.db import acceptances, scopes
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.ledger import history as rows
-from cloudkitty_like.db.ledger import holes
+from cloudkitty_like.db.ledger import history, holes
 from cloudkitty_like.db.ledger.history import (
     RATING,
     ChangeRecord,
@@ -77,27 +76,27 @@ class ChangeHistory:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def entries(self, wanted: HistoryFilter) -> list[HistoryEntry]:
+    def entries(self, history_filter: HistoryFilter) -> list[HistoryEntry]:
         """In the order of time.  NotFound naming every scope that there is not."""
         with self._database.read() as tx:
-            window = HistoryWindow(wanted.begin, wanted.end)
-            if wanted.scopes is not None:
-                ids = scopes.ids(tx, wanted.scopes)
-                missing = sorted(set(wanted.scopes) - ids.keys())
+            window = HistoryWindow(history_filter.begin, history_filter.end)
+            if history_filter.scopes is not None:
+                ids = scopes.ids(tx, history_filter.scopes)
+                missing = sorted(set(history_filter.scopes) - ids.keys())
                 if missing:
                     raise NotFound("\n".join(f"no scope is called {name!r}" for name in missing))
                 window = replace(window, scope_ids=set(ids.values()), identifiers=set(ids))
-            found = _rules(tx, window) if RULES in wanted.kinds else []
-            if LEDGER in wanted.kinds:
-                found += _ledger(tx, window, wanted.everything)
-            if METRICS in wanted.kinds:
-                found += _metrics(tx, window)
-        return sorted(found, key=lambda entry: (entry.at, entry.kind, entry.first))
+            entries = _rules(tx, window) if RULES in history_filter.kinds else []
+            if LEDGER in history_filter.kinds:
+                entries += _ledger(tx, window, history_filter.everything)
+            if METRICS in history_filter.kinds:
+                entries += _metrics(tx, window)
+        return sorted(entries, key=lambda entry: (entry.at, entry.kind, entry.first))
 
 
 def _rules(tx: Connection, window: HistoryWindow) -> list[HistoryEntry]:
-    changes = rows.rule_changes(tx, window)
-    touched = rows.touched(tx, [change.id for change in changes], window.identifiers)
+    changes = history.rule_changes(tx, window)
+    touched = history.touched(tx, [change.id for change in changes], window.identifiers)
     return [HistoryEntry(change.at, RULES, change.id, change.id, change.author, change.cause, change.reason,
                   _said(touched[change.id]))
             for change in changes if window.identifiers is None or touched[change.id].keys() - {NAMES}]
@@ -106,25 +105,26 @@ def _rules(tx: Connection, window: HistoryWindow) -> list[HistoryEntry]:
 def _metrics(tx: Connection, window: HistoryWindow) -> list[HistoryEntry]:
     """Which metric definitions came to hold; they concern every scope."""
     every = acceptances.everything(tx)
-    texts = acceptances.texts(tx, {one.digest for one in every})
-    found, before = [], None
+    texts = acceptances.texts(tx, {acceptance.digest for acceptance in every})
+    entries, before = [], None
     for now in every:
         if (window.begin is None or now.at >= window.begin) and (window.end is None or now.at < window.end):
             change = difference(None if before is None else texts[before.digest], texts[now.digest],
                                 before is not None and before.skip != now.skip)
             said = counted(len(change.added), "metric") if before is None else str(change)
-            found.append(HistoryEntry(now.at, METRICS, now.id, now.id, now.author, "accept" if now.explicit else START,
-                               now.reason, said))
+            entries.append(HistoryEntry(now.at, METRICS, now.id, now.id, now.author,
+                                        "accept" if now.explicit else START, now.reason, said))
         before = now
-    return found
+    return entries
 
 
 def _said(touched: dict[str, TouchedRules]) -> str:
     """``rules: 2 added, 1 changed; modules: noop changed``."""
     parts = []
-    for kind, found in touched.items():
+    for kind, rules in touched.items():
         counts = [f"{_counted(kind, names)} {what}" for what, names in (
-            ("added", found.added), ("changed", found.changed), ("removed", found.removed)) if names]
+            ("added", rules.added), ("changed", rules.changed), ("removed", rules.removed))
+            if names]
         parts.append(f"{kind}: {', '.join(counts)}")
     return "; ".join(parts)
 
@@ -134,14 +134,15 @@ def _counted(kind: str, names: Collection[str]) -> str:
 
 
 def _ledger(tx: Connection, window: HistoryWindow, everything: bool) -> list[HistoryEntry]:
-    changes = rows.ledger_changes(tx, window, everything=everything)
+    changes = history.ledger_changes(tx, window, everything=everything)
     numbers = [change.id for change in changes]
-    effects = rows.effects(tx, numbers, window.scope_ids)
-    resets = rows.resets(tx, numbers, window.scope_ids)
+    effects = history.effects(tx, numbers, window.scope_ids)
+    resets = history.resets(tx, numbers, window.scope_ids)
     left = holes.left(tx, numbers, window.scope_ids)
     if window.scope_ids is not None:
-        known = {*effects, *resets, *left}
-        changes = [change for change in changes if change.id in known or change.cause in EVERYWHERE]
+        change_ids = {*effects, *resets, *left}
+        changes = [change for change in changes
+                   if change.id in change_ids or change.cause in EVERYWHERE]
         # Of ordinary rating only what has superseded something of these very scopes.
         changes = [change for change in changes if everything or change.cause != RATING
                    or effects[change.id].superseded]
@@ -185,10 +186,10 @@ def _together(entries: Iterable[HistoryEntry]) -> Iterable[HistoryEntry]:
             yield entry
         else:
             requests.setdefault((entry.cause, entry.author, entry.reason, entry.asked_at), []).append(entry)
-    for some in requests.values():
-        yield _one(some)
-    for some in gaps.values():
-        yield _gap(some)
+    for group in requests.values():
+        yield _one(group)
+    for group in gaps.values():
+        yield _gap(group)
 
 
 def _gap(entries: Sequence[HistoryEntry]) -> HistoryEntry:
@@ -197,8 +198,9 @@ def _gap(entries: Sequence[HistoryEntry]) -> HistoryEntry:
     scopes = max(entry.scopes for entry in entries)
     if not periods:
         return first
-    period = Period(min(one.begin for one in periods), max(one.end for one in periods))
-    return replace(first, last=entries[-1].last, scopes=scopes, period=period, summary=_left(GAP, scopes, period))
+    whole = Period(min(period.begin for period in periods), max(period.end for period in periods))
+    return replace(first, last=entries[-1].last, scopes=scopes, period=whole,
+                   summary=_left(GAP, scopes, whole))
 
 
 def _one(entries: Sequence[HistoryEntry]) -> HistoryEntry:
@@ -207,6 +209,7 @@ def _one(entries: Sequence[HistoryEntry]) -> HistoryEntry:
         price = sum((entry.price or money.ZERO for entry in entries), money.ZERO)
     return _summed(replace(
         first, last=entries[-1].last, scopes=max(entry.scopes for entry in entries),
-        period=Period(min(one.begin for one in periods), max(one.end for one in periods)) if periods else None,
+        period=Period(min(period.begin for period in periods),
+                      max(period.end for period in periods)) if periods else None,
         published=sum(entry.published for entry in entries), superseded=sum(entry.superseded for entry in entries),
         price=price))

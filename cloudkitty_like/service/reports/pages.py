@@ -15,8 +15,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.ledger import point_counts, totals, visibility
-from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.ledger import point_counts, totals, visibility, writes
 from cloudkitty_like.db.types import seconds
 from cloudkitty_like.domain.cursor import Cursor
 from cloudkitty_like.domain.errors import Invalid
@@ -98,7 +97,7 @@ def _resumed(query: Query, after: str) -> tuple[Query, _Place]:
 
 def _begun(tx: Connection, query: Query, offset: int) -> tuple[Query, _Place]:
     """The query as of the last change where it names none, and where point number ``offset`` is."""
-    seen = query if query.as_of is not None else replace(query, as_of=index.last_tx(tx))
+    seen = query if query.as_of is not None else replace(query, as_of=writes.last_tx(tx))
     if query.filters:
         return seen, _Place(offset, offset)
     if query.as_of is None:
@@ -146,20 +145,20 @@ def _taken(frames: Iterator[tuple[str, Frame]], start: _Place,
     """The next ``limit`` points in pieces of frames, how many of the first one's place come before, and their end."""
     pieces: list[tuple[str, Frame]] = []
     place, passed, before = start.after, 0, 0
-    skip, wanted = start.skip, limit
+    skip, remaining = start.skip, limit
     for scope, frame in frames:
         here = frame.period.begin, scope
         if here != place:
             place, passed = here, 0
         first = min(skip, len(frame))
-        last = min(len(frame), first + wanted)
-        skip, wanted, passed = skip - first, wanted - (last - first), passed + last
+        last = min(len(frame), first + remaining)
+        skip, remaining, passed = skip - first, remaining - (last - first), passed + last
         if first < last:
             if not pieces:
                 before = passed - (last - first)
             pieces.append((scope, frame.between(first, last)))
-        if not wanted:
+        if not remaining:
             break
     if isinstance(frames, Generator):
         frames.close()
-    return tuple(pieces), before, _Place(start.number + limit - wanted, passed, place)
+    return tuple(pieces), before, _Place(start.number + limit - remaining, passed, place)

@@ -8,8 +8,7 @@ from decimal import Decimal, localcontext
 from functools import cached_property
 
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.ledger import visibility
-from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.ledger import visibility, writes
 from cloudkitty_like.db.ledger.frames import FrameRevision
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.change import Ruleset
@@ -90,30 +89,30 @@ class ReplayService:
         window, scopes = Period.starting(place.begin, SECOND), frozenset({place.scope})
         with self._database.read() as tx:
             invisible, max_revision = visibility.invisible_revisions(tx, query.as_of, window, scopes)
-        asked = replace(query, period=window, scopes=scopes, after=None)
-        for one in revisions:
-            others = {*invisible, *(other.revision for other in revisions if other is not one)}
-            shown = [frame for _, frame in self._storage.frames(asked, others, max_revision)]
-            if one.origin == index.POSTED:
-                yield RevisionReplay(RatingBasis(one), shown)
+        place_query = replace(query, period=window, scopes=scopes, after=None)
+        for revision in revisions:
+            others = {*invisible, *(other.revision for other in revisions if other is not revision)}
+            shown = [frame for _, frame in self._storage.frames(place_query, others, max_revision)]
+            if revision.origin == writes.POSTED:
+                yield RevisionReplay(RatingBasis(revision), shown)
                 continue
             whole = shown
-            if asked.metrics is not None or asked.filters:
-                everything = replace(asked, metrics=None, filters={})
+            if place_query.metrics is not None or place_query.filters:
+                everything = replace(place_query, metrics=None, filters={})
                 whole = [frame for _, frame in self._storage.frames(everything, others, max_revision)]
-            yield self._rated(one, shown, whole, asked)
+            yield self._rated(revision, shown, whole, place_query)
 
-    def _rated(self, one: FrameRevision, shown: Sequence[Frame], whole: Sequence[Frame],
+    def _rated(self, revision: FrameRevision, shown: Sequence[Frame], whole: Sequence[Frame],
                query: Query) -> RevisionReplay:
-        collected = self._storage.collected(one.revision)
+        collected = self._storage.collected(revision.revision)
         usage = [frame.with_price([None] * len(frame)) for frame in whole] if collected is None else collected
-        basis = RatingBasis(one)
+        basis = RatingBasis(revision)
         try:
-            ruleset = rulesets.get(self._database, one.ruleset)
+            ruleset = rulesets.get(self._database, revision.ruleset)
             basis = replace(basis, ruleset=ruleset)
             pricing = self._tariffs.at(ruleset.change)
             basis = replace(basis, modules=pricing.modules)
-            frames, trace = pricing.explain(one.place.scope, one.period, by_metric(usage))
+            frames, trace = pricing.explain(revision.place.scope, revision.period, by_metric(usage))
         except Unavailable:
             raise
         except Error as error:
@@ -124,16 +123,18 @@ class ReplayService:
 
     def _left(self, basis: RatingBasis, again: ReplayedFrames, whole: Sequence[Frame],
               query: Query) -> Iterator[OmittedPoint]:
-        for one in again.trace.dropped():
-            yield from _asked(OmittedPoint(basis, one.module, f"left out by {one.module}",
-                                           ExplainedPoint.of(one.frame, one.row)), query)
+        for dropped_row in again.trace.dropped():
+            point = ExplainedPoint.of(dropped_row.frame, dropped_row.row)
+            why = f"left out by {dropped_row.module}"
+            yield from _asked(OmittedPoint(basis, dropped_row.module, why, point), query)
         metrics = self._metrics()
-        known = skips(metrics.metrics) if basis.ruleset and basis.ruleset.metrics == metrics.digest else {}
+        same_metrics = basis.ruleset is not None and basis.ruleset.metrics == metrics.digest
+        predicates = skips(metrics.metrics) if same_metrics else {}
         stored: set[RowKey] = {key for frame in whole for key in keys(frame)}
         for key, (number, row) in again.places.items():
             if key not in stored:
                 frame = again.frames[number]
-                skip = known.get(frame.metric)
+                skip = predicates.get(frame.metric)
                 why = "left out by the skip expression" + ("" if skip is None else f" {skip.text}")
                 yield from _asked(OmittedPoint(basis, "", why, ExplainedPoint.of(frame, row)), query)
 
@@ -141,13 +142,14 @@ class ReplayService:
         """The same, and of every rule that they name where it comes from."""
         points = tuple(points)
         changes: dict[int, list[PricePart]] = {}
-        for one in points:
-            if one.basis is not None and one.basis.ruleset is not None:
-                changes.setdefault(one.basis.ruleset.change, []).extend(one.parts)
-        known = {change: self._tariffs.provenance(change, parts) for change, parts in changes.items()}
+        for point in points:
+            if point.basis is not None and point.basis.ruleset is not None:
+                changes.setdefault(point.basis.ruleset.change, []).extend(point.parts)
+        provenances = {change: self._tariffs.provenance(change, parts)
+                       for change, parts in changes.items()}
         return tuple(
-            one if one.basis is None or one.basis.ruleset is None
-            else replace(one, rules=known[one.basis.ruleset.change]) for one in points)
+            point if point.basis is None or point.basis.ruleset is None
+            else replace(point, rules=provenances[point.basis.ruleset.change]) for point in points)
 
 
 def _asked(left: OmittedPoint, query: Query) -> Iterator[OmittedPoint]:
@@ -187,15 +189,16 @@ class RevisionReplay:
             yield order, self._points(frame)
 
     def _points(self, frame: Frame) -> Sequence[Explanation]:
-        known = keys(frame)
-        return LazySequence(len(frame), lambda row: self._point(frame, row, known[row]))
+        row_keys = keys(frame)
+        return LazySequence(len(frame), lambda row: self._point(frame, row, row_keys[row]))
 
     def _point(self, frame: Frame, row: int, key: RowKey) -> Explanation:
         point = ExplainedPoint.of(frame, row)
         price = point.price or money.ZERO
-        if self.basis.revision.origin == index.POSTED:
+        if self.basis.revision.origin == writes.POSTED:
             who = self.basis.revision.author
-            return Explanation(point, (PricePart(index.POSTED, price, f"posted by {who}"),), basis=self.basis)
+            part = PricePart(writes.POSTED, price, f"posted by {who}")
+            return Explanation(point, (part,), basis=self.basis)
         place = None if self.again is None else self.again.places.get(key)
         if self.again is None or place is None:
             return Explanation(point, (), difference=price, reproduced=False, basis=self.basis)

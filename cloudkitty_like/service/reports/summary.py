@@ -9,8 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.ledger import totals, visibility
-from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.ledger import totals, visibility, writes
 from cloudkitty_like.domain.errors import NotFound, Unavailable
 from cloudkitty_like.domain.frame import Frame
 from cloudkitty_like.domain.period import instant
@@ -75,7 +74,7 @@ class Summary:
     def change_at(self, when: datetime) -> int:
         """The ledger change that was the last one at an instant; NotFound where there was none."""
         with self._database.read() as tx:
-            change = index.tx_at(tx, when)
+            change = writes.tx_at(tx, when)
         if not change:
             raise NotFound(f"the ledger has no change up to {instant(when)}")
         return change
@@ -83,7 +82,7 @@ class Summary:
     def last_change(self) -> int:
         """The number of the ledger's last change; 0 before the first."""
         with self._database.read() as tx:
-            return index.last_tx(tx)
+            return writes.last_tx(tx)
 
 
 def _without_mixed_units(rows: Sequence[SummaryRow], query: Query) -> list[SummaryRow]:

@@ -97,7 +97,7 @@ class ValidityFilter:
         return (
             (self.start is None or (valid.begin is not None and valid.begin >= self.start))
             and (self.end is None or (valid.end is not None and valid.end < self.end))
-            and all(asked is None or asked == there for asked, there in people)
+            and all(person is None or person == there for person, there in people)
             and (self.description or "").casefold() in description.casefold()
             and (not self.is_active or (audit.deleted_at is None and now in valid))
         )

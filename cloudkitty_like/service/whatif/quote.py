@@ -56,7 +56,7 @@ class QuoteService:
         Each is rated as if its scope used nothing else in the period.  Its price is that of all points that modules
         make of it: 0 where it is dropped or skipped, so that it would not be in the ledger.
         """
-        scopes = [self._scope(caller, one) for one in resources]
+        scopes = [self._scope(caller, resource) for resource in resources]
         with _rates():
             _, rate = self.rating()
         period, skip, frames = self._frames(resources, at)
@@ -68,21 +68,22 @@ class QuoteService:
         """As :meth:`prices`, but for each resource its points, each with what made its price."""
         if self.tariffs is None:
             raise Unavailable("there is nothing to explain by")
-        scopes = [self._scope(caller, one) for one in resources]
+        scopes = [self._scope(caller, resource) for resource in resources]
         with _rates():
             change, pricing = self.tariffs.latest()
         period, skip, frames = self._frames(resources, at)
-        found = [_explained(*pricing.explain(scope, period, [frame]), skip)
-                 for scope, frame in zip(scopes, frames, strict=True)]
-        known = self.tariffs.provenance(change, (part for points in found for one in points for part in one.parts))
-        return [[replace(one, rules=known) for one in points] for points in found]
+        explanations = [_explained(*pricing.explain(scope, period, [frame]), skip)
+                        for scope, frame in zip(scopes, frames, strict=True)]
+        provenance = self.tariffs.provenance(
+            change, (part for points in explanations for point in points for part in point.parts))
+        return [[replace(point, rules=provenance) for point in points] for points in explanations]
 
     def _frames(self, resources: Sequence[Resource], at: datetime | None) -> tuple[Period, SkipPredicates, list[Frame]]:
         metrics = self.metrics()
         # Not the ledger's period that contains the instant: rules are chosen by a period's begin.
         period = Period.starting(self.clock() if at is None else at, self.period)
         units = {metric.alt_name: metric.unit for metric in metrics}
-        return period, skips(metrics), [_frame(one, period, units) for one in resources]
+        return period, skips(metrics), [_frame(resource, period, units) for resource in resources]
 
     def _scope(self, caller: Caller, resource: Resource) -> str:
         named = resource.groupby.get(self.scope_key) or resource.metadata.get(self.scope_key)
@@ -117,12 +118,12 @@ def _price(frames: Sequence[Frame]) -> Decimal | None:
 
 
 def _explained(frames: Sequence[Frame], trace: Trace, skip: SkipPredicates) -> list[Explanation]:
-    found = []
+    explanations = []
     for number, frame in enumerate(frames):
         predicate = skip.get(frame.metric)
         skipped = [False] * len(frame) if predicate is None else predicate.mask(frame)
         for row in range(len(frame)):
             if not skipped[row]:
                 parts, point = trace.parts(number, row), ExplainedPoint.of(frame, row)
-                found.append(Explanation(point, parts, rounding(point.price, parts)))
-    return found
+                explanations.append(Explanation(point, parts, rounding(point.price, parts)))
+    return explanations

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.ledger import frames as rows
-from cloudkitty_like.db.ledger import visibility
-from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.ledger import frames as frame_rows
+from cloudkitty_like.db.ledger import visibility, writes
 from cloudkitty_like.db.rules import scripts
 from cloudkitty_like.domain.explanation import ExplainedPoint, rounding
 from cloudkitty_like.domain.frame import Frame
@@ -54,13 +53,15 @@ class ScriptTrial:
         Invalid where it does not compile, fails, or answers what is no usage.
         """
         with self.database.read() as tx:
-            others = [one for one in in_force(scripts.stored(tx).values(), period.begin) if one.name != script.name]
-            query = Query(scopes=scopes, period=period, as_of=index.last_tx(tx))
+            others = [other for other in in_force(scripts.stored(tx).values(), period.begin)
+                      if other.name != script.name]
+            query = Query(scopes=scopes, period=period, as_of=writes.last_tx(tx))
             invisible, max_revision = visibility.invisible_revisions(tx, query.as_of, query.period, query.scopes)
-            invisible += rows.handed_in(tx, query)
+            invisible += frame_rows.handed_in(tx, query)
         pricing = self.tariffs.trial({PYSCRIPTS: [*others, script]})
         usage = self.storage.usage(query, invisible, max_revision)
-        for (_, scope), pieces in groupby(usage, key=lambda one: (one[1].period.begin, one[0])):
+        for (_, scope), pieces in groupby(
+                usage, key=lambda piece: (piece[1].period.begin, piece[0])):
             frames = by_metric([frame for _, frame in pieces])
             if frames:
                 yield TrialResult(scope, frames[0].period, *pricing.explain(scope, frames[0].period, frames))

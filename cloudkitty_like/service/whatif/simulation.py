@@ -11,9 +11,8 @@ from itertools import groupby
 from typing import Any
 
 from cloudkitty_like.db.engine import Database
-from cloudkitty_like.db.ledger import frames as rows
-from cloudkitty_like.db.ledger import visibility
-from cloudkitty_like.db.ledger import writes as index
+from cloudkitty_like.db.ledger import frames as frame_rows
+from cloudkitty_like.db.ledger import visibility, writes
 from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Error, Invalid, Unavailable, Unloadable
 from cloudkitty_like.domain.frame import Frame
@@ -115,14 +114,14 @@ class Simulation:
                 raise
             raise Unavailable(f"rating failed: {error}") from error
         with self.database.read() as tx:
-            query = Query(scopes=trial.scopes, period=trial.period, as_of=index.last_tx(tx))
-            there = rows.points(tx, query)
+            query = Query(scopes=trial.scopes, period=trial.period, as_of=writes.last_tx(tx))
+            there = frame_rows.points(tx, query)
             if most is not None and there > most:
                 raise Invalid(f"there are {there} points, more than the {most} that are rated at a time",
                               hint="ask for a shorter time or fewer scopes")
-            stored = rows.totals(tx, query)
+            stored = frame_rows.totals(tx, query)
             invisible, max_revision = visibility.invisible_revisions(tx, query.as_of, query.period, query.scopes)
-            invisible += rows.handed_in(tx, query)
+            invisible += frame_rows.handed_in(tx, query)
         rating = _Rating(pricing, skips(self.metrics()), there, progressed)
         rating.all(self.storage.usage(query, invisible, max_revision))
         return _compared(stored, rating)
@@ -139,7 +138,8 @@ class _Rating:
     def all(self, usage: Iterator[tuple[str, Frame]]) -> None:
         done = 0
         with money.arithmetic():
-            for (_, scope), pieces in groupby(usage, key=lambda one: (one[1].period.begin, one[0])):
+            for (_, scope), pieces in groupby(
+                    usage, key=lambda piece: (piece[1].period.begin, piece[0])):
                 frames = [frame for _, frame in pieces]
                 done += sum(map(len, frames))
                 if scope not in self.failed:
@@ -183,7 +183,7 @@ class _GrowingSum:
 
 
 def _compared(stored: Mapping[TotalKey, Sum], rating: _Rating) -> SimulationResult:
-    candidate = {key: one.sum for key, one in rating.sums.items()}
+    candidate = {key: total.sum for key, total in rating.sums.items()}
     return SimulationResult(tuple(
         Comparison(*key, stored.get(key, NOTHING), candidate.get(key, NOTHING))
         for key in sorted({**stored, **candidate}) if key[0] not in rating.failed), rating.failed)

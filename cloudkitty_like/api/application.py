@@ -34,8 +34,8 @@ def application(app: App, counters: Counters | None = None) -> Readiness:
     options.register(app.conf)
     app.limit_database(answers=True, question=app.conf.api.query_seconds)
     app.check("metrics", "storage")
-    made = make(app.use_cases.written_by(AUTHOR), app.conf, counters)
-    return Readiness(made, lambda: app.check("schema", "ledger"))
+    entrance = make(app.use_cases.written_by(AUTHOR), app.conf, counters)
+    return Readiness(entrance, lambda: app.check("schema", "ledger"))
 
 
 def make(use_cases: UseCases, conf: cfg.ConfigOpts, counters: Counters | None = None) -> Any:

@@ -29,19 +29,22 @@ def amounts(point: ExplainedPoint, number: NumberWriter) -> dict[str, Any]:
             "groupby": dict(point.groupby), "metadata": dict(point.metadata)}
 
 
-def explained(one: Explanation, number: NumberWriter) -> dict[str, Any]:
+def explained(explanation: Explanation, number: NumberWriter) -> dict[str, Any]:
     """A point, and what its price is made of."""
-    return {**amounts(one.point, number), "parts": [_part(part, one, number) for part in one.parts],
-            "rounding": number(one.rounding), "difference": number(one.difference), "reproduced": one.reproduced}
+    return {**amounts(explanation.point, number),
+            "parts": [_part(part, explanation, number) for part in explanation.parts],
+            "rounding": number(explanation.rounding), "difference": number(explanation.difference),
+            "reproduced": explanation.reproduced}
 
 
-def _part(part: PricePart, one: Explanation, number: NumberWriter) -> dict[str, Any]:
-    known = None if part.rule is None else one.rules.get((part.module, part.rule))
+def _part(part: PricePart, explanation: Explanation, number: NumberWriter) -> dict[str, Any]:
+    provenance = None if part.rule is None else explanation.rules.get((part.module, part.rule))
     return {"module": part.module, "amount": number(part.amount), "what": part.what,
-            "rule": None if known is None else _rule(known)}
+            "rule": None if provenance is None else _rule(provenance)}
 
 
-def _rule(known: Provenance) -> dict[str, Any]:
-    return {"id": known.id, "kind": known.kind, "name": known.name, "version": known.version, "author": known.author,
-            "reason": known.reason, "recorded": with_offset(known.recorded), "start": with_offset(known.valid.begin),
-            "end": with_offset(known.valid.end)}
+def _rule(provenance: Provenance) -> dict[str, Any]:
+    return {"id": provenance.id, "kind": provenance.kind, "name": provenance.name,
+            "version": provenance.version, "author": provenance.author,
+            "reason": provenance.reason, "recorded": with_offset(provenance.recorded),
+            "start": with_offset(provenance.valid.begin), "end": with_offset(provenance.valid.end)}

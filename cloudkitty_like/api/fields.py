@@ -153,9 +153,9 @@ class InstantField:
 
 def _spelled_out(text: str) -> str:
     """The compact form of ISO 8601 as the usual one; everything else as it is, microseconds at most."""
-    found = COMPACT.match(text)
-    if found:
-        year, month, day, hour, minute, second, zone = found.groups()
+    match = COMPACT.match(text)
+    if match:
+        year, month, day, hour, minute, second, zone = match.groups()
         return f"{year}-{month}-{day}" + (f"T{hour}:{minute}:{second or '00'}{zone or ''}" if hour else "")
     return re.sub(r"(\.\d{6})\d+", r"\1", text)
 
@@ -173,12 +173,13 @@ class TextListField:
 
     def read(self, value: Any) -> tuple[Any, ...]:
         parts = value if isinstance(value, list) else [value]
-        found = [piece for part in parts for piece in (part.split(",") if isinstance(part, str) else [part])]
-        if not found:
+        pieces = [piece for part in parts
+                  for piece in (part.split(",") if isinstance(part, str) else [part])]
+        if not pieces:
             raise Invalid("is empty")
-        if len(found) > MOST_VALUES:
+        if len(pieces) > MOST_VALUES:
             raise Invalid(f"has more than {MOST_VALUES} values")
-        return tuple(dict.fromkeys(self.each.read(piece) for piece in found))
+        return tuple(dict.fromkeys(self.each.read(piece) for piece in pieces))
 
 
 @dataclass(frozen=True)
@@ -193,18 +194,19 @@ class FilterField:
 
     def read(self, value: Any) -> Mapping[str, frozenset[str]]:
         if isinstance(value, Mapping):
-            pairs = [(name, one) for name, many in value.items()
-                     for one in (many if isinstance(many, list) else [many])]
+            pairs = [(name, element) for name, many in value.items()
+                     for element in (many if isinstance(many, list) else [many])]
         else:
             pieces = [piece for part in (value if isinstance(value, list) else [value])
                       for piece in TextField().read(part).split(",") if piece]
             pairs = [_pair(piece) for piece in pieces]
         if len(pairs) > MOST_VALUES:
             raise Invalid(f"has more than {MOST_VALUES} values")
-        found: dict[str, set[str]] = {}
-        for name, one in pairs:
-            found.setdefault(TextField(may_be_empty=False).read(name), set()).add(TextField().read(one))
-        return MappingProxyType({name: frozenset(values) for name, values in found.items()})
+        filters: dict[str, set[str]] = {}
+        for name, element in pairs:
+            label = TextField(may_be_empty=False).read(name)
+            filters.setdefault(label, set()).add(TextField().read(element))
+        return MappingProxyType({name: frozenset(values) for name, values in filters.items()})
 
 
 def _pair(piece: str) -> tuple[str, str]:

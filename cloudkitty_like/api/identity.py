@@ -104,8 +104,8 @@ def wrap(application: WSGIApplication, conf: cfg.ConfigOpts, *, public: Iterable
     ``public`` are paths without a slash at their end (but "/"), open to everybody; nothing is known of who asks
     there.  So is the health check, unless the request brings something that proves who it is from.
     """
-    if found := problems(conf):
-        raise Invalid(*found)
+    if mistakes := problems(conf):
+        raise Invalid(*mistakes)
     open_paths = frozenset(public)
     guarded = application if conf.auth_strategy == NOAUTH else _module(conf.auth_strategy).guard(application, conf)
 

@@ -41,13 +41,14 @@ class User:
 
 def problems(conf: cfg.ConfigOpts) -> list[str]:
     """Everything that is wrong with both files, one line each."""
-    found = [f"[http_basic] {option}: {path}: {reason}" for option, path in _files(conf) for reason in _writers(path)]
-    found += _passwords(Path(conf.http_basic.htpasswd_file))
+    lines = [f"[http_basic] {option}: {path}: {reason}" for option, path in _files(conf)
+             for reason in _writers(path)]
+    lines += _passwords(Path(conf.http_basic.htpasswd_file))
     try:
         read_users(Path(conf.http_basic.users_file))
     except Invalid as error:
-        found += [f"[http_basic] users_file: {problem}" for problem in error.problems]
-    return found
+        lines += [f"[http_basic] users_file: {problem}" for problem in error.problems]
+    return lines
 
 
 def warnings(conf: cfg.ConfigOpts) -> list[str]:
@@ -76,12 +77,12 @@ def _authenticated(environ: WSGIEnvironment, passwords: str) -> str | None:
         # The header goes: nobody behind this needs the password.
         name, password = basic_auth.parse_token(basic_auth.parse_header(environ))
         digests = _digests(Path(passwords))
-        known = digests.get(name)
-        right = bcrypt.checkpw(password, known or _somebodys(digests, name))
+        digest = digests.get(name)
+        right = bcrypt.checkpw(password, digest or _somebodys(digests, name))
     except Exception:
         # Whatever kept it from being shown to be right (bcrypt refuses some passwords with an error of its own).
         return None
-    return name if right and known else None
+    return name if right and digest else None
 
 
 def _digests(path: Path) -> dict[str, bytes]:
@@ -160,14 +161,14 @@ def read_users(path: Path) -> Mapping[str, User]:
         return {}
     if not isinstance(document, YamlMapping):
         raise Invalid(f"{path}: write one user a line, NAME: {{project: ID, roles: [ROLE, ...]}}")
-    users, found = {}, []
+    users, mistakes = {}, []
     for name, entry in document.items():
         wrong = list(_wrong(entry))
-        found += [f"{path}: line {document.lines[name]}: {name}: {reason}" for reason in wrong]
+        mistakes += [f"{path}: line {document.lines[name]}: {name}: {reason}" for reason in wrong]
         if not wrong:
             users[name] = User(entry.get("project"), tuple(entry.get("roles") or ()))
-    if found:
-        raise Invalid(*found)
+    if mistakes:
+        raise Invalid(*mistakes)
     return users
 
 

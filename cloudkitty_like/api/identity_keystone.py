@@ -41,8 +41,9 @@ def list_opts() -> list[cfg.Opt]:
 def problems(conf: cfg.ConfigOpts) -> list[str]:
     """What is wrong with ``[keystone_authtoken]`` as far as one can tell without asking Keystone."""
     _register(conf)
-    found = option_values.unreadable(conf, {GROUP: [opt for _, opts in auth_token.list_opts() for opt in opts]})
-    return found or [*_missing(conf), *_login_problems(conf)]
+    mistakes = option_values.unreadable(
+        conf, {GROUP: [opt for _, opts in auth_token.list_opts() for opt in opts]})
+    return mistakes or [*_missing(conf), *_login_problems(conf)]
 
 
 def _missing(conf: cfg.ConfigOpts) -> Iterator[str]:
@@ -75,12 +76,13 @@ def guard(application: WSGIApplication, conf: cfg.ConfigOpts) -> WSGIApplication
     """The application behind Keystone's tokens; a Keystone that cannot be asked is a 503."""
     _register(conf)
 
-    def known(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    def passage(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         environ[PASSED] = True
         return application(environ, start_response)
 
     # Whatever the file says: who has no valid token is refused here, and not let through to be refused by a policy.
-    middleware: Any = auth_token.AuthProtocol(known, {"oslo_config_config": conf, "delay_auth_decision": False})
+    middleware: Any = auth_token.AuthProtocol(
+        passage, {"oslo_config_config": conf, "delay_auth_decision": False})
 
     def guarded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         try:

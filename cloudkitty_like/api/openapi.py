@@ -90,13 +90,14 @@ def _tag(path: str) -> str:
 
 
 def _parameter(name: str, param: Param, place: str) -> dict[str, Any]:
-    found: dict[str, Any] = {"name": name, "in": place, "required": place == "path" or param.required,
-                             "schema": param.kind.schema}
+    parameter: dict[str, Any] = {"name": name, "in": place,
+                                 "required": place == "path" or param.required,
+                                 "schema": param.kind.schema}
     if param.kind.repeatable and place == "query":
-        found |= {"style": "form", "explode": False}
+        parameter |= {"style": "form", "explode": False}
     if param.text:
-        found["description"] = param.text
-    return found
+        parameter["description"] = param.text
+    return parameter
 
 
 def _body(params: Mapping[str, Param]) -> dict[str, Any]:
@@ -114,14 +115,14 @@ def _body(params: Mapping[str, Param]) -> dict[str, Any]:
 
 def _responses(route: Route) -> dict[str, Any]:
     error = _schema("Fault" if route.url.startswith("/v1/") else "Message")
-    found: dict[str, Any] = {
+    responses: dict[str, Any] = {
         status: {"description": text, "content": {JSON: {"schema": {
             "401": _schema("Refusal"), "503": {"anyOf": [error, _schema("Refusal")]}}.get(status, error)}}}
         for status, text in WRONG.items()}
-    found["405"]["headers"] = {"Allow": {"required": True, "schema": {"type": "string"}}}
+    responses["405"]["headers"] = {"Allow": {"required": True, "schema": {"type": "string"}}}
     for status in route.statuses:
-        found[str(status)] = _success(route, status)
-    return dict(sorted(found.items()))
+        responses[str(status)] = _success(route, status)
+    return dict(sorted(responses.items()))
 
 
 def _success(route: Route, status: int) -> dict[str, Any]:

@@ -82,22 +82,23 @@ FLAG: Mapping[str, Any] = {"type": "boolean"}
 ANY: Mapping[str, Any] = {}
 
 
-def arguments(params: Mapping[str, Param], given: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+def arguments(params: Mapping[str, Param],
+              raw_values: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     """Every declared argument's value; Invalid with all that is wrong, each with the argument's name.
 
-    ``given``: by name, the values that came; an argument that nobody knows is wrong.
+    ``raw_values``: by name, the values that came; an argument that nobody knows is wrong.
     """
     problems: list[str] = []
     names = {alias: name for name, param in params.items() for alias in (name, param.alias) if alias}
-    found: dict[str, list[Any]] = {}
-    for name, values in given.items():
+    by_param: dict[str, list[Any]] = {}
+    for name, values in raw_values.items():
         if name in names:
-            found.setdefault(names[name], []).extend(values)
+            by_param.setdefault(names[name], []).extend(values)
         else:
             problems.append(f"{name[:80]}: there is no such argument")
     read: dict[str, Any] = {}
     for name, param in params.items():
-        values = [value for value in found.get(name, []) if value is not None]
+        values = [value for value in by_param.get(name, []) if value is not None]
         try:
             read[name] = _value(param, values)
         except Invalid as error:
@@ -114,7 +115,8 @@ def _value(param: Param, values: list[Any]) -> Any:
         return param.default
     if param.kind.repeatable:
         return param.kind.read(values[0] if len(values) == 1 else [
-            one for value in values for one in (value if isinstance(value, list) else [value])])
+            element for value in values
+            for element in (value if isinstance(value, list) else [value])])
     if len(values) > 1:
         raise Invalid("is given more than once")
     return param.kind.read(values[0])

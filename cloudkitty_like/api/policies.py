@@ -161,9 +161,9 @@ class Policy:
     def _allows(self, rule: str, context: RequestContext, target: Mapping[str, str | None]) -> bool:
         # To oslo.policy None equals None, and the text "None" too.  What is not there equals nothing.
         caller = {name: value for name, value in context.to_policy_values().items() if value not in (None, "")}
-        asked = {name: value for name, value in target.items() if value}
+        attributes = {name: value for name, value in target.items() if value}
         try:
-            return bool(self._enforcer.authorize(rule, asked, caller))
+            return bool(self._enforcer.authorize(rule, attributes, caller))
         except UNREADABLE as error:
             raise Unavailable("the policy file cannot be read",
                               hint=f"[oslo_policy] policy_file: {' '.join(str(error).split())}") from error

@@ -57,8 +57,8 @@ def _is_number(text: str) -> bool:
 
 def xml_bytes(value: Any, name: str = "result") -> bytes:
     """JSON's values as elements, as WSME writes them: a list as ``item`` elements, null as ``nil``."""
-    found: bytes = ElementTree.tostring(_element(name, value), encoding="utf-8")
-    return found
+    document: bytes = ElementTree.tostring(_element(name, value), encoding="utf-8")
+    return document
 
 
 def _tag(name: str) -> str:

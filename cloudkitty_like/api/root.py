@@ -62,16 +62,16 @@ def _root(use_cases: UseCases, counters: Counters) -> list[Route]:
 
 
 def _v1(use_cases: UseCases) -> list[Route]:
-    known = info.InfoRoutes(lambda: use_cases.metrics.metrics, use_cases.document)
+    infos = info.InfoRoutes(lambda: use_cases.metrics.metrics, use_cases.document)
     collectors = collector.CollectorRoutes(use_cases.collectors)
     reports = report.ReportRoutes(use_cases.summary, use_cases.scope_key)
     whose = report.tenant_target(use_cases.scope_key)
     return [
-        Route("GET", "/v1/info/config", known.config, "info:get_config"),
-        Route("GET", "/v1/info/metrics", known.get_all, "info:list_metrics_info"),
-        Route("GET", "/v1/info/metrics/{metric_name}", known.get_one, "info:get_metric_info"),
-        Route("GET", "/v1/info/services", known.get_all, "info:list_services_info"),
-        Route("GET", "/v1/info/services/{metric_name}", known.get_one, "info:get_service_info"),
+        Route("GET", "/v1/info/config", infos.config, "info:get_config"),
+        Route("GET", "/v1/info/metrics", infos.get_all, "info:list_metrics_info"),
+        Route("GET", "/v1/info/metrics/{metric_name}", infos.get_one, "info:get_metric_info"),
+        Route("GET", "/v1/info/services", infos.get_all, "info:list_services_info"),
+        Route("GET", "/v1/info/services/{metric_name}", infos.get_one, "info:get_service_info"),
         Route("GET", "/v1/collector", collectors.index, "collector:list_mappings", 204),
         Route("GET", "/v1/collector/mappings", collectors.mappings, "collector:list_mappings"),
         Route("GET", "/v1/collector/mappings/{service}", collectors.mapping,
@@ -95,35 +95,35 @@ def _v1(use_cases: UseCases) -> list[Route]:
 
 def _rating_v1(use_cases: UseCases) -> list[Route]:
     """Return the subtree of rating, and the same under its former name."""
-    known = rating.RatingRoutes(use_cases.modules, use_cases.quotes)
-    found = [
-        Route("GET", "/v1/rating/modules", known.get_all, "rating:list_modules"),
-        Route("GET", "/v1/rating/modules/{module_id}", known.get_one, "rating:get_module"),
-        Route("PUT", "/v1/rating/modules[/{module_id}]", known.put, "rating:update_module", 302),
-        Route("POST", "/v1/rating/quote", known.quote, "rating:quote"),
-        Route("GET", "/v1/rating/reload_modules", known.reload, "rating:module_config", 204),
-        *(Route(method, "/v1/rating/module_config/{name}", known.configuration,
+    ratings = rating.RatingRoutes(use_cases.modules, use_cases.quotes)
+    table = [
+        Route("GET", "/v1/rating/modules", ratings.get_all, "rating:list_modules"),
+        Route("GET", "/v1/rating/modules/{module_id}", ratings.get_one, "rating:get_module"),
+        Route("PUT", "/v1/rating/modules[/{module_id}]", ratings.put, "rating:update_module", 302),
+        Route("POST", "/v1/rating/quote", ratings.quote, "rating:quote"),
+        Route("GET", "/v1/rating/reload_modules", ratings.reload, "rating:module_config", 204),
+        *(Route(method, "/v1/rating/module_config/{name}", ratings.configuration,
                 "rating:module_config")
           for method in ("GET", "POST", "PUT")),
         *hashmap_routes.routes(use_cases.hashmap),
         *pyscripts.routes(use_cases.scripts),
     ]
     former = (replace(route, url=route.url.replace("/v1/rating", "/v1/billing", 1), hidden=True)
-              for route in found)
-    return [*found, *former]
+              for route in table)
+    return [*table, *former]
 
 
 def _v2(use_cases: UseCases, simulation_points: int) -> list[Route]:
     period, scope_key = use_cases.period, use_cases.scope_key
-    asked = report_query.ReportQuery(
+    query = report_query.ReportQuery(
         scope_key, use_cases.summary.change_at, use_cases.summary.last_change)
-    summaries = summary.SummaryRoutes(asked, use_cases.groups, period, use_cases.holes.of_query,
-                                  lambda: _labels(use_cases.metrics.metrics))
-    frames = dataframes.DataFrameRoutes(asked, use_cases.pages, use_cases.posting)
-    known = modules.ModuleRoutes(use_cases.modules)
+    summaries = summary.SummaryRoutes(query, use_cases.groups, period, use_cases.holes.of_query,
+                                      lambda: _labels(use_cases.metrics.metrics))
+    frames = dataframes.DataFrameRoutes(query, use_cases.pages, use_cases.posting)
+    module_routes = modules.ModuleRoutes(use_cases.modules)
     scopes = scope.ScopeRoutes(use_cases.scopes, period, scope_key, use_cases.fetcher_name,
                                use_cases.collector_name)
-    reasons = explanations.ExplanationRoutes(asked, use_cases.explanations)
+    reasons = explanations.ExplanationRoutes(query, use_cases.explanations)
     trials = simulations.SimulationRoutes(use_cases.simulation, simulation_points)
     tasks = reprocesses.TaskRoutes(use_cases.tasks, period)
     changes = history.HistoryRoutes(use_cases.history)
@@ -132,9 +132,11 @@ def _v2(use_cases: UseCases, simulation_points: int) -> list[Route]:
         Route("POST", "/v2/dataframes", frames.post, "dataframes:add", 204),
         Route("GET", "/v2/explanations", reasons.get_all, "explanation:get"),
         Route("GET", "/v2/summary", summaries.get_all, "summary:get_summary"),
-        Route("GET", "/v2/rating/modules", known.get_all, "v2_rating:list_modules"),
-        Route("GET", "/v2/rating/modules/{module_id}", known.get_one, "v2_rating:get_module"),
-        Route("PUT", "/v2/rating/modules/{module_id}", known.put, "v2_rating:update_module", 204),
+        Route("GET", "/v2/rating/modules", module_routes.get_all, "v2_rating:list_modules"),
+        Route("GET", "/v2/rating/modules/{module_id}", module_routes.get_one,
+              "v2_rating:get_module"),
+        Route("PUT", "/v2/rating/modules/{module_id}", module_routes.put,
+              "v2_rating:update_module", 204),
         Route("POST", "/v2/rating/simulations", trials.post, "rating:simulate"),
         Route("GET", "/v2/scope", scopes.get_all, "scope:get_state"),
         Route("PUT", "/v2/scope", scopes.put, "scope:reset_state", 202),

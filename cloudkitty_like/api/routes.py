@@ -56,14 +56,14 @@ class Route:
 
     @property
     def params(self) -> Mapping[str, Param]:
-        found: Mapping[str, Param] = getattr(self.answers, "takes", {})
-        return found
+        params: Mapping[str, Param] = getattr(self.answers, "takes", {})
+        return params
 
     @property
     def shape(self) -> Mapping[str, Any]:
         """The JSON Schema of the answer."""
-        found: Mapping[str, Any] = getattr(self.answers, "shape", {})
-        return found
+        schema: Mapping[str, Any] = getattr(self.answers, "shape", {})
+        return schema
 
     @property
     def csv(self) -> bool:
@@ -97,8 +97,9 @@ class Router:
         for route in routes:
             for pattern in route.patterns:
                 self._by_length.setdefault(len(pattern), []).append((pattern, route))
-        for found in self._by_length.values():      # what is written out before what stands for anything
-            found.sort(key=lambda one: [segment.startswith("{") for segment in one[0]])
+        # what is written out before what stands for anything
+        for pairs in self._by_length.values():
+            pairs.sort(key=lambda pair: [segment.startswith("{") for segment in pair[0]])
 
     def find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
         """The route and the arguments in the path; NotFound, or MethodNotAllowed."""
@@ -118,12 +119,12 @@ class Router:
 
 def _matched(pattern: Sequence[str], segments: Sequence[str]) -> dict[str, str] | None:
     values: dict[str, str] = {}
-    for wanted, found in zip(pattern, segments, strict=True):
-        if wanted.startswith("{"):
-            if not found:
+    for part, segment in zip(pattern, segments, strict=True):
+        if part.startswith("{"):
+            if not segment:
                 return None
-            values[wanted[1:-1]] = found
-        elif wanted != found:
+            values[part[1:-1]] = segment
+        elif part != segment:
             return None
     return values
 
@@ -165,11 +166,11 @@ class Dispatcher:
         in_url = _in_url(request, in_path)
         if route.target is not own_project:
             # Whose it is may stand in the body too, which nobody reads for a caller who may not even ask this.
-            asked = {name: value for name, value in in_url.items() if name != DECIMAL}
-            self._authorize(route, arguments(route.params, asked), caller, credentials)
-        given = in_url | body.given(request, self._limits.body_bytes)
-        exact = _exact(request, given)
-        values = arguments(route.params, given)
+            url_values = {name: value for name, value in in_url.items() if name != DECIMAL}
+            self._authorize(route, arguments(route.params, url_values), caller, credentials)
+        raw_values = in_url | body.given(request, self._limits.body_bytes)
+        exact = _exact(request, raw_values)
+        values = arguments(route.params, raw_values)
         if route.target is not own_project:
             self._authorize(route, values, caller, credentials)
         context = Context(
@@ -187,9 +188,9 @@ class Dispatcher:
 
     def _failed(self, request: Request, error: Exception, request_id: str) -> Response:
         fault = request.environ.get("PATH_INFO", "").startswith("/v1/")
-        told = errors.body(error, fault=fault, request_id=request_id)
+        content = errors.body(error, fault=fault, request_id=request_id)
         headers = {"Allow": ", ".join(error.allowed)} if isinstance(error, errors.UnknownMethod) else {}
-        return _response(request, RouteAnswer(told, errors.status(error), headers), JSON)
+        return _response(request, RouteAnswer(content, errors.status(error), headers), JSON)
 
 
 def _in_url(request: Request, in_path: Mapping[str, str]) -> dict[str, list[Any]]:
@@ -211,14 +212,14 @@ def _path(request: Request) -> str:
     return path
 
 
-def _exact(request: Request, given: dict[str, list[Any]]) -> bool:
+def _exact(request: Request, raw_values: dict[str, list[Any]]) -> bool:
     """Whether numbers are wanted as text: ``decimal=string`` in the query, or as a parameter of Accept."""
-    wanted = given.pop(DECIMAL, [])
-    for value in wanted:
+    forms = raw_values.pop(DECIMAL, [])
+    for value in forms:
         if value not in ("string", "float"):
             raise Invalid("decimal: it is 'string' or 'float'")
-    if wanted:
-        return bool(wanted[-1] == "string")
+    if forms:
+        return bool(forms[-1] == "string")
     return bool(re.search(r";\s*decimal\s*=\s*\"?string\b", request.headers.get("Accept", "")))
 
 
@@ -230,8 +231,8 @@ def _accepts(request: Request) -> str:
         offers = create_accept_header(header).acceptable_offers([JSON, CSV, XML, "text/xml"])
     except ValueError:
         return JSON
-    found = offers[0][0] if offers else JSON
-    return XML if found == "text/xml" else found
+    offer = offers[0][0] if offers else JSON
+    return XML if offer == "text/xml" else offer
 
 
 def _unpacks(request: Request) -> bool:

@@ -135,7 +135,8 @@ class WaitressWorker(Worker):  # type: ignore[misc]
         threads.set_thread_count(self.cfg.threads)
         sockets: dict[int, Any] = {}
         _Waker(self.PIPE[0], sockets)
-        listeners = [Listener(self.wsgi, one.sock, settings, sockets, threads) for one in self.sockets]
+        listeners = [Listener(self.wsgi, sock.sock, settings, sockets, threads)
+                     for sock in self.sockets]
         looked = time.monotonic()
         while self.alive and os.getppid() == self.ppid:
             self.notify()

@@ -31,7 +31,7 @@ class CollectorRoutes:
     @accepts(collector=Param(TextField(), None))
     def mappings(self, context: Context, collector: str | None) -> Any:
         """All of them, or one collector's."""
-        return {"mappings": [_mapping(*one) for one in self.collectors.mappings(collector)]}
+        return {"mappings": [_mapping(*pair) for pair in self.collectors.mappings(collector)]}
 
     @returns(schema_of(CollectorMappingBody))
     @accepts(service=Param(TextField()), collector=Param(TextField(), None, hidden=True))

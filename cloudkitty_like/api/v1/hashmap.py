@@ -30,7 +30,7 @@ class HashmapNameRoutes:
     @returns(object_of(services=list_of(schema_of(ServiceBody))))
     def services(self, context: Context) -> Any:
         """Every service."""
-        return {"services": [name_written(one) for one in self.hashmap.services()]}
+        return {"services": [name_written(service) for service in self.hashmap.services()]}
 
     @returns(schema_of(ServiceBody))
     @accepts(service_id=Param(TextField()))
@@ -54,7 +54,7 @@ class HashmapNameRoutes:
     @accepts(service_id=Param(TextField()))
     def fields(self, context: Context, service_id: str) -> Any:
         """A service's fields."""
-        return {"fields": [name_written(one) for one in self.hashmap.fields(service_id)]}
+        return {"fields": [name_written(field) for field in self.hashmap.fields(service_id)]}
 
     @returns(schema_of(FieldBody))
     @accepts(field_id=Param(TextField()))
@@ -77,7 +77,7 @@ class HashmapNameRoutes:
     @returns(object_of(groups=list_of(schema_of(GroupBody))))
     def groups(self, context: Context) -> Any:
         """Every group."""
-        return {"groups": [name_written(one) for one in self.hashmap.groups()]}
+        return {"groups": [name_written(group) for group in self.hashmap.groups()]}
 
     @returns(schema_of(GroupBody))
     @accepts(group_id=Param(TextField()))
@@ -99,5 +99,6 @@ class HashmapNameRoutes:
         return RouteAnswer(status=204)
 
 
-def _made(context: Context, kind: str, one: RuleName) -> RouteAnswer:
-    return RouteAnswer(name_written(one), 201, {"Location": f"{context.url}{URL}/{kind}/{one.id}"})
+def _made(context: Context, kind: str, rule_name: RuleName) -> RouteAnswer:
+    return RouteAnswer(name_written(rule_name), 201,
+                       {"Location": f"{context.url}{URL}/{kind}/{rule_name.id}"})

@@ -38,9 +38,9 @@ class HashmapRuleRoutes:
 
     @returns(object_of(mappings=list_of(schema_of(MappingBody))))
     @accepts(**WHICH_MAPPINGS)
-    def mappings(self, context: Context, **asked: Any) -> Any:
+    def mappings(self, context: Context, **filters: Any) -> Any:
         """Mappings, in the order in which they were made."""
-        return self._list(MAPPING, asked)
+        return self._list(MAPPING, filters)
 
     @returns(schema_of(MappingBody))
     @accepts(mapping_id=Param(TextField()))
@@ -58,14 +58,15 @@ class HashmapRuleRoutes:
     @accepts(**params_of(MappingBody, leave_out=("mapping_id",), cost=True),
              mapping_id=Param(TextField(), None, hidden=True),
            force=Param(BooleanField(), False, "it may start in the past"))
-    def add_mapping(self, context: Context, mapping_id: str | None, force: bool, **given: Any) -> Any:
+    def add_mapping(self, context: Context, mapping_id: str | None, force: bool,
+                    **values: Any) -> Any:
         """Makes one, from now on unless it says otherwise."""
-        return self._add(context, MAPPING, given, force)
+        return self._add(context, MAPPING, values, force)
 
     @accepts(**params_of(MappingBody, leave_out=("mapping_id",)), mapping_id=Param(TextField()))
-    def put_mapping(self, context: Context, mapping_id: str, **given: Any) -> Any:
+    def put_mapping(self, context: Context, mapping_id: str, **values: Any) -> Any:
         """Ends a running one, or changes one that has not begun."""
-        return self._put(context, MAPPING, mapping_id, given)
+        return self._put(context, MAPPING, mapping_id, values)
 
     @accepts(mapping_id=Param(TextField()))
     def remove_mapping(self, context: Context, mapping_id: str) -> Any:
@@ -75,9 +76,9 @@ class HashmapRuleRoutes:
 
     @returns(object_of(thresholds=list_of(schema_of(ThresholdBody))))
     @accepts(**WHICH)
-    def thresholds(self, context: Context, **asked: Any) -> Any:
+    def thresholds(self, context: Context, **filters: Any) -> Any:
         """Thresholds, in the order in which they were made."""
-        return self._list(THRESHOLD, asked)
+        return self._list(THRESHOLD, filters)
 
     @returns(schema_of(ThresholdBody))
     @accepts(threshold_id=Param(TextField()))
@@ -94,14 +95,14 @@ class HashmapRuleRoutes:
     @returns(schema_of(ThresholdBody))
     @accepts(**params_of(ThresholdBody, leave_out=("threshold_id",), cost=True),
            threshold_id=Param(TextField(), None, hidden=True))
-    def add_threshold(self, context: Context, threshold_id: str | None, **given: Any) -> Any:
+    def add_threshold(self, context: Context, threshold_id: str | None, **values: Any) -> Any:
         """Makes one, from now on."""
-        return self._add(context, THRESHOLD, given, force=False)
+        return self._add(context, THRESHOLD, values, force=False)
 
     @accepts(**params_of(ThresholdBody, leave_out=("threshold_id",), cost=True), threshold_id=Param(TextField()))
-    def put_threshold(self, context: Context, threshold_id: str, **given: Any) -> Any:
+    def put_threshold(self, context: Context, threshold_id: str, **values: Any) -> Any:
         """Changes it from now on; what it was keeps its price."""
-        return self._put(context, THRESHOLD, threshold_id, given)
+        return self._put(context, THRESHOLD, threshold_id, values)
 
     @accepts(threshold_id=Param(TextField()))
     def remove_threshold(self, context: Context, threshold_id: str) -> Any:
@@ -109,14 +110,20 @@ class HashmapRuleRoutes:
         self.hashmap.remove_rule(THRESHOLD, threshold_id, context.author)
         return RouteAnswer(status=204)
 
-    def _list(self, kind: RuleKind, asked: dict[str, Any]) -> Any:
-        asked.pop("all", None)
-        return {f"{kind}s": [rule_written(one) for one in self.hashmap.rules(kind, RuleFilter(**asked))]}
+    def _list(self, kind: RuleKind, filters: dict[str, Any]) -> Any:
+        filters.pop("all", None)
+        return {f"{kind}s": [rule_written(rule)
+                             for rule in self.hashmap.rules(kind, RuleFilter(**filters))]}
 
-    def _add(self, context: Context, kind: RuleKind, given: dict[str, Any], force: bool) -> RouteAnswer:
-        made = self.hashmap.add_rule(kind, RuleRequest(**validity.said(given)), context.author, force)
-        return RouteAnswer(rule_written(made), 201, {"Location": f"{context.url}{URL}/{kind}s/{made.id}"})
+    def _add(self, context: Context, kind: RuleKind, values: dict[str, Any],
+             force: bool) -> RouteAnswer:
+        rule = self.hashmap.add_rule(kind, RuleRequest(**validity.said(values)), context.author,
+                                     force)
+        return RouteAnswer(rule_written(rule), 201,
+                           {"Location": f"{context.url}{URL}/{kind}s/{rule.id}"})
 
-    def _put(self, context: Context, kind: RuleKind, identity: str, given: dict[str, Any]) -> RouteAnswer:
-        self.hashmap.update_rule(kind, identity, RuleRequest(**validity.said(given)), context.author)
+    def _put(self, context: Context, kind: RuleKind, identity: str,
+             values: dict[str, Any]) -> RouteAnswer:
+        self.hashmap.update_rule(kind, identity, RuleRequest(**validity.said(values)),
+                                 context.author)
         return RouteAnswer(None, 302, {"Location": context.path})

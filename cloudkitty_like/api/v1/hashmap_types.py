@@ -91,23 +91,26 @@ class ThresholdBody(wtypes.Base):  # type: ignore[misc]
     tenant_id = text
 
 
-def name_written(one: RuleName) -> dict[str, Any]:
+def name_written(rule_name: RuleName) -> dict[str, Any]:
     """A service, field or group."""
-    if one.kind == SERVICE:
-        return written(ServiceBody, service_id=one.id, name=one.name)
-    if one.kind == FIELD:
-        return written(FieldBody, field_id=one.id, name=one.name, service_id=one.service_id)
-    return written(GroupBody, group_id=one.id, name=one.name)
+    if rule_name.kind == SERVICE:
+        return written(ServiceBody, service_id=rule_name.id, name=rule_name.name)
+    if rule_name.kind == FIELD:
+        return written(FieldBody, field_id=rule_name.id, name=rule_name.name,
+                       service_id=rule_name.service_id)
+    return written(GroupBody, group_id=rule_name.id, name=rule_name.name)
 
 
-def rule_written(one: StoredRule) -> dict[str, Any]:
+def rule_written(stored: StoredRule) -> dict[str, Any]:
     """A mapping or a threshold."""
-    rule = one.rule
-    same = {"type": rule.type, "cost": rule.cost, "service_id": one.service_id, "field_id": one.field_id,
-            "group_id": one.group_id, "tenant_id": rule.scope}
+    rule = stored.rule
+    same = {"type": rule.type, "cost": rule.cost, "service_id": stored.service_id,
+            "field_id": stored.field_id, "group_id": stored.group_id, "tenant_id": rule.scope}
     if rule.level is not None:
-        return written(ThresholdBody, threshold_id=one.id, level=rule.level, **same)
+        return written(ThresholdBody, threshold_id=stored.id, level=rule.level, **same)
     return written(
-        MappingBody, mapping_id=one.id, value=rule.value or "", created_at=one.created_at, start=rule.valid.begin,
-        end=rule.valid.end, name=rule.name or None, description=rule.description or None, deleted=one.deleted_at,
-        created_by=one.created_by, updated_by=one.updated_by, deleted_by=one.deleted_by, **same)
+        MappingBody, mapping_id=stored.id, value=rule.value or "", created_at=stored.created_at,
+        start=rule.valid.begin, end=rule.valid.end, name=rule.name or None,
+        description=rule.description or None, deleted=stored.deleted_at,
+        created_by=stored.created_by, updated_by=stored.updated_by, deleted_by=stored.deleted_by,
+        **same)

@@ -56,10 +56,10 @@ class PyscriptsRoutes:
 
     @returns(object_of(scripts=list_of(schema_of(ScriptBody, "data"))))
     @accepts(**WHICH, no_data=Param(BooleanField(), False, "without their texts"))
-    def scripts(self, context: Context, no_data: bool, **asked: Any) -> Any:
+    def scripts(self, context: Context, no_data: bool, **filters: Any) -> Any:
         """Scripts, in the order in which they were made."""
-        found = self.kept.scripts(context.now, ValidityFilter(**asked), texts=not no_data)
-        return {"scripts": [_written(one) for one in found]}
+        scripts = self.kept.scripts(context.now, ValidityFilter(**filters), texts=not no_data)
+        return {"scripts": [_written(script) for script in scripts]}
 
     @returns(schema_of(ScriptBody))
     @accepts(script_id=Param(TextField()))
@@ -71,15 +71,16 @@ class PyscriptsRoutes:
     @accepts(**params_of(ScriptBody, leave_out=("script_id",), data=True),
              script_id=Param(TextField(), None, hidden=True),
            force=Param(BooleanField(), False, "it may start in the past"))
-    def add(self, context: Context, script_id: str | None, force: bool, **given: Any) -> Any:
+    def add(self, context: Context, script_id: str | None, force: bool, **values: Any) -> Any:
         """Makes one, from now on unless it says otherwise; refused where it does not compile."""
-        return _made(context, self.kept.add(ScriptRequest(**said(given)), _by(context), force))
+        return _made(context, self.kept.add(ScriptRequest(**said(values)), _by(context), force))
 
     @returns(schema_of(ScriptBody))
     @accepts(**params_of(ScriptBody, leave_out=("script_id",), name=False), script_id=Param(TextField()))
-    def put(self, context: Context, script_id: str, **given: Any) -> Any:
+    def put(self, context: Context, script_id: str, **values: Any) -> Any:
         """Ends a running one, or changes one that has not begun."""
-        return _made(context, self.kept.update(script_id, ScriptRequest(**said(given)), _by(context)))
+        return _made(context,
+                     self.kept.update(script_id, ScriptRequest(**said(values)), _by(context)))
 
     @accepts(script_id=Param(TextField()))
     def remove(self, context: Context, script_id: str) -> Any:
@@ -114,15 +115,17 @@ def _by(context: Context) -> Change:
     return Change(context.now, context.author, CAUSE)
 
 
-def _made(context: Context, one: StoredScript) -> RouteAnswer:
-    return RouteAnswer(_written(one), 201, {"Location": f"{context.url}{URL}/scripts/{one.id}"})
+def _made(context: Context, script: StoredScript) -> RouteAnswer:
+    return RouteAnswer(_written(script), 201,
+                       {"Location": f"{context.url}{URL}/scripts/{script.id}"})
 
 
-def _written(one: StoredScript) -> dict[str, Any]:
-    version, audit = one.version, one.audit_info
-    data = {} if one.text is None else {"data": one.text}
+def _written(script: StoredScript) -> dict[str, Any]:
+    version, audit = script.version, script.audit_info
+    data = {} if script.text is None else {"data": script.text}
     return written(
-        ScriptBody, script_id=one.id, name=version.name, **data, checksum=version.checksum, created_at=audit.created_at,
-        start=version.valid.begin, end=version.valid.end, description=version.description or None,
+        ScriptBody, script_id=script.id, name=version.name, **data, checksum=version.checksum,
+        created_at=audit.created_at, start=version.valid.begin, end=version.valid.end,
+        description=version.description or None,
         deleted=audit.deleted_at, created_by=audit.created_by, updated_by=audit.updated_by, deleted_by=audit.deleted_by,
         order=version.order)

@@ -88,9 +88,10 @@ class RatingRoutes:
     def quote(self, context: Context, resources: Sequence[Resource], explain: bool, at: datetime | None) -> Any:
         """The price of all of it together, as text."""
         if explain:
-            found = self.quotes.explained(context.caller, resources, at)
-            return {"price": _total(one.point.price for points in found for one in points),
-                    "resources": [_explained(points, context) for points in found]}
+            explanations = self.quotes.explained(context.caller, resources, at)
+            return {"price": _total(explanation.point.price
+                                    for points in explanations for explanation in points),
+                    "resources": [_explained(points, context) for points in explanations]}
         return _total(self.quotes.prices(context.caller, resources, at))
 
     @accepts(name=Param(TextField()))
@@ -110,21 +111,22 @@ class RatingRoutes:
 
 def _total(prices: Iterable[Decimal | None]) -> str:
     """The sum with a point in it, as clients of CloudKitty look for one; ``0`` where nothing has a price."""
-    known = [price for price in prices if price is not None]
-    if not known:
+    summands = [price for price in prices if price is not None]
+    if not summands:
         return "0"
     with arithmetic():
-        text = plain(sum(known, Decimal(0)))
+        text = plain(sum(summands, Decimal(0)))
     return text if "." in text else f"{text}.0"
 
 
 def _explained(points: Sequence[Explanation], context: Context) -> dict[str, Any]:
     """What became of one resource; nothing where it would be left out of the ledger."""
-    prices = [one.point.price for one in points if one.point.price is not None]
+    prices = [explanation.point.price for explanation in points
+              if explanation.point.price is not None]
     with arithmetic():
         total = sum(prices, Decimal(0))
     return {"price": context.number(total), "unpriced": bool(points) and not prices,
-            "points": [explained(one, context.number) for one in points]}
+            "points": [explained(explanation, context.number) for explanation in points]}
 
 
 def _written(module: Known) -> dict[str, Any]:

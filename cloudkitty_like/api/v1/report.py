@@ -55,19 +55,20 @@ class ReportRoutes:
 
     @returns(TEXT)
     @accepts(**WINDOW, **WHOSE)
-    def total(self, context: Context, **asked: Any) -> Any:
+    def total(self, context: Context, **filters: Any) -> Any:
         """The price of everything then, as text."""
-        rows = self._rows(context, (), **asked)
+        rows = self._rows(context, (), **filters)
         return plain(rows[0].sum.price if rows else ZERO)
 
     @returns(object_of(summary=list_of(schema_of(TotalBody))))
     @accepts(**WINDOW, **WHOSE, groupby=Param(TextField(), None, "tenant_id, res_type or both"))
-    def get_summary(self, context: Context, groupby: str | None, **asked: Any) -> Any:
+    def get_summary(self, context: Context, groupby: str | None, **filters: Any) -> Any:
         """Prices by scope, by metric, by both or by nothing."""
         names = tuple(name for word, name in (("tenant_id", SCOPE), ("res_type", METRIC)) if word in (groupby or ""))
-        period = window(context.now, asked["begin"], asked["end"])
-        rows = self._rows(context, names, **asked)
-        return {"summary": [_summary(row, names, period, asked) for row in rows] if period is not None else []}
+        period = window(context.now, filters["begin"], filters["end"])
+        rows = self._rows(context, names, **filters)
+        return {"summary": [_summary(row, names, period, filters) for row in rows]
+                if period is not None else []}
 
     @returns(object_of(dataframes=list_of(schema_of(DataFrameBody))))
     @accepts(**WINDOW, tenant_id=WHOSE["tenant_id"], resource_type=Param(TextField(), None, "one metric"))
@@ -105,11 +106,12 @@ class ReportRoutes:
         return required(caller, self.scope_key, frozenset({tenant}))
 
 
-def _summary(row: SummaryRow, names: tuple[str, ...], period: Period, asked: Mapping[str, Any]) -> dict[str, Any]:
+def _summary(row: SummaryRow, names: tuple[str, ...], period: Period,
+             filters: Mapping[str, Any]) -> dict[str, Any]:
     cells = dict(zip(names, row.key, strict=True))
     return written(TotalBody, begin=period.begin, end=period.end, rate=row.sum.price,
-                   tenant_id=cells.get(SCOPE) or asked["tenant_id"] or ALL,
-                   res_type=cells.get(METRIC) or asked["service"] or ALL)
+                   tenant_id=cells.get(SCOPE) or filters["tenant_id"] or ALL,
+                   res_type=cells.get(METRIC) or filters["service"] or ALL)
 
 
 def _streamed(frames: Iterator[tuple[str, Frame]]) -> Iterator[bytes]:

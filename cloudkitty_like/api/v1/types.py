@@ -119,21 +119,21 @@ def params_of(shape: type[wtypes.Base], *, leave_out: Collection[str] = (), **re
     An attribute is optional and None where it is not given, unless WSME knows it
     as mandatory; ``required`` says otherwise.  What only answers have is accepted and ignored.
     """
-    found = {}
+    params = {}
     for attribute in wtypes.list_attributes(shape):
         if attribute.name in leave_out:
             continue
         is_required = required.get(attribute.name, attribute.mandatory)
         default = REQUIRED if is_required else None if attribute.default is wsme.Unset else attribute.default
         kind = NAME if is_required and attribute.datatype is text else _kind(attribute.datatype)
-        found[attribute.name] = Param(kind, default, hidden=attribute.readonly)
-    return found
+        params[attribute.name] = Param(kind, default, hidden=attribute.readonly)
+    return params
 
 
 def written(shape: type[wtypes.Base], **values: Any) -> dict[str, Any]:
     """An object as the value of JSON that WSME makes of it."""
-    found: dict[str, Any] = wsme.rest.json.tojson(shape, shape(**values))
-    return found
+    members: dict[str, Any] = wsme.rest.json.tojson(shape, shape(**values))
+    return members
 
 
 def schema_of(shape: type[wtypes.Base], *optional: str) -> Schema:

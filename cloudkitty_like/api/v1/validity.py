@@ -34,6 +34,7 @@ class RuleEndText(InstantText):
     kind = InstantField(fractions=True, end_of_day=True)
 
 
-def said(given: Mapping[str, Any]) -> dict[str, Any]:
+def said(values: Mapping[str, Any]) -> dict[str, Any]:
     """What was given; null in a body is as good as nothing, as it is to CloudKitty."""
-    return {name: value for name, value in given.items() if value is not None and name not in OUTPUT}
+    return {name: value for name, value in values.items()
+            if value is not None and name not in OUTPUT}

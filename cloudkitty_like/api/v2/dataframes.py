@@ -59,9 +59,10 @@ class DataFrameRoutes:
     @returns(object_of("next", total=WHOLE, dataframes=list_of(FRAME), next=TEXT), csv=True)
     @accepts(begin=BEGIN, end=END, filters=Param(FilterField(), {}, "type, the scope key or any label"), offset=OFFSET,
            limit=LIMIT, as_of=AS_OF, after=Param(TextField(), None, "where the page before ended: from its next"))
-    def get_all(self, context: Context, *, offset: int, limit: int, after: str | None, **asked: Any) -> Any:
+    def get_all(self, context: Context, *, offset: int, limit: int, after: str | None,
+                **filters: Any) -> Any:
         """A page of points, in frames of one period; NotFound where there is none."""
-        query = self.asking.query(context, **asked)
+        query = self.asking.query(context, **filters)
         if context.accepts == CSV:
             pieces = iter(()) if query is None else self.points.stream(query)
             return RouteAnswer(csv_bytes((*COLUMNS, "groupby", "metadata"), _rows(pieces)), content_type=CSV)
@@ -85,12 +86,12 @@ class DataFrameRoutes:
 
 def _frames(pieces: Sequence[tuple[str, Frame]], number: Callable[[Decimal], Any]) -> list[dict[str, Any]]:
     """Frames as CloudKitty has them: all scopes and metrics of a period together."""
-    found: dict[tuple[datetime, datetime], dict[str, list[dict[str, Any]]]] = {}
+    by_period: dict[tuple[datetime, datetime], dict[str, list[dict[str, Any]]]] = {}
     for _, frame in pieces:
-        usage = found.setdefault((frame.period.begin, frame.period.end), {})
+        usage = by_period.setdefault((frame.period.begin, frame.period.end), {})
         usage.setdefault(frame.metric, []).extend(_points(frame, number))
     return [{"period": {"begin": with_offset(begin), "end": with_offset(end)}, "usage": usage}
-            for (begin, end), usage in sorted(found.items())]
+            for (begin, end), usage in sorted(by_period.items())]
 
 
 def _points(frame: Frame, number: Callable[[Decimal], Any]) -> Iterator[dict[str, Any]]:

@@ -43,25 +43,28 @@ class ExplanationRoutes:
     @accepts(begin=BEGIN, end=END, filters=Param(FilterField(), {}, "type, the scope key or any label"), offset=OFFSET,
            limit=Param(IntegerField(least=1, most=MOST), 100, "how many points at most"), as_of=AS_OF,
            after=Param(TextField(), None, "where the page before ended: from its next"))
-    def get_all(self, context: Context, *, offset: int, limit: int, after: str | None, **asked: Any) -> Any:
+    def get_all(self, context: Context, *, offset: int, limit: int, after: str | None,
+                **filters: Any) -> Any:
         """A page of points, each with what its price is made of; their sum, rounding included, is the price."""
-        query = self.asking.query(context, **asked)
+        query = self.asking.query(context, **filters)
         if query is None or (query.scopes == frozenset() and not context.caller.is_admin):
             return {"total": 0, "explanations": [], "left_out": []}
         page = self.explaining.page(query, offset, limit, after)
         more = {} if page.next is None else {"next": following(context, leave_out=("offset",), after=page.next)}
-        return {"total": page.total, "explanations": [_explained(one, context) for one in page.points],
-                "left_out": [_left(one, context) for one in page.left_out]} | more
+        return {"total": page.total,
+                "explanations": [_explained(explanation, context) for explanation in page.points],
+                "left_out": [_left(omitted, context) for omitted in page.left_out]} | more
 
 
-def _explained(one: Explanation, context: Context) -> dict[str, Any]:
-    basis = one.basis
-    known = {} if basis is None else _where(basis) | {"rated": _rated(basis)}
-    return known | explained(one, context.number)
+def _explained(explanation: Explanation, context: Context) -> dict[str, Any]:
+    basis = explanation.basis
+    origin = {} if basis is None else _where(basis) | {"rated": _rated(basis)}
+    return origin | explained(explanation, context.number)
 
 
-def _left(one: OmittedPoint, context: Context) -> dict[str, Any]:
-    return _where(one.basis) | amounts(one.point, context.number) | {"module": one.module, "why": one.why}
+def _left(omitted: OmittedPoint, context: Context) -> dict[str, Any]:
+    return (_where(omitted.basis) | amounts(omitted.point, context.number)
+            | {"module": omitted.module, "why": omitted.why})
 
 
 def _where(basis: RatingBasis) -> dict[str, Any]:

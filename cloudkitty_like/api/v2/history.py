@@ -43,9 +43,11 @@ class HistoryRoutes:
                 scope_id: Sequence[str], offset: int, limit: int, **more: bool) -> Any:
         """A page of changes, the newest first."""
         check_order(begin, end)
-        wanted = HistoryFilter(begin, end, KINDS if kind is None else (kind,), scope_id or None, more["everything"])
-        found = self.history.entries(wanted)[::-1]
-        return {"total": len(found), "results": [_written(entry, context) for entry in found[offset:offset + limit]]}
+        history_filter = HistoryFilter(begin, end, KINDS if kind is None else (kind,),
+                                       scope_id or None, more["everything"])
+        entries = self.history.entries(history_filter)[::-1]
+        return {"total": len(entries),
+                "results": [_written(entry, context) for entry in entries[offset:offset + limit]]}
 
 
 def _written(entry: HistoryEntry, context: Context) -> dict[str, Any]:

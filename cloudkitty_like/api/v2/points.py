@@ -51,21 +51,21 @@ class FramesField:
         """Every point, none of an empty list; Invalid with what is wrong, and where."""
         if not isinstance(value, list):
             raise Invalid(f"{shown(value)} is not a list")
-        found: list[PostedPoint] = []
+        points: list[PostedPoint] = []
         problems: list[str] = []
         for number, frame in enumerate(value):
             for where, read in _points(frame):
                 try:
-                    found.append(read())
+                    points.append(read())
                 except Invalid as error:
                     problems += [f"[{number}]{where}: {problem}" for problem in error.problems]
                 if len(problems) >= SHOWN:
                     raise Invalid(*problems[:SHOWN])
-            if len(found) > MOST_POINTS:
+            if len(points) > MOST_POINTS:
                 raise Invalid(f"has more than {MOST_POINTS} points; send them in several requests")
         if problems:
             raise Invalid(*problems)
-        return found
+        return points
 
 
 def _points(frame: Any) -> Iterator[tuple[str, Any]]:

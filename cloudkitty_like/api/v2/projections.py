@@ -41,8 +41,9 @@ class Projection:
         if self.column == "qty" and group.mixed:
             return None
         if self.extreme:
-            found = None if extremes is None else getattr(extremes, f"{self.function.lower()}_{self.column}")
-            return cast(Decimal | None, found)
+            name = f"{self.function.lower()}_{self.column}"
+            extreme = None if extremes is None else getattr(extremes, name)
+            return cast(Decimal | None, extreme)
         total = group.sum.qty if self.column == "qty" else group.sum.price
         if self.function == "SUM":
             return total
@@ -57,7 +58,7 @@ DEFAULT = (Projection("SUM", "qty", "qty"), Projection("SUM", "price", "rate"))
 
 def projections(text: str) -> tuple[Projection, ...]:
     """The projections that a text names; Invalid with every part that is none."""
-    found: list[Projection] = []
+    fields: list[Projection] = []
     problems: list[str] = []
     for part in text.split(","):
         match = _FIELD.match(part)
@@ -66,13 +67,13 @@ def projections(text: str) -> tuple[Projection, ...]:
                             "with SUM, MIN, MAX, AVG or COUNT")
             continue
         function, column, plain, in_quotes = match.groups()
-        found.append(Projection(cast(AggregateFunction, function.upper()),
-                                cast(AmountColumn, column.lower()), plain or in_quotes))
-    aliases = [one.alias for one in found]
+        fields.append(Projection(cast(AggregateFunction, function.upper()),
+                                 cast(AmountColumn, column.lower()), plain or in_quotes))
+    aliases = [field.alias for field in fields]
     problems += [f"custom_fields: {name!r} is there more than once" for name in sorted(set(aliases))
                  if aliases.count(name) > 1 or name in TAKEN]
-    if len(found) > MOST:
+    if len(fields) > MOST:
         problems.append(f"custom_fields: more than {MOST} of them")
     if problems:
         raise Invalid(*problems)
-    return tuple(found)
+    return tuple(fields)

@@ -56,15 +56,15 @@ class ReportQuery:
             return self.change_at(named)
         last = self.last_change()
         if not 0 < named <= last:
-            known = f"the changes 1 to {last}" if last else "no changes yet"
-            raise Invalid(f"as_of: the ledger has {known}")
+            extent = f"the changes 1 to {last}" if last else "no changes yet"
+            raise Invalid(f"as_of: the ledger has {extent}")
         return named
 
     def names(self, groupby: Sequence[str]) -> tuple[str, ...]:
         """CloudKitty's names of a grouping as the ledger's."""
-        known: dict[str, str] = {TYPE: METRIC, self.scope_key: SCOPE}
-        known.update((stored, asked) for asked, stored in UNITS.items())
-        names = tuple(dict.fromkeys(known.get(name, name) for name in groupby))
+        ledger_names: dict[str, str] = {TYPE: METRIC, self.scope_key: SCOPE}
+        ledger_names.update((stored, unit) for unit, stored in UNITS.items())
+        names = tuple(dict.fromkeys(ledger_names.get(name, name) for name in groupby))
         wrong = [name for name in names if name.startswith(f"{TIME}-") and name not in UNITS]
         if wrong:
             raise Invalid(*(f"groupby: {name!r} is not one of {', '.join(UNITS)}" for name in wrong))
@@ -75,10 +75,10 @@ class ReportQuery:
         return [{METRIC: TYPE, SCOPE: self.scope_key}.get(name, name) for name in columns]
 
 
-def _both(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:
-    if one is None or other is None:
-        return other if one is None else one
-    return one & other
+def _both(first: frozenset[str] | None, second: frozenset[str] | None) -> frozenset[str] | None:
+    if first is None or second is None:
+        return second if first is None else first
+    return first & second
 
 
 def following(context: Context, leave_out: Sequence[str] = (), **changes: object) -> str:

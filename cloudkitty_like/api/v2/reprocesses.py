@@ -49,11 +49,11 @@ class TaskRoutes:
     def get_all(self, context: Context, *, scope_ids: Sequence[str], which: str | None, order: str,
                 offset: int, limit: int) -> Any:
         """A page of tasks, the newest first unless asked otherwise; ended ones too."""
-        wanted = [which] if which is not None else scope_ids
-        found = self.reprocessing.tasks(wanted or None)
+        scopes = [which] if which is not None else scope_ids
+        tasks = self.reprocessing.tasks(scopes or None)
         if order == "desc":
-            found.reverse()
-        page = found[offset:offset + limit]
+            tasks.reverse()
+        page = tasks[offset:offset + limit]
         totals = self.reprocessing.totals(page)
         return {"results": [self._written(task, totals[task.id], context) for task in page]}
 
@@ -96,7 +96,7 @@ class TaskRoutes:
                            for metric, unit in sorted({*totals.before, *totals.after})]}
 
 
-def _sum(found: Amounts, context: Context) -> dict[str, Any]:
-    return {"qty": context.number(decimal(found.qty_whole, found.qty_part)),
-            "price": context.number(decimal(found.price_whole, found.price_part)),
-            "points": found.points, "unpriced": found.unpriced}
+def _sum(amounts: Amounts, context: Context) -> dict[str, Any]:
+    return {"qty": context.number(decimal(amounts.qty_whole, amounts.qty_part)),
+            "price": context.number(decimal(amounts.price_whole, amounts.price_part)),
+            "points": amounts.points, "unpriced": amounts.unpriced}

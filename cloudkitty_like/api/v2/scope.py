@@ -49,8 +49,9 @@ class ScopeRoutes:
     def get_all(self, context: Context, *, active: Sequence[bool], offset: int, limit: int, **names: Any) -> Any:
         """A page of scopes, by id; NotFound where there is none."""
         which = _which(**names)
-        found = [state for state in self.scopes.selected(which) if not active or state.active in active]
-        page = found[offset:offset + limit]
+        states = [state for state in self.scopes.selected(which)
+                  if not active or state.active in active]
+        page = states[offset:offset + limit]
         if not page:
             raise NotFound("No resource found for provided filters.")
         return {"results": [self._written(state) for state in page]}
@@ -66,10 +67,10 @@ class ScopeRoutes:
             raise Invalid("Either all_scopes or a scope_id should be specified.")
         if all_scopes and names["scope_id"]:
             raise Invalid("all_scopes and scope_id cannot be given both")
-        found = self.scopes.selected(_which(**names, active=True))
-        if not found:
+        states = self.scopes.selected(_which(**names, active=True))
+        if not states:
             raise NotFound("No resource found for provided filters.")
-        moved = self.scopes.reset([state.identifier for state in found], last_processed_timestamp,
+        moved = self.scopes.reset([state.identifier for state in states], last_processed_timestamp,
                                   author=context.author, reason=reason.strip() or WHY)
         return RouteAnswer({"warnings": sentences(moved.skipped)} if moved.skipped else {}, 202)
 
@@ -78,8 +79,8 @@ class ScopeRoutes:
            collector=Param(NAME, None), active=Param(BooleanField(), None))
     def patch(self, context: Context, *, scope_id: str, active: bool | None, **names: str | None) -> Any:
         """Changes one scope; empty names change nothing."""
-        given = {name: value for name, value in names.items() if value}
-        return self._written(self.scopes.change(scope_id, active=active, **given))
+        changes = {name: value for name, value in names.items() if value}
+        return self._written(self.scopes.change(scope_id, active=active, **changes))
 
     @returns(SCOPE)
     @accepts(scope_id=Param(TextField(longest=LONGEST, may_be_empty=False)), scope_key=Param(NAME, None),

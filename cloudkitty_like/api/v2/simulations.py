@@ -66,27 +66,28 @@ class ScriptsField:
             raise Invalid(f"{shown(value)} is not a list")
         if len(value) > MOST_SCRIPTS:
             raise Invalid(f"has more than {MOST_SCRIPTS} elements")
-        found, problems = [], []
-        for number, one in enumerate(value):
+        scripts, problems = [], []
+        for number, element in enumerate(value):
             try:
-                found.append(_script(one, number))
+                scripts.append(_script(element, number))
             except Invalid as error:
                 problems += [f"[{number}]: {problem}" for problem in error.problems]
         if problems:
             raise Invalid(*problems[:20])
-        return found
+        return scripts
 
 
-def _script(one: Any, number: int) -> Script:
-    if not isinstance(one, dict):
-        raise Invalid(f"{shown(one)} is not an object")
-    problems = [f"{name[:80]}: there is no such member" for name in one if name not in KINDS]
-    problems += [f"{name}: is required" for name in ("name", "data") if one.get(name) is None]
+def _script(element: Any, number: int) -> Script:
+    if not isinstance(element, dict):
+        raise Invalid(f"{shown(element)} is not an object")
+    problems = [f"{name[:80]}: there is no such member" for name in element if name not in KINDS]
+    problems += [f"{name}: is required" for name in ("name", "data") if element.get(name) is None]
     if problems:
         raise Invalid(*problems)
-    given = {name: named(name, kind, one[name]) for name, kind in KINDS.items() if one.get(name) is not None}
-    return Script(name=given["name"], text=given["data"], order=given.get("order", number),
-                  valid=Validity(given.get("start"), given.get("end")))
+    members = {name: named(name, kind, element[name]) for name, kind in KINDS.items()
+               if element.get(name) is not None}
+    return Script(name=members["name"], text=members["data"], order=members.get("order", number),
+                  valid=Validity(members.get("start"), members.get("end")))
 
 
 @dataclass(frozen=True)
@@ -108,10 +109,10 @@ class SimulationRoutes:
         period = window(context.now, begin, end)
         if period is None:
             raise Invalid("end: it is not after begin")
-        found = self.simulation.run(SimulationRequest(
+        result = self.simulation.run(SimulationRequest(
             period=period, scopes=None if scope_ids is None else frozenset(scope_ids),
             rules=None if rules is None else _rules(rules), scripts=scripts), self.most)
-        return _written(found, context)
+        return _written(result, context)
 
 
 def _rules(text: str) -> Any:
@@ -121,15 +122,17 @@ def _rules(text: str) -> Any:
         raise Invalid(*(f"rules: {problem}" for problem in error.problems)) from None
 
 
-def _written(found: SimulationResult, context: Context) -> dict[str, Any]:
+def _written(result: SimulationResult, context: Context) -> dict[str, Any]:
     def side(sum_: Sum) -> dict[str, Any]:
         return {"qty": context.number(sum_.qty), "price": context.number(sum_.price), "points": sum_.points,
                 "unpriced": sum_.unpriced}
 
-    def row(one: Comparison) -> dict[str, Any]:
-        return {"stored": side(one.stored), "candidate": side(one.candidate),
-                "difference": context.number(one.difference)}
+    def row(comparison: Comparison) -> dict[str, Any]:
+        return {"stored": side(comparison.stored), "candidate": side(comparison.candidate),
+                "difference": context.number(comparison.difference)}
 
-    return {"results": [{"scope": one.scope, "type": one.metric, "unit": one.unit, **row(one)} for one in found.rows],
-            "total": row(found.total),
-            "failed": [{"scope": scope, "error": why} for scope, why in sorted(found.failed.items())]}
+    return {"results": [{"scope": comparison.scope, "type": comparison.metric,
+                         "unit": comparison.unit, **row(comparison)} for comparison in result.rows],
+            "total": row(result.total),
+            "failed": [{"scope": scope, "error": why}
+                       for scope, why in sorted(result.failed.items())]}

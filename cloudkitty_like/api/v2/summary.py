@@ -55,19 +55,20 @@ class SummaryRoutes:
            custom_fields=Param(TextField(), "", "SUM(qty) AS qty, AVG(price) AS mean: SUM, MIN, MAX, AVG or COUNT"),
            response_format=Param(TextField(FORMATS), "table"), offset=OFFSET, limit=LIMIT, as_of=AS_OF)
     def get_all(self, context: Context, *, groupby: Sequence[str], custom_fields: str, response_format: str,
-                offset: int, limit: int, **asked: Any) -> Any:
+                offset: int, limit: int, **filters: Any) -> Any:
         """A page of rows, or all of them as CSV."""
         fields = projections(custom_fields) if custom_fields.strip() else DEFAULT
         grouping = Grouping(self.asking.names(groupby))
-        query = self.asking.query(context, **asked)
+        query = self.asking.query(context, **filters)
         rows = [] if query is None else self.groups.rows(query, grouping, self.length)
         extremes = self.groups.extremes(query, grouping, self.length) \
-            if query is not None and any(one.extreme for one in fields) else {}
+            if query is not None and any(field.extreme for field in fields) else {}
         missing = [] if query is None else self.holes(query)
         columns = [*BOUNDS, *_distinct(fields, self.asking.spelled(grouping.columns))]
 
         def cells(row: GroupTotals, number: Callable[[Decimal], Any]) -> list[Any]:
-            return _cells(row, [one.value(row, extremes.get((row.key, row.period))) for one in fields], number)
+            return _cells(row, [field.value(row, extremes.get((row.key, row.period)))
+                                for field in fields], number)
 
         if context.accepts == CSV:
             return RouteAnswer(csv_bytes(columns, (cells(row, plain) for row in rows)), content_type=CSV,
@@ -80,19 +81,19 @@ class SummaryRoutes:
         """A sentence about each label that is grouped by, and that neither metrics.yml nor any row has."""
         absent = [name for place, name in enumerate(grouping.columns)
                   if name not in (METRIC, SCOPE, *UNITS.values()) and not any(row.key[place] for row in rows)]
-        known = self.labels() if absent else ()
-        return [f"groupby: no point has a label {name!r}" + _neighbour(name, known)
-                for name in absent if name not in known]
+        labels = self.labels() if absent else ()
+        return [f"groupby: no point has a label {name!r}" + _neighbour(name, labels)
+                for name in absent if name not in labels]
 
 
-def _neighbour(name: str, known: Collection[str]) -> str:
-    near = get_close_matches(name, known, 1)
+def _neighbour(name: str, labels: Collection[str]) -> str:
+    near = get_close_matches(name, labels, 1)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _distinct(fields: Sequence[Projection], groups: Sequence[str]) -> list[str]:
     """The names of all columns behind begin and end; Invalid where two are called the same."""
-    names = [one.alias for one in fields]
+    names = [field.alias for field in fields]
     if twice := [name for name in groups if name in (*BOUNDS, *names)]:
         raise Invalid(*(f"groupby: another column is called {name!r} too; custom_fields can rename it"
                         for name in twice))
@@ -111,10 +112,12 @@ def _body(columns: Sequence[str], page: Sequence[Sequence[Any]], response_format
     return {"total": total, "columns": list(columns) if page else [], "results": page, "format": "table"}
 
 
-def _missing(found: Sequence[Stretch], more: Sequence[str]) -> dict[str, Any]:
+def _missing(stretches: Sequence[Stretch], more: Sequence[str]) -> dict[str, Any]:
     """What is not in the sums, and more warnings; nothing where there is nothing to say."""
-    warnings = [*(f"not in these sums: {line}" for line in sentences(found)), *more]
-    told: dict[str, Any] = {"warnings": warnings} if warnings else {}
-    return told if not found else told | {
-        "holes": [{"begin": with_offset(one.period.begin), "end": with_offset(one.period.end), "kind": one.kind,
-                   "scope_ids": list(one.scopes), "scopes": one.count} for one in found[:SHOWN]]}
+    warnings = [*(f"not in these sums: {line}" for line in sentences(stretches)), *more]
+    members: dict[str, Any] = {"warnings": warnings} if warnings else {}
+    return members if not stretches else members | {
+        "holes": [{"begin": with_offset(stretch.period.begin),
+                   "end": with_offset(stretch.period.end), "kind": stretch.kind,
+                   "scope_ids": list(stretch.scopes), "scopes": stretch.count}
+                  for stretch in stretches[:SHOWN]]}

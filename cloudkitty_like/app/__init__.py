@@ -92,12 +92,12 @@ class App:
         options = self.conf.database
         pool = {"pool_size": options.max_pool_size, "max_overflow": options.max_overflow,
                 "pool_timeout": options.pool_timeout}
-        given = {name: value for name, value in pool.items() if value is not None}
-        made = Database(options.connection or DEFAULT_DATABASE,
-                        pool_recycle=options.connection_recycle_time, **given)
+        settings = {name: value for name, value in pool.items() if value is not None}
+        database = Database(options.connection or DEFAULT_DATABASE,
+                            pool_recycle=options.connection_recycle_time, **settings)
         if self._limits is not None:
-            made.limit(self._limits)
-        return made
+            database.limit(self._limits)
+        return database
 
     def limit_database(self, *, answers: bool, question: float | None = None) -> None:
         """Limit how long this process waits for the database.
@@ -142,20 +142,22 @@ class App:
     @cached_property
     def collector(self) -> Collector:
         """The plugin that reads usage."""
-        made: Collector = plugin.load("collector", self.collector_name, self.conf, self.plugin_context)
-        return made
+        collector: Collector = plugin.load("collector", self.collector_name, self.conf,
+                                           self.plugin_context)
+        return collector
 
     @cached_property
     def fetcher(self) -> Fetcher:
         """The plugin that finds scopes."""
-        made: Fetcher = plugin.load("fetcher", self.fetcher_name, self.conf, self.plugin_context)
-        return made
+        fetcher: Fetcher = plugin.load("fetcher", self.fetcher_name, self.conf, self.plugin_context)
+        return fetcher
 
     @cached_property
     def storage(self) -> Storage:
         """The plugin that keeps points."""
-        made: Storage = plugin.load("storage", self.conf.storage.backend, self.conf, self.plugin_context)
-        return made
+        storage: Storage = plugin.load("storage", self.conf.storage.backend, self.conf,
+                                       self.plugin_context)
+        return storage
 
     def rating_module(self, name: str) -> RatingModule:
         """Return a rating module; it is made once.

@@ -106,8 +106,8 @@ def database_opts() -> list[cfg.Opt]:
 
     from cloudkitty_like.db import limits
 
-    known = oslo_db_options.database_opts
-    opts = [copy(opt) for opt in known if opt.name in DATABASE_OPTIONS]
+    library_opts = oslo_db_options.database_opts
+    opts = [copy(opt) for opt in library_opts if opt.name in DATABASE_OPTIONS]
     cfg.set_defaults(opts, connection=DEFAULT_DATABASE)
     return [*opts, *limits.OPTS]
 

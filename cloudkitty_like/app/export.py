@@ -67,9 +67,9 @@ def config_export(
     ``options``: every option that this program declares.
     ``secrets``: keep passwords, tokens and the files that hold them.
     """
-    read, known = _files(conf), _loadable(options)
+    read, loadable = _files(conf), _loadable(options)
     result = ConfigExport({group: dict(options) for group, options in read.items()})
-    for (group, name), value in _environment(known):
+    for (group, name), value in _environment(loadable):
         result.sections.setdefault(group, {})[name] = [value]
     result.sections.get("DEFAULT", {}).pop(
         "state_path", None
@@ -77,7 +77,7 @@ def config_export(
     for (group, name), value in places.items():
         result.sections.setdefault(group, {})[name] = [value]
     if not secrets:
-        _remove_secrets(result, known)
+        _remove_secrets(result, loadable)
     _take_files(result, conf, secrets)
     names = [Path(name) for name in conf.config_file or ()]
     if len(names) == 1 and not conf.config_dir and result.sections == read:
@@ -92,30 +92,30 @@ def _files(conf: cfg.ConfigOpts) -> ConfigSections:
     for directory in conf.config_dir or ():
         names += sorted(map(str, Path(directory).glob("*.conf")))
     for name in names:
-        one: ConfigSections = {}
-        cfg.ConfigParser(name, one).parse()
-        for group, options in one.items():
+        file_sections: ConfigSections = {}
+        cfg.ConfigParser(name, file_sections).parse()
+        for group, options in file_sections.items():
             sections.setdefault(group, {}).update(options)
     return sections
 
 
 def _environment(options: Options) -> Iterator[tuple[tuple[str, str], str]]:
     """What variables of the environment say about options that are ours; they win over files."""
-    known = {
+    names = {
         (group.upper(), opt.dest.upper()): (group, opt.dest)
         for group, opts in options
         for opt in opts
     }
     for variable, value in os.environ.items():
-        if (match := VARIABLE.fullmatch(variable)) and match.groups() in known:
-            yield known[match.group(1), match.group(2)], value
+        if (match := VARIABLE.fullmatch(variable)) and match.groups() in names:
+            yield names[match.group(1), match.group(2)], value
 
 
 # --- secrets ------------------------------------------------------------------------------------
 
 
-def _remove_secrets(result: ConfigExport, known: Options) -> None:
-    secret = {(group, opt.dest) for group, opts in known for opt in opts if opt.secret}
+def _remove_secrets(result: ConfigExport, loadable: Options) -> None:
+    secret = {(group, opt.dest) for group, opts in loadable for opt in opts if opt.secret}
     for group, options in result.sections.items():
         for name, values in list(options.items()):
             kept = [_without_password(value) for value in values]
@@ -131,10 +131,10 @@ def _remove_secrets(result: ConfigExport, known: Options) -> None:
 
 def _loadable(options: Options) -> Sequence[tuple[str, list[cfg.Opt]]]:
     """Return the options up to the first plugin that cannot be loaded."""
-    known: list[tuple[str, list[cfg.Opt]]] = []
+    loadable: list[tuple[str, list[cfg.Opt]]] = []
     with suppress(Invalid):  # secrets are known by their names too
-        known.extend(options)
-    return known
+        loadable.extend(options)
+    return loadable
 
 
 def _without_password(value: str) -> str:
@@ -184,7 +184,7 @@ def _take(result: ConfigExport, group: str, name: str, path: Path, home: Path, s
     if path.stat().st_size > LARGEST_FILE:
         result.left_out.append(f"[{group}] {name}: {path} has {path.stat().st_size >> 20} MiB")
         return
-    target = next((known for known, source in result.files.items() if source == path), None)
+    target = next((place for place, source in result.files.items() if source == path), None)
     if target is None:
         target = _name(path, home)
         number = 1

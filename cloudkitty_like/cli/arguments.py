@@ -19,13 +19,13 @@ def moment(text: str) -> datetime:
 
 def grouping(text: str) -> list[str]:
     """A list separated by commas; nothing at all for no grouping."""
-    found = [name.strip() for name in text.split(",")] if text.strip() else []
-    if not all(found):
+    names = [name.strip() for name in text.split(",")] if text.strip() else []
+    if not all(names):
         raise argparse.ArgumentTypeError(f"{text!r} holds an empty name")
-    twice = sorted({name for name in found if found.count(name) > 1})
+    twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise argparse.ArgumentTypeError(f"{', '.join(twice)} is named twice")
-    return found
+    return names
 
 
 def add_window(parser: argparse.ArgumentParser, *, required: bool) -> None:
@@ -42,12 +42,12 @@ def window(args: argparse.Namespace) -> Period:
     return Period(args.begin, args.end)
 
 
-def aligned(wanted: Period, length: timedelta) -> None:
+def aligned(period: Period, length: timedelta) -> None:
     """Invalid where the window does not begin and end with a rating period."""
     problems = [
         f"{option}: {instant(when)} is inside a period; periods of {length.total_seconds():.0f} s begin at "
         f"{instant(Period.containing(when, length).begin)} and {instant(Period.containing(when, length).end)}"
-        for option, when in (("--begin", wanted.begin), ("--end", wanted.end))
+        for option, when in (("--begin", period.begin), ("--end", period.end))
         if Period.containing(when, length).begin != when
     ]
     if problems:

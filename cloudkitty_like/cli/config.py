@@ -28,8 +28,8 @@ def run(args: argparse.Namespace, app: App) -> int:
     logging.disable(logging.WARNING)
     conf = cfg.ConfigOpts()
     generator.register_cli_opts(conf)
-    wanted = [f"--namespace={name}" for name in NAMESPACES]
-    conf([*wanted, "--wrap-width", "100"], default_config_files=[], default_config_dirs=[])
+    namespaces = [f"--namespace={name}" for name in NAMESPACES]
+    conf([*namespaces, "--wrap-width", "100"], default_config_files=[], default_config_dirs=[])
     generator.generate(conf, sys.stdout)
     logging.disable(logging.NOTSET)
     return 0

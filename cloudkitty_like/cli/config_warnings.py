@@ -21,19 +21,20 @@ SectionTexts = dict[str, dict[str, list[str]]]
 def doubts(conf: cfg.ConfigOpts) -> list[str]:
     """One line for each option of our groups, and each group with a name like ours, that is not known."""
     try:
-        known = {group: _names(opts) for group, opts in list_opts()}
+        option_names = {group: _names(opts) for group, opts in list_opts()}
     except Invalid:
         return []           # a plugin that cannot be loaded: told where it is used
-    found = []
+    lines = []
     for path in _files(conf):
         for group, options in _sections(path).items():
             if group == "DEFAULT":
                 continue            # everybody's: of the libraries we use and of those we do not
-            if group in known:
-                found += [f"{path}: [{group}] {doubt}" for doubt in _unknown(options, known[group])]
-            elif close := get_close_matches(group, known, 1, ALIKE):
-                found.append(f"{path}: there is no group [{group}]; did you mean [{close[0]}]?")
-    return found
+            if group in option_names:
+                lines += [f"{path}: [{group}] {doubt}"
+                          for doubt in _unknown(options, option_names[group])]
+            elif close := get_close_matches(group, option_names, 1, ALIKE):
+                lines.append(f"{path}: there is no group [{group}]; did you mean [{close[0]}]?")
+    return lines
 
 
 def _names(opts: Iterable[cfg.Opt]) -> set[str]:
@@ -41,10 +42,10 @@ def _names(opts: Iterable[cfg.Opt]) -> set[str]:
     return {name.replace("-", "_") for name in names if name}
 
 
-def _unknown(options: Iterable[str], known: set[str]) -> Iterator[str]:
+def _unknown(options: Iterable[str], names: set[str]) -> Iterator[str]:
     for option in options:
-        if option.replace("-", "_") not in known:
-            close = get_close_matches(option, known, 1)
+        if option.replace("-", "_") not in names:
+            close = get_close_matches(option, names, 1)
             hint = f"did you mean {close[0]}?" if close else "it is ignored"
             yield f"{option}: there is no such option; {hint}"
 

@@ -34,12 +34,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, app: App) -> int:
     page = app.use_cases.explanations.page(chosen(args, app), limit=args.limit, after=args.after)
     if args.json:
-        output.json({"total": page.total, "next": page.next, "points": [entry(one) for one in page.points],
-                     "left_out": [_left_entry(one) for one in page.left_out]})
+        output.json({"total": page.total, "next": page.next,
+                     "points": [entry(explanation) for explanation in page.points],
+                     "left_out": [_left_entry(left) for left in page.left_out]})
     elif args.csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(COLUMNS)
-        writer.writerows(line for one in page.points for line in _lines(one))
+        writer.writerows(line for explanation in page.points for line in _lines(explanation))
     else:
         _tell(page)
     return 0
@@ -48,37 +49,38 @@ def run(args: argparse.Namespace, app: App) -> int:
 def _tell(page: Explanations) -> None:
     if not page.points and not page.left_out:
         print("Nothing is recorded of that.")
-    for one in page.points:
-        tell(one)
+    for explanation in page.points:
+        tell(explanation)
     for left in page.left_out:
         print(f"{_where(left.basis)}  {_point(left.point)}\n    {output.printable(left.why)}\n")
     if page.next is not None:
         print(f"{len(page.points)} of {counted(page.total, 'point')}; the following ones: --after {page.next}")
 
 
-def tell(one: Explanation) -> None:
+def tell(explanation: Explanation) -> None:
     """A point, what its price is made of, and by which rules and versions."""
-    where = "" if one.basis is None else f"{_where(one.basis)}  "
-    print(where + _point(one.point))
-    lines = [(plain(part.amount), part.module, part.what, _origin(one.rules.get((part.module, part.rule or ""))))
-             for part in one.parts]
-    lines += [(plain(amount), what, "", "") for amount, what in _rest(one)]
-    lines.append(("unpriced", "no rule met it", "", "") if one.point.price is None
-                 else (plain(one.point.price), "price", "", ""))
+    where = "" if explanation.basis is None else f"{_where(explanation.basis)}  "
+    print(where + _point(explanation.point))
+    lines = [(plain(part.amount), part.module, part.what,
+              _origin(explanation.rules.get((part.module, part.rule or ""))))
+             for part in explanation.parts]
+    lines += [(plain(amount), what, "", "") for amount, what in _rest(explanation)]
+    lines.append(("unpriced", "no rule met it", "", "") if explanation.point.price is None
+                 else (plain(explanation.point.price), "price", "", ""))
     width = max(len(line[0]) for line in lines)
     for amount, module, what, origin in lines:
         words = "  ".join(output.printable(word) for word in (module, what, origin) if word)
         print(f"    {amount:>{width}}  {words}")
-    if one.basis is not None:
-        print(f"    {output.printable(_how(one.basis))}")
+    if explanation.basis is not None:
+        print(f"    {output.printable(_how(explanation.basis))}")
     print()
 
 
-def _rest(one: Explanation) -> Iterator[tuple[Any, str]]:
-    if one.rounding:
-        yield one.rounding, ROUNDING
-    if not one.reproduced:
-        yield one.difference, f"{DIFFERENCE}: what the rules come to now is another price"
+def _rest(explanation: Explanation) -> Iterator[tuple[Any, str]]:
+    if explanation.rounding:
+        yield explanation.rounding, ROUNDING
+    if not explanation.reproduced:
+        yield explanation.difference, f"{DIFFERENCE}: what the rules come to now is another price"
 
 
 def _where(basis: RatingBasis) -> str:
@@ -94,11 +96,12 @@ def _labels(point: ExplainedPoint) -> str:
     return " ".join(f"{name}={value}" for name, value in sorted(point.labels.items()))
 
 
-def _origin(known: Provenance | None) -> str:
-    if known is None:
+def _origin(provenance: Provenance | None) -> str:
+    if provenance is None:
         return ""
-    name = f"{known.name!r}, " if known.name else ""
-    return f"({name}version {known.version} by {known.author}, {instant(known.recorded)}, {known.valid})"
+    name = f"{provenance.name!r}, " if provenance.name else ""
+    return (f"({name}version {provenance.version} by {provenance.author}, "
+            f"{instant(provenance.recorded)}, {provenance.valid})")
 
 
 def _how(basis: RatingBasis) -> str:
@@ -109,32 +112,36 @@ def _how(basis: RatingBasis) -> str:
     return what + (f"; {basis.problem}" if basis.problem else "")
 
 
-def _lines(one: Explanation) -> Iterator[Sequence[str]]:
+def _lines(explanation: Explanation) -> Iterator[Sequence[str]]:
     """A line of CSV for every part; their amounts add up to the price."""
-    point = one.point
+    point = explanation.point
     place = ["", "", ""]
-    if one.basis is not None:
-        revision = one.basis.revision
+    if explanation.basis is not None:
+        revision = explanation.basis.revision
         place = [instant(revision.period.begin), instant(revision.period.end), revision.place.scope]
     head = [*place, point.metric, point.unit, plain(point.qty), "" if point.price is None else plain(point.price),
             _labels(point)]
-    for part in one.parts:
-        known = one.rules.get((part.module, part.rule or ""))
+    for part in explanation.parts:
+        provenance = explanation.rules.get((part.module, part.rule or ""))
         yield [*head, part.module, plain(part.amount), part.what, part.rule or "",
-               *(["", "", ""] if known is None else [known.name, str(known.version), known.author])]
-    for amount, what in _rest(one):
+               *(["", "", ""] if provenance is None
+                 else [provenance.name, str(provenance.version), provenance.author])]
+    for amount, what in _rest(explanation):
         yield [*head, "", plain(amount), what, "", "", "", ""]
-    if not one.parts and one.reproduced:
+    if not explanation.parts and explanation.reproduced:
         yield [*head, "", "0", "no rule met it", "", "", "", ""]
 
 
-def entry(one: Explanation) -> dict[str, Any]:
+def entry(explanation: Explanation) -> dict[str, Any]:
     """A point and its parts as JSON, amounts as strings."""
     return {
-        **({} if one.basis is None else _basis_entry(one.basis)), **_point_entry(one.point),
+        **({} if explanation.basis is None else _basis_entry(explanation.basis)),
+        **_point_entry(explanation.point),
         "parts": [{"module": part.module, "amount": plain(part.amount), "what": part.what,
-                   "rule": _rule_entry(one.rules.get((part.module, part.rule or "")))} for part in one.parts],
-        "rounding": plain(one.rounding), "difference": plain(one.difference), "reproduced": one.reproduced}
+                   "rule": _rule_entry(explanation.rules.get((part.module, part.rule or "")))}
+                  for part in explanation.parts],
+        "rounding": plain(explanation.rounding), "difference": plain(explanation.difference),
+        "reproduced": explanation.reproduced}
 
 
 def _point_entry(point: ExplainedPoint) -> dict[str, Any]:
@@ -156,10 +163,11 @@ def _basis_entry(basis: RatingBasis) -> dict[str, Any]:
             "metrics": None if ruleset is None else ruleset.metrics, "problem": basis.problem or None}
 
 
-def _rule_entry(known: Provenance | None) -> dict[str, Any] | None:
-    if known is None:
+def _rule_entry(provenance: Provenance | None) -> dict[str, Any] | None:
+    if provenance is None:
         return None
-    begin, end = known.valid.begin, known.valid.end
-    return {"id": known.id, "kind": known.kind, "name": known.name, "version": known.version, "author": known.author,
-            "recorded": instant(known.recorded), "reason": known.reason,
+    begin, end = provenance.valid.begin, provenance.valid.end
+    return {"id": provenance.id, "kind": provenance.kind, "name": provenance.name,
+            "version": provenance.version, "author": provenance.author,
+            "recorded": instant(provenance.recorded), "reason": provenance.reason,
             "start": None if begin is None else instant(begin), "end": None if end is None else instant(end)}

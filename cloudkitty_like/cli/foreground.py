@@ -80,8 +80,8 @@ def stopping(code: int = 0, seconds: float = STOP_SECONDS) -> Iterator[threading
         stop.set()
 
     def watch() -> None:
-        with told:
-            if not _signalled(told):
+        with reader:
+            if not _signalled(reader):
                 return
             stop.set()
             if not ended.wait(seconds):
@@ -91,24 +91,24 @@ def stopping(code: int = 0, seconds: float = STOP_SECONDS) -> Iterator[threading
                 leave(code)
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
-    told, tell = socket.socketpair()
-    tell.setblocking(False)
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
     # Python runs the handler above when the main thread is back from what it waits for; this is told at once.
-    woken = signal.set_wakeup_fd(tell.fileno(), warn_on_full_buffer=False)
+    woken = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     threading.Thread(target=watch, name="stop", daemon=True).start()
     try:
         yield stop
     finally:
         ended.set()
         signal.set_wakeup_fd(woken)
-        tell.close()
+        writer.close()
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _signalled(told: socket.socket) -> bool:
+def _signalled(reader: socket.socket) -> bool:
     """Wait for a signal that says to stop; False where the other end is closed before."""
-    while numbers := told.recv(64):
+    while numbers := reader.recv(64):
         if {signal.SIGTERM, signal.SIGINT}.intersection(numbers):
             return True
     return False
@@ -122,7 +122,7 @@ def awaited(make: Callable[[], T], stop: threading.Event, pause: float) -> T | N
     failed_at: float | None = None
     while not stop.is_set():
         try:
-            made = make()
+            value = make()
         except Refused:
             raise
         except Unavailable as error:
@@ -130,7 +130,7 @@ def awaited(make: Callable[[], T], stop: threading.Event, pause: float) -> T | N
         else:
             if failed_at is not None:
                 LOG.info("all that is needed answers after %.0f s", monotonic() - failed_at)
-            return made
+            return value
         # Behind the handler: oslo.log adds to a line the error that is being handled.
         if failed_at is None:
             failed_at = monotonic()
@@ -185,13 +185,13 @@ def warn_without_scopes(scopes: int, app: App) -> None:
 
 def _data_begins(app: App, window: Period) -> datetime:
     """Where rating can begin in the window: before the source's data no scope could ever get on."""
-    found = app.collector.begins(app.metrics.metrics, window)
-    if found is None:
+    first = app.collector.begins(app.metrics.metrics, window)
+    if first is None:
         raise Unavailable(f"the source has no data from {window}", hint="nothing was rated, and nothing was changed")
-    begin = Period.containing(found, app.period).begin
+    begin = Period.containing(first, app.period).begin
     if begin > window.begin:
-        print(f"cloudkitty-like: the source's data begins at {instant(found)}: rating begins with that period.",
-              file=sys.stderr)
+        print(f"cloudkitty-like: the source's data begins at {instant(first)}: "
+              "rating begins with that period.", file=sys.stderr)
     return begin
 
 

@@ -41,21 +41,23 @@ def run(args: argparse.Namespace, app: App) -> int:
     if args.begin is not None and args.end is not None and args.begin >= args.end:
         raise Invalid("--end: it is not after --begin")
     kinds = (RULES, METRICS) if args.rules else (LEDGER,) if args.ledger else KINDS
-    found = app.use_cases.history.entries(HistoryFilter(args.begin, args.end, kinds, args.scope, args.all))
+    entries = app.use_cases.history.entries(
+        HistoryFilter(args.begin, args.end, kinds, args.scope, args.all))
     if args.last is not None:
-        found = found[-args.last:]
+        entries = entries[-args.last:]
     if args.json:
-        output.json([_entry(entry) for entry in found])
+        output.json([_entry(entry) for entry in entries])
     elif args.csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(COLUMNS)
-        writer.writerows(["" if cell is None else cell for cell in _entry(entry).values()] for entry in found)
-    elif not found:
+        writer.writerows(["" if cell is None else cell for cell in _entry(entry).values()]
+                         for entry in entries)
+    elif not entries:
         print("Nothing was changed then.")
     else:
         output.table(("when", "who", "change", "cause", "what", "why"), [
             (instant(entry.at)[:19] + "Z", entry.author, _number(entry), entry.cause, entry.summary, entry.reason)
-            for entry in found], wrapped={"what", "why"})
+            for entry in entries], wrapped={"what", "why"})
     return 0
 
 

@@ -235,14 +235,14 @@ def _files(args: argparse.Namespace) -> list[str]:
             if Path(name).name == CONFIG:
                 check_place(Path(name).parent)
         return list(args.config_file)
-    found = (args.state or STATE) / CONFIG
-    if args.state and not found.exists():
+    path = (args.state or STATE) / CONFIG
+    if args.state and not path.exists():
         raise NotFound(f"--state: {args.state} is no state directory: it holds no {CONFIG}",
                        hint=f"make it so: {PROGRAM} standalone --state {args.state} ...")
-    if found.exists() and (args.state or not DEFAULT_CONFIG.exists()):
-        check_name(found.parent)
-        check_place(found.parent)
-        return [str(found)]
+    if path.exists() and (args.state or not DEFAULT_CONFIG.exists()):
+        check_name(path.parent)
+        check_place(path.parent)
+        return [str(path)]
     return []
 
 

@@ -48,9 +48,9 @@ def _said(args: argparse.Namespace, changed: bool) -> str:
     return f"{args.name} {'has' if args.action == 'priority' else 'is'} {what} now."
 
 
-def _order(known: Sequence[ModuleInfo]) -> str:
+def _order(infos: Sequence[ModuleInfo]) -> str:
     """Which modules rate from now on."""
-    enabled = [f"{module.name} (priority {module.priority})" for module in known if module.enabled]
+    enabled = [f"{module.name} (priority {module.priority})" for module in infos if module.enabled]
     if not enabled:
         return "No module is enabled: what is rated from now on is recorded without a price."
     return f"What is rated from now on is priced by {', then '.join(enabled)}."
@@ -59,13 +59,14 @@ def _order(known: Sequence[ModuleInfo]) -> str:
 def _list(args: argparse.Namespace, app: App) -> None:
     from cloudkitty_like.service.pricing import modules
 
-    found = modules.known(app.database)
+    infos = modules.known(app.database)
     if args.json:
         output.json([{"name": module.name, "enabled": module.enabled, "priority": module.priority,
-                      "description": module.description, "problem": module.problem or None} for module in found])
+                      "description": module.description, "problem": module.problem or None}
+                     for module in infos])
         return
     output.table(
         ("module", "enabled", "priority", "description"),
         [(module.name, "yes" if module.enabled else "no", str(module.priority), module.problem or module.description)
-         for module in found],
+         for module in infos],
         right={"priority"})

@@ -31,14 +31,14 @@ def worker_overview(app: App) -> WorkerOverview:
 # --- what is needed to rate -------------------------------------------------------------------------
 
 
-def source(app: App, known: WorkerOverview | None) -> HealthCheck:
+def source(app: App, overview: WorkerOverview | None) -> HealthCheck:
     """Whether the source answers here and, where somebody is at work (None: nobody knows), there."""
     from cloudkitty_like.domain.worker_state import SOURCE
 
-    found = tried("source", lambda: _data(app))
-    if found.state == "ok" and found.text.startswith(NO_DATA):
-        found = replace(found, state="warning")
-    return _with_workers(found, known, SOURCE)
+    check = tried("source", lambda: _data(app))
+    if check.state == "ok" and check.text.startswith(NO_DATA):
+        check = replace(check, state="warning")
+    return _with_workers(check, overview, SOURCE)
 
 
 NO_DATA = "it answers, and has no data"
@@ -56,22 +56,23 @@ def _data(app: App) -> str:
     return f"data since {instant(begins)}, looking back to {instant(since)}"
 
 
-def rating_modules(app: App, known: WorkerOverview) -> HealthCheck:
+def rating_modules(app: App, overview: WorkerOverview) -> HealthCheck:
     """Whether every module that is on can be loaded and makes sense of its rules, here and at the workers."""
     from cloudkitty_like.domain.worker_state import MODULES
 
-    found = tried("rating modules", lambda: ", ".join(app.use_cases.tariffs.latest()[1].modules))
-    if not found.text:
-        found = replace(found, state="warning", text="none is on: nothing gets a price")
-    return _with_workers(found, known, MODULES)
+    check = tried("rating modules", lambda: ", ".join(app.use_cases.tariffs.latest()[1].modules))
+    if not check.text:
+        check = replace(check, state="warning", text="none is on: nothing gets a price")
+    return _with_workers(check, overview, MODULES)
 
 
-def _with_workers(check: HealthCheck, known: WorkerOverview | None, cause: str) -> HealthCheck:
-    blocked = known.blocked(cause) if known is not None else []
+def _with_workers(check: HealthCheck, overview: WorkerOverview | None, cause: str) -> HealthCheck:
+    blocked = overview.blocked(cause) if overview is not None else []
     if not blocked:
         return check
-    told = "; ".join(f"worker {beat.place}: {beat.doing}" for beat in blocked)
-    return HealthCheck(check.name, "error", told if check.state == "ok" else f"{check.text}; {told}")
+    text = "; ".join(f"worker {beat.place}: {beat.doing}" for beat in blocked)
+    return HealthCheck(check.name, "error",
+                       text if check.state == "ok" else f"{check.text}; {text}")
 
 
 def definitions(app: App) -> HealthCheck:
@@ -116,28 +117,29 @@ def room(app: App) -> HealthCheck:
 # --- who rates --------------------------------------------------------------------------------------
 
 
-def workers(known: WorkerOverview) -> list[HealthCheck]:
+def workers(overview: WorkerOverview) -> list[HealthCheck]:
     """Whether those are at work that have to be, then each of them and each that was lost."""
-    lost: CheckState = "error" if known.missing else "warning"
+    lost: CheckState = "error" if overview.missing else "warning"
     return [
-        HealthCheck("workers", *_at_work(known)),
-        *(HealthCheck(f"worker {beat.place}", "error" if beat.blocked else "ok", _told(beat)) for beat in known.alive),
+        HealthCheck("workers", *_at_work(overview)),
+        *(HealthCheck(f"worker {beat.place}", "error" if beat.blocked else "ok", _told(beat))
+          for beat in overview.alive),
         *(HealthCheck(f"worker {beat.place}", lost, f"{_told(beat)}; last seen {instant(beat.seen_at)[:19]}Z")
-          for beat in known.lost)]
+          for beat in overview.lost)]
 
 
-def _at_work(known: WorkerOverview) -> tuple[CheckState, str]:
-    due = f"{known.due} scope{'s' * (known.due != 1)} could be rated further"
-    if known.alive:
-        blocked = [beat for beat in known.alive if beat.blocked]
-        text = f"{len(known.alive)} at work"
+def _at_work(overview: WorkerOverview) -> tuple[CheckState, str]:
+    due = f"{overview.due} scope{'s' * (overview.due != 1)} could be rated further"
+    if overview.alive:
+        blocked = [beat for beat in overview.alive if beat.blocked]
+        text = f"{len(overview.alive)} at work"
         if not blocked:
             return "ok", text
-        return ("error" if len(blocked) == len(known.alive) else "warning",
+        return ("error" if len(blocked) == len(overview.alive) else "warning",
                 f"{text}, {len(blocked)} of which cannot rate anything")
-    if known.missing:
+    if overview.missing:
         return "error", f"none is at work, and {due} (start: cloudkitty-like processor, or standalone)"
-    if not known.due:
+    if not overview.due:
         return "ok", "none is at work, and nothing is due"
     return "ok", f"none is at work; {due} when one is started (processor, standalone, rate)"
 

@@ -51,9 +51,9 @@ def _fitted(widths: list[int], wrapped: Sequence[int]) -> list[int]:
 
 def screen_width() -> int | None:
     """How many columns a line may take: what COLUMNS says, or the terminal; None where no terminal shows it."""
-    given = os.environ.get("COLUMNS", "")
-    if given.isdecimal() and int(given):
-        return int(given)
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns):
+        return int(columns)
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 

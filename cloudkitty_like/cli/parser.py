@@ -22,6 +22,7 @@ class Parser(argparse.ArgumentParser):
 
 def refusal(word: str, choices: Iterable[str], noun: str = "") -> str:
     """Say that ``word`` is none of ``choices``, and which of them may be meant."""
-    known = list(choices)
-    near = nearest(word, known)
-    return f"there is no {noun}{word!r}; " + (f"did you mean {near!r}?" if near else f"there are {', '.join(known)}")
+    words = list(choices)
+    near = nearest(word, words)
+    return f"there is no {noun}{word!r}; " + (f"did you mean {near!r}?" if near
+                                              else f"there are {', '.join(words)}")

@@ -47,23 +47,23 @@ def chosen(args: argparse.Namespace, app: App, groupby: Sequence[str] = ()) -> Q
     return query
 
 
-def check_scopes(wanted: Sequence[str], app: App) -> None:
+def check_scopes(scopes: Sequence[str], app: App) -> None:
     """NotFound for a scope that does not exist: that is not the same as one without usage."""
-    known = {state.identifier for state in app.use_cases.scopes.states()} if wanted else set()
-    unknown = [f"no scope is called {scope!r}" for scope in wanted if scope not in known]
+    identifiers = {state.identifier for state in app.use_cases.scopes.states()} if scopes else set()
+    unknown = [f"no scope is called {scope!r}" for scope in scopes if scope not in identifiers]
     if unknown:
         raise NotFound("\n".join(unknown), hint="'cloudkitty-like scopes list' shows them all")
 
 
 def labels(option: str, texts: Sequence[str]) -> list[tuple[str, str]]:
     """``LABEL=VALUE`` of each; Invalid, naming the option, where a text is none."""
-    found = []
+    pairs = []
     for text in texts:
         label, equals, value = text.partition("=")
         if not label or not equals:
             raise Invalid(f"{option}: {text!r} is not LABEL=VALUE")
-        found.append((label, value))
-    return found
+        pairs.append((label, value))
+    return pairs
 
 
 def _window(begin: datetime | None, end: datetime | None) -> Period | None:
@@ -78,10 +78,10 @@ def _window(begin: datetime | None, end: datetime | None) -> Period | None:
 
 
 def _filters(texts: Sequence[str]) -> dict[str, frozenset[str]]:
-    wanted: dict[str, set[str]] = {}
+    filters: dict[str, set[str]] = {}
     for label, value in labels("--filter", texts):
-        wanted.setdefault(label, set()).add(value)
-    return {label: frozenset(values) for label, values in wanted.items()}
+        filters.setdefault(label, set()).add(value)
+    return {label: frozenset(values) for label, values in filters.items()}
 
 
 def _change(text: str | None, app: App) -> int | None:

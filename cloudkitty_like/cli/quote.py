@@ -41,14 +41,14 @@ def run(args: argparse.Namespace, app: App) -> int:
     _check_names(args, resources, app)
     root = Caller(app.author, is_admin=True)
     if args.explain:
-        found = app.use_cases.quotes.explained(root, resources, args.at)
-        prices = [_price(points) for points in found]
+        explanations = app.use_cases.quotes.explained(root, resources, args.at)
+        prices = [_price(points) for points in explanations]
     else:
-        found, prices = [], app.use_cases.quotes.prices(root, resources, args.at)
+        explanations, prices = [], app.use_cases.quotes.prices(root, resources, args.at)
     if args.json:
-        _print_json(prices, found)
+        _print_json(prices, explanations)
     else:
-        _tell(resources, prices, found)
+        _tell(resources, prices, explanations)
     return 0
 
 
@@ -67,10 +67,10 @@ def _resources(args: argparse.Namespace, app: App) -> Sequence[Resource]:
         qty = money.number(args.qty)
     except Invalid as error:
         raise Invalid(f"--qty: {error}") from None
-    wanted = dict(labels("--label", args.label))
+    groupby = dict(labels("--label", args.label))
     if args.scope is not None:
-        wanted[app.conf.collect.scope_key] = args.scope
-    return [Resource(args.metric, qty, wanted, {})]
+        groupby[app.conf.collect.scope_key] = args.scope
+    return [Resource(args.metric, qty, groupby, {})]
 
 
 def _from_file(name: str) -> Sequence[Resource]:
@@ -91,10 +91,10 @@ def _check_names(args: argparse.Namespace, resources: Sequence[Resource], app: A
     """Warn of labels that usage never has; Invalid where there is no such metric: it would be silently unpriced."""
     from cloudkitty_like.cli import name_warnings
 
-    wanted: dict[str, set[str]] = {}
+    names: dict[str, set[str]] = {}
     for resource in resources:
-        wanted.setdefault(resource.metric, set()).update(resource.groupby, resource.metadata)
-    checked = name_warnings.check_of(app).of_quote(wanted, app.metrics.metrics)
+        names.setdefault(resource.metric, set()).update(resource.groupby, resource.metadata)
+    checked = name_warnings.check_of(app).of_quote(names, app.metrics.metrics)
     problems = [
         f"{'--metric' if args.file is None else f'{args.file}: [{number}]: service'}: "
         f"{checked.unknown[resource.metric]}"
@@ -105,7 +105,8 @@ def _check_names(args: argparse.Namespace, resources: Sequence[Resource], app: A
 
 
 def _price(points: Sequence[Explanation]) -> Decimal | None:
-    prices = [one.point.price for one in points if one.point.price is not None]
+    prices = [explanation.point.price for explanation in points
+              if explanation.point.price is not None]
     if points and not prices:
         return None
     with money.arithmetic():
@@ -118,26 +119,29 @@ def _total(prices: Sequence[Decimal | None]) -> Decimal:
 
 
 def _tell(resources: Sequence[Resource], prices: Sequence[Decimal | None],
-          found: Sequence[Sequence[Explanation]]) -> None:
+          explanations: Sequence[Sequence[Explanation]]) -> None:
     from cloudkitty_like.cli.explain import tell
 
-    if found:
-        for points in found:
-            for one in points:
-                tell(one)
+    if explanations:
+        for points in explanations:
+            for explanation in points:
+                tell(explanation)
         print(f"total {plain(_total(prices))}")
         return
-    lines = [[one.metric, plain(one.volume), " ".join(f"{name}={value}" for name, value in one.groupby.items()),
-              "unpriced" if price is None else plain(price)] for one, price in zip(resources, prices, strict=True)]
+    lines = [[resource.metric, plain(resource.volume),
+              " ".join(f"{name}={value}" for name, value in resource.groupby.items()),
+              "unpriced" if price is None else plain(price)]
+             for resource, price in zip(resources, prices, strict=True)]
     if len(lines) > 1:
         lines.append(["total", "", "", plain(_total(prices))])
     output.table(("metric", "quantity", "labels", "price"), lines, right={"quantity", "price"})
 
 
-def _print_json(prices: Sequence[Decimal | None], found: Sequence[Sequence[Explanation]]) -> None:
+def _print_json(prices: Sequence[Decimal | None],
+                explanations: Sequence[Sequence[Explanation]]) -> None:
     from cloudkitty_like.cli.explain import entry
 
     resources: list[dict[str, Any]] = [{"price": None if price is None else plain(price)} for price in prices]
-    for one, points in zip(resources, found, strict=False):
-        one["points"] = [entry(point) for point in points]
+    for resource, points in zip(resources, explanations, strict=False):
+        resource["points"] = [entry(point) for point in points]
     output.json({"price": plain(_total(prices)), "resources": resources})

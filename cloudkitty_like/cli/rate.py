@@ -22,15 +22,18 @@ def run(args: argparse.Namespace, app: App) -> int:
     import logging
 
     log_to_stderr(args.debug, logging.WARNING)
-    wanted = window(args)
-    aligned(wanted, app.period)
-    if wanted.end > app.clock():
-        raise Invalid(f"--end: {instant(wanted.end)} is in the future; only what is over can be rated")
+    period = window(args)
+    aligned(period, app.period)
+    if period.end > app.clock():
+        raise Invalid(f"--end: {instant(period.end)} is in the future; "
+                      "only what is over can be rated")
     wait = app.conf.collect.wait_periods
-    if wanted.end > app.clock() - wait * app.period:
-        raise Invalid(f"--end: {instant(wanted.end)} is too recent: the source has {wait} periods' time to complete "
-                      "a period before it is rated", hint="give an earlier --end, or lower [collect] wait_periods")
-    warn_of_forgotten(app, wanted.begin)
-    code = backfill(app, wanted.begin, wanted.end)
+    if period.end > app.clock() - wait * app.period:
+        raise Invalid(f"--end: {instant(period.end)} is too recent: "
+                      f"the source has {wait} periods' time to complete "
+                      "a period before it is rated",
+                      hint="give an earlier --end, or lower [collect] wait_periods")
+    warn_of_forgotten(app, period.begin)
+    code = backfill(app, period.begin, period.end)
     app.close()
     return leave(code)

@@ -64,12 +64,12 @@ def number(text: str) -> int:
 def numbers(text: str) -> range:
     """``12`` or ``12-40``, as argparse wants a type."""
     first, dash, last = text.partition("-")
-    found = range(number(first), number(last if dash else first) + 1)
-    if not found:
+    ids = range(number(first), number(last if dash else first) + 1)
+    if not ids:
         raise argparse.ArgumentTypeError(f"{text!r}: the last is before the first")
-    if len(found) > MOST_IDS:
+    if len(ids) > MOST_IDS:
         raise argparse.ArgumentTypeError(f"{text!r}: that is more than {MOST_IDS} tasks")
-    return found
+    return ids
 
 
 def run(args: argparse.Namespace, app: App) -> int:
@@ -85,13 +85,13 @@ def run(args: argparse.Namespace, app: App) -> int:
             have = "it has" if len(ended) == 1 else "they have"
             print(f"{counted(len(ended), 'task')} cancelled; what {have} done stays.")
         case "undo":
-            found = app.use_cases.tasks.undo(_ids(args), author=app.author, reason=args.reason)
-            return _asked(args, app, found)
+            ids = app.use_cases.tasks.undo(_ids(args), author=app.author, reason=args.reason)
+            return _asked(args, app, ids)
     return 0
 
 
 def _ids(args: argparse.Namespace) -> set[int]:
-    return {one for some in args.id for one in some}
+    return {task_id for ids in args.id for task_id in ids}
 
 
 def _start(args: argparse.Namespace, app: App) -> int:
@@ -99,16 +99,17 @@ def _start(args: argparse.Namespace, app: App) -> int:
     from cloudkitty_like.service.corrections.tasks import ALL
 
     named = some_or_all(args)
-    wanted = window(args)
-    aligned(wanted, app.period)
+    period = window(args)
+    aligned(period, app.period)
     check_scopes(named or (), app)
-    found = app.use_cases.tasks.ask(
-        [ALL] if named is None else list(dict.fromkeys(named)), wanted.begin,
-        wanted.end - app.period, author=app.author, reason=args.reason,
+    ids = app.use_cases.tasks.ask(
+        [ALL] if named is None else list(dict.fromkeys(named)), period.begin,
+        period.end - app.period, author=app.author, reason=args.reason,
         quantities=FROM_LEDGER if args.from_ledger else FROM_SOURCE)
     if not args.from_ledger:
-        warn_of_forgotten(app, wanted.begin, "with --from-ledger the quantities are those that the ledger has kept")
-    return _asked(args, app, found)
+        warn_of_forgotten(app, period.begin,
+                          "with --from-ledger the quantities are those that the ledger has kept")
+    return _asked(args, app, ids)
 
 
 def _asked(args: argparse.Namespace, app: App, ids: Sequence[int]) -> int:
@@ -137,9 +138,9 @@ def _worked_off(args: argparse.Namespace, app: App, ids: Sequence[int]) -> int:
         if stop.is_set():
             print("Stopped. What was done is kept; a processor goes on from there.", file=sys.stderr)
             return INTERRUPTED
-    found = app.use_cases.tasks.named(ids)
-    _table(found, app.use_cases.tasks.totals(found), app.period)
-    unfinished = [task for task in found if task.state != "done"]
+    tasks = app.use_cases.tasks.named(ids)
+    _table(tasks, app.use_cases.tasks.totals(tasks), app.period)
+    unfinished = [task for task in tasks if task.state != "done"]
     scopes = app.use_cases.scopes.states() if unfinished else []
     states = {state.identifier: state for state in scopes}
     for task in unfinished:
@@ -163,15 +164,15 @@ def _obstacle(task: Task, scope: ScopeState) -> str:
 
 
 def _list(args: argparse.Namespace, app: App) -> None:
-    found = [task for task in app.use_cases.tasks.tasks(args.scope, waiting=args.waiting)
+    tasks = [task for task in app.use_cases.tasks.tasks(args.scope, waiting=args.waiting)
              if not args.only or task.state in args.only]
-    totals = app.use_cases.tasks.totals(found)
+    totals = app.use_cases.tasks.totals(tasks)
     if args.json:
-        output.json([_entry(task, totals[task.id], app.period) for task in found])
-    elif not found:
+        output.json([_entry(task, totals[task.id], app.period) for task in tasks])
+    elif not tasks:
         print("There are no such tasks.")
     else:
-        _table(found, totals, app.period)
+        _table(tasks, totals, app.period)
 
 
 def _table(tasks: Sequence[Task], totals: dict[int, TaskTotals], length: timedelta) -> None:
@@ -192,7 +193,8 @@ def _periods(task: Task, length: timedelta) -> int:
 
 
 def _price(side: dict[tuple[str, str], Amounts]) -> Decimal:
-    whole, part = (sum(getattr(one, f"price_{piece}") for one in side.values()) for piece in ("whole", "part"))
+    whole, part = (sum(getattr(amounts, f"price_{piece}") for amounts in side.values())
+                   for piece in ("whole", "part"))
     return money.decimal(*money.exact_sum(whole, part))
 
 
@@ -202,8 +204,8 @@ def _show(args: argparse.Namespace, app: App) -> None:
     left = app.use_cases.tasks.left_alone(task)
     if args.json:
         output.json({**_entry(task, totals, app.period), "left_alone": [
-            {"begin": instant(one.begin), "change": one.change, "author": one.author, "cause": one.cause}
-            for one in left]})
+            {"begin": instant(period.begin), "change": period.change, "author": period.author,
+             "cause": period.cause} for period in left]})
         return
     _table([task], {task.id: totals}, app.period)
     print(f"\n{instant(task.created_at)} {output.printable(task.author)}: {output.printable(task.reason)}")
@@ -220,17 +222,19 @@ def _show(args: argparse.Namespace, app: App) -> None:
             for kind in kinds for metric, unit in [kind]
             for name, side in (("before", totals.before), ("after", totals.after))],
             right={"quantity", "price", "points", "unpriced"})
-    for one in left:
-        print(f"left alone: {instant(one.begin)}, "
-              + (f"since changed by {output.printable(one.author)} ({one.cause}, change {one.change})" if one.change
+    for period in left:
+        print(f"left alone: {instant(period.begin)}, "
+              + (f"since changed by {output.printable(period.author)} "
+                 f"({period.cause}, change {period.change})" if period.change
                  else "whose former points are no longer kept"))
 
 
-def _cells(found: Amounts | None) -> tuple[str, str, str, str]:
-    if found is None:
+def _cells(amounts: Amounts | None) -> tuple[str, str, str, str]:
+    if amounts is None:
         return "0", "0", "0", "0"
-    return (money.plain(money.decimal(found.qty_whole, found.qty_part)),
-            money.plain(money.decimal(found.price_whole, found.price_part)), str(found.points), str(found.unpriced))
+    return (money.plain(money.decimal(amounts.qty_whole, amounts.qty_part)),
+            money.plain(money.decimal(amounts.price_whole, amounts.price_part)),
+            str(amounts.points), str(amounts.unpriced))
 
 
 def _entry(task: Task, totals: TaskTotals, length: timedelta) -> dict[str, object]:

@@ -46,15 +46,15 @@ def run(args: argparse.Namespace, app: None) -> int:
     state_directory.check_name(target)
     _check_target(target)
     with Archive(args.file) as archive, aside(target, "restore") as directory:
-        manifest, made = archive.manifest, directory / "state"
+        manifest, staged = archive.manifest, directory / "state"
         _check(archive, args, directory)
-        made.mkdir(mode=0o700)
-        extract(archive, made)
+        staged.mkdir(mode=0o700)
+        extract(archive, staged)
         if args.connection is not None:
-            _connect(made, args.connection)
+            _connect(staged, args.connection)
         if args.verify:
-            verify(made, manifest)
-        _put(made, target)
+            verify(staged, manifest)
+        _put(staged, target)
     _report(args, manifest, target)
     return 0
 
@@ -99,24 +99,24 @@ def _check(archive: Archive, args: argparse.Namespace, directory: Path) -> None:
         raise Invalid(f"{args.file}: it holds no {state_directory.CONFIG}")
 
 
-def _connect(made: Path, connection: str) -> None:
+def _connect(staged: Path, connection: str) -> None:
     """Let the configuration name another database."""
     from cloudkitty_like.service.operation.state_databases import url_of
 
     after = state_directory.changed(
-        state_directory.read(made / state_directory.CONFIG),
+        state_directory.read(staged / state_directory.CONFIG),
         {"database": {"connection": state_directory.literal(url_of(connection))}},
     )
     if after is not None:
-        state_directory.write(made, after)
+        state_directory.write(staged, after)
 
 
-def _put(made: Path, target: Path) -> None:
+def _put(staged: Path, target: Path) -> None:
     """Move the directory into place, in one step."""
     try:
-        for path in (*(one for one in made.rglob("*") if one.is_dir()), made):
+        for path in (*(child for child in staged.rglob("*") if child.is_dir()), staged):
             _sync(path)
-        made.rename(target)  # also over an empty directory
+        staged.rename(target)  # also over an empty directory
         _sync(target.parent)
     except OSError as error:
         raise Unavailable(

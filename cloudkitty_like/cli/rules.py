@@ -62,16 +62,16 @@ def _apply(args: argparse.Namespace, app: App) -> None:
     now = app.clock()
     how = rules.RuleApplication(args.effective or now, args.retroactive, args.dry_run, args.move_changes)
     change = Change(now, app.author, "apply", args.reason)
-    wanted = wanted_rules(args.file, app)
+    file_rules = wanted_rules(args.file, app)
     try:
-        amendment = rules.apply(app.database, wanted, how, change)
+        amendment = rules.apply(app.database, file_rules, how, change)
     except rules.RetroactiveMove as refusal:
         _print(refusal.amendment)
         raise
     _print(amendment)              # after the work: what becomes of the output must not decide what is recorded
     if amendment:
         print("Nothing was recorded: a dry run." if args.dry_run else "Recorded.")
-    name_warnings.show_of_rules(app, wanted)
+    name_warnings.show_of_rules(app, file_rules)
 
 
 def _print(amendment: RuleDiff) -> None:
@@ -117,29 +117,29 @@ def _export(args: argparse.Namespace, app: App) -> None:
     from cloudkitty_like.service.hashmap import apply as rules
     from cloudkitty_like.service.hashmap.file import export
 
-    found = rules.stored(app.database, known_at=args.known_at)
-    print(export(found, ended_by=None if args.all else args.known_at or app.clock(), period=app.conf.collect.period),
-          end="")
+    stored_rules = rules.stored(app.database, known_at=args.known_at)
+    print(export(stored_rules, ended_by=None if args.all else args.known_at or app.clock(),
+                 period=app.conf.collect.period), end="")
 
 
 def _list(args: argparse.Namespace, app: App) -> None:
     from cloudkitty_like.service.hashmap import apply as rules
     from cloudkitty_like.service.hashmap.file import place
 
-    found = sorted(rules.stored(app.database, known_at=args.known_at), key=place)
+    stored_rules = sorted(rules.stored(app.database, known_at=args.known_at), key=place)
     now = args.known_at or app.clock()
     if args.at is not None:
-        found = [rule for rule in found if args.at in rule.valid]
+        stored_rules = [rule for rule in stored_rules if args.at in rule.valid]
     elif not args.all:
-        found = [rule for rule in found if not rule.valid.is_over(now)]
+        stored_rules = [rule for rule in stored_rules if not rule.valid.is_over(now)]
     if args.json:
-        output.json([_entry(rule) for rule in found])
+        output.json([_entry(rule) for rule in stored_rules])
         return
     output.table(
         ("metric", "field", "value or level", "type", "cost", "group", "scope", "from", "until", "name"),
         [(rule.service, rule.field or "", _met_by(rule), rule.type, money.plain(rule.cost), rule.group,
           "every scope" if rule.scope is None else rule.scope, instant(rule.valid.begin) if rule.valid.begin else "",
-          instant(rule.valid.end) if rule.valid.end else "", rule.name) for rule in found],
+          instant(rule.valid.end) if rule.valid.end else "", rule.name) for rule in stored_rules],
         right={"cost"})
 
 

@@ -57,8 +57,8 @@ def run(args: argparse.Namespace, app: App) -> int:
             _holes(args, app)
         case "reset":
             named = some_or_all(args)
-            known = app.use_cases.scopes.states() if named is None else []
-            _reset(args, app, {*(named or ()), *(state.identifier for state in known)})
+            states = app.use_cases.scopes.states() if named is None else []
+            _reset(args, app, {*(named or ()), *(state.identifier for state in states)})
         case "activate":
             _activate(args, app)
         case "retry":

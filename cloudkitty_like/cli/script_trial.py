@@ -64,9 +64,9 @@ def run(args: argparse.Namespace, app: App) -> None:
     app.use_cases.script_module.listen(_printed)
     tried = 0
     scopes = frozenset(args.scope) if args.scope else None
-    for one in app.use_cases.script_trial.run(script, _period(args, app), scopes):
+    for result in app.use_cases.script_trial.run(script, _period(args, app), scopes):
         tried += 1
-        _tell(one, args.points)
+        _tell(result, args.points)
     if not tried:
         raise NotFound("nothing is rated there that the script could be tried on",
                        hint="choose a time with --begin and --end; 'cloudkitty-like scopes list' shows what is rated")
@@ -81,9 +81,10 @@ def _period(args: argparse.Namespace, app: App) -> Period:
         if args.begin >= args.end:
             raise Invalid("--end: it is not after --begin")
         return Period(args.begin, args.end)
-    wanted = set(args.scope or ())
+    scopes = set(args.scope or ())
     rated = [state.due for state in app.use_cases.scopes.states()
-             if state.rated and state.due is not None and (not wanted or state.identifier in wanted)]
+             if state.rated and state.due is not None
+             and (not scopes or state.identifier in scopes)]
     if not rated:
         raise NotFound("nothing is rated yet that the script could be tried on")
     return Period(max(rated) - app.period, max(rated))
@@ -94,13 +95,13 @@ def _printed(name: str, text: str) -> None:
     print("\n".join(f"    {output.printable(line)}" for line in text.splitlines()))
 
 
-def _tell(one: TrialResult, most: int) -> None:
-    print(f"{instant(one.period.begin)}  {output.printable(one.scope)}")
+def _tell(result: TrialResult, most: int) -> None:
+    print(f"{instant(result.period.begin)}  {output.printable(result.scope)}")
     totals: Counter[tuple[str, str]] = Counter()
     prices: dict[tuple[str, str], Decimal] = {}
     unpriced: Counter[tuple[str, str]] = Counter()
     with money.arithmetic():
-        for frame in one.frames:
+        for frame in result.frames:
             kind = frame.metric, frame.unit
             totals[kind] += len(frame)
             unpriced[kind] += frame.unpriced
@@ -108,9 +109,9 @@ def _tell(one: TrialResult, most: int) -> None:
     output.table(("metric", "unit", "points", "unpriced", "price"), [
         (*kind, str(count), str(unpriced[kind]), money.plain(prices[kind])) for kind, count in totals.items()],
         right={"points", "unpriced", "price"})
-    dropped = Counter(left.frame.metric for left in one.trace.dropped())
+    dropped = Counter(left.frame.metric for left in result.trace.dropped())
     for metric, count in dropped.items():
         print(f"{output.printable(metric)}: {counted(count, 'point')} left out, or changed in metric, unit or labels")
     print()
-    for explanation in islice(one.explanations(), max(0, most)):
+    for explanation in islice(result.explanations(), max(0, most)):
         tell(explanation)

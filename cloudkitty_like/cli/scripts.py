@@ -113,17 +113,18 @@ def _list(args: argparse.Namespace, app: App) -> None:
     from cloudkitty_like.service.rule_changes.validity import ValidityFilter
 
     now = app.clock()
-    found = app.use_cases.scripts.scripts(now, ValidityFilter(deleted=args.all), texts=False)
+    scripts = app.use_cases.scripts.scripts(now, ValidityFilter(deleted=args.all), texts=False)
     if not args.all:
-        found = [one for one in found if not one.version.valid.is_over(now)]
-    found.sort(key=lambda one: (one.version.order, one.version.name))
+        scripts = [script for script in scripts if not script.version.valid.is_over(now)]
+    scripts.sort(key=lambda script: (script.version.order, script.version.name))
     if args.json:
-        output.json([_entry(one.version) for one in found])
+        output.json([_entry(script.version) for script in scripts])
         return
     output.table(
         ("script", "id", "order", "version", "from", "until", "author", "text", "deleted"),
-        [(one.version.name, one.id, str(one.version.order), str(one.version.version), *_times(one.version),
-          one.version.author, one.version.checksum[:12], "yes" if one.version.deleted else "") for one in found],
+        [(script.version.name, script.id, str(script.version.order), str(script.version.version),
+          *_times(script.version), script.version.author, script.version.checksum[:12],
+          "yes" if script.version.deleted else "") for script in scripts],
         right={"order", "version"})
 
 
@@ -142,28 +143,31 @@ def _show(args: argparse.Namespace, app: App) -> None:
 
 def _versions(args: argparse.Namespace, versions: Sequence[ScriptVersion]) -> None:
     if args.json:
-        output.json([_entry(one) for one in versions])
+        output.json([_entry(version) for version in versions])
         return
     output.table(
         ("version", "script", "order", "from", "until", "author", "recorded", "text", "now"),
-        [(str(one.version), one.name, str(one.order), *_times(one), one.author, instant(one.recorded_at),
-          one.checksum[:12], _standing(one)) for one in versions],
+        [(str(version.version), version.name, str(version.order), *_times(version), version.author,
+          instant(version.recorded_at), version.checksum[:12], _standing(version))
+         for version in versions],
         right={"version", "order"})
 
 
-def _standing(one: ScriptVersion) -> str:
-    return "withdrawn" if not one.known else "deleted" if one.deleted else ""
+def _standing(version: ScriptVersion) -> str:
+    return "withdrawn" if not version.known else "deleted" if version.deleted else ""
 
 
-def _times(one: ScriptVersion) -> tuple[str, str]:
-    valid = one.valid
+def _times(version: ScriptVersion) -> tuple[str, str]:
+    valid = version.valid
     return ("always" if valid.begin is None else instant(valid.begin)), "" if valid.end is None else instant(valid.end)
 
 
-def _entry(one: ScriptVersion) -> dict[str, object]:
+def _entry(version: ScriptVersion) -> dict[str, object]:
     return {
-        "id": one.id, "name": one.name, "version": one.version, "order": one.order, "description": one.description,
-        "checksum": one.checksum, "start": None if one.valid.begin is None else instant(one.valid.begin),
-        "end": None if one.valid.end is None else instant(one.valid.end), "author": one.author,
-        "recorded_at": instant(one.recorded_at), "withdrawn": not one.known, "deleted": one.deleted,
+        "id": version.id, "name": version.name, "version": version.version, "order": version.order,
+        "description": version.description, "checksum": version.checksum,
+        "start": None if version.valid.begin is None else instant(version.valid.begin),
+        "end": None if version.valid.end is None else instant(version.valid.end),
+        "author": version.author, "recorded_at": instant(version.recorded_at),
+        "withdrawn": not version.known, "deleted": version.deleted,
     }

@@ -77,7 +77,7 @@ def missing(args: argparse.Namespace, before: configparser.ConfigParser) -> list
 
 
 def contradictions(
-    args: argparse.Namespace, before: configparser.ConfigParser, given: OptionValues
+    args: argparse.Namespace, before: configparser.ConfigParser, settings: OptionValues
 ) -> list[str]:
     """What a directory in use cannot become, and options that exclude each other."""
     problems = []
@@ -104,7 +104,7 @@ def contradictions(
         ("--scope-label", "scope_key", "project_id"),
     ):
         old = before.get("collect", name, fallback=default)
-        new = given.get("collect", {}).get(name, old)
+        new = settings.get("collect", {}).get(name, old)
         if new != old:
             problems.append(
                 f"{option}: {new} does not fit {args.state}, whose ledger was begun with {old}; "

@@ -60,31 +60,31 @@ def aside(target: Path, purpose: str) -> Iterator[Path]:
         os.close(descriptor)
 
 
-def extract(archive: Archive, made: Path) -> None:
+def extract(archive: Archive, staged: Path) -> None:
     """Write and check all members; each database has to be one, of the manifest's schema."""
     from cloudkitty_like.service.operation.state_databases import schemas_of_copies
 
     manifest = archive.manifest
-    archive.extract(made)
-    for name, held in schemas_of_copies(made, manifest.databases).items():
+    archive.extract(staged)
+    for name, held in schemas_of_copies(staged, manifest.databases).items():
         if name == state_directory.DATABASE and held != manifest.schema:
             raise Invalid(f"{name}: it has the schema {held}, the manifest says {manifest.schema}")
-    _check_places(made, manifest)
+    _check_places(staged, manifest)
 
 
-def _check_places(made: Path, manifest: Manifest) -> None:
+def _check_places(staged: Path, manifest: Manifest) -> None:
     """Refuse a configuration that names another database than its own: it may be a live one."""
     from oslo_config import cfg
 
     sections: dict[str, dict[str, list[str]]] = {}
     try:
-        cfg.ConfigParser(str(made / state_directory.CONFIG), sections).parse()
+        cfg.ConfigParser(str(staged / state_directory.CONFIG), sections).parse()
     except (cfg.ParseError, UnicodeDecodeError) as error:
         raise Invalid(f"{state_directory.CONFIG}: {error}".replace("\n", " ")) from error
     for name, group in ((state_directory.DATABASE, "database"), (POINTS, "storage_sqlalchemy")):
-        wanted = f"sqlite:///{state_directory.HERE}/{name}"
+        own_url = f"sqlite:///{state_directory.HERE}/{name}"
         connection = sections.get(group, {}).get("connection", [""])[-1]
-        if (name in manifest.databases) != (connection == wanted):
+        if (name in manifest.databases) != (connection == own_url):
             raise Invalid(
                 f"{state_directory.CONFIG}: [{group}] connection: it does not name the archive's database"
                 if name in manifest.databases
@@ -96,7 +96,7 @@ def _check_places(made: Path, manifest: Manifest) -> None:
         )
 
 
-def verify(made: Path, manifest: Manifest) -> None:
+def verify(staged: Path, manifest: Manifest) -> None:
     """Compare all totals with the points, as ``status --verify`` does."""
     from cloudkitty_like.app import App, read_configuration
     from cloudkitty_like.service.operation.migration import upgrade
@@ -110,7 +110,7 @@ def verify(made: Path, manifest: Manifest) -> None:
             ),
             hint="unset it for this command",
         )
-    app = App(read_configuration([str(made / state_directory.CONFIG)]))
+    app = App(read_configuration([str(staged / state_directory.CONFIG)]))
     try:
         if manifest.databases:
             upgrade(app.database)  # to what this release can read; the next start would do the same

@@ -238,7 +238,8 @@ class _Live:
 
 def _unfinished(app: App) -> int:
     """1, and a line for people, where a scope has an error."""
-    failing = [one.identifier for one in app.use_cases.scopes.states() if one.active and one.error]
+    failing = [state.identifier for state in app.use_cases.scopes.states()
+               if state.active and state.error]
     if failing:
         print(f"{PROGRAM}: {counted(len(failing), 'scope')} could not be rated up to now; "
               f"'{PROGRAM} scopes list' says why", file=sys.stderr)

@@ -60,21 +60,21 @@ def _wanted(
     args: argparse.Namespace, before: configparser.ConfigParser
 ) -> tuple[OptionValues, dict[str, Path]]:
     """The settings to be written, and which files are copied to where in the directory."""
-    given = _sample() if args.sample else _given(args)
+    settings = _sample() if args.sample else _given(args)
     absent = missing(args, before)
-    problems = [*wrong_values(args), *absent, *contradictions(args, before, given)]
+    problems = [*wrong_values(args), *absent, *contradictions(args, before, settings)]
     if problems:
         raise Invalid(*problems, hint="or try --sample, which needs nothing" if absent else "")
     copies = {METRICS: args.metrics} if args.metrics is not None else {}
     if args.sample:
         copies = {f"sample/{name}": SAMPLE / name for name in SAMPLE_FILES}
     elif not before.sections():
-        given = merged(
+        settings = merged(
             {
                 "collect": {"wait_periods": WAIT_PERIODS},
                 **({} if args.file else {"collector_prometheus": {"guard": "up"}}),
             },
-            given,
+            settings,
         )
     place = state_directory.own_places()
     if before.has_option("database", "connection") and not _is_own(before, args.state):
@@ -83,7 +83,7 @@ def _wanted(
         del place["orchestrator"]
     if "auth_strategy" not in before.defaults():
         place["DEFAULT"] = {"auth_strategy": "noauth"}  # its API listens on this host alone
-    return merged(place, given), copies
+    return merged(place, settings), copies
 
 
 def _is_own(before: configparser.ConfigParser, directory: Path) -> bool:

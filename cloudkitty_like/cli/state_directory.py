@@ -168,7 +168,7 @@ def check_place(directory: Path) -> None:
         and there is a ledger in either place.
     """
     place = former_place(read(directory / CONFIG), directory)
-    if place is None or not any((one / DATABASE).exists() for one in (place, directory)):
+    if place is None or not any((path / DATABASE).exists() for path in (place, directory)):
         return
     raise Conflict(
         f"--state: {directory} was moved or copied from {place}: its configuration still names "

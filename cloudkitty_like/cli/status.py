@@ -37,18 +37,18 @@ def _checks(app: App, verify: bool) -> Iterator[HealthCheck]:
     yield database
     yield tried("metrics.yml", lambda: counted(len(app.metrics.metrics), 'metric'))
     yield tried("scopes found by the fetcher", lambda: str(len(set(app.fetcher.scopes()))))
-    known = _known(app) if database.state == "ok" else None
-    source = outage.source(app, known)
+    overview = _known(app) if database.state == "ok" else None
+    source = outage.source(app, overview)
     yield source
     yield from _password_files(app)
-    if known is not None:
+    if overview is not None:
         yield tried("ledger", lambda: _ledger(app))
         yield tried("storage of points", lambda: _storage(app))
         yield tried("leases", lambda: _leases(app))
         yield outage.room(app)
-        yield outage.rating_modules(app, known)
+        yield outage.rating_modules(app, overview)
         yield outage.definitions(app)
-        yield from outage.workers(known)
+        yield from outage.workers(overview)
         yield from _scopes(app)
         yield _tasks(app)
         yield _holes(app)
@@ -123,11 +123,12 @@ def _tasks(app: App) -> HealthCheck:
 def _holes(app: App) -> HealthCheck:
     from cloudkitty_like.domain.hole import UNKNOWN
 
-    found = app.use_cases.holes.extents()
+    extents = app.use_cases.holes.extents()
     text = ", ".join(f"{counted(extent.seconds // app.conf.collect.period, 'period')} of "
-                     f"{counted(extent.scopes, 'scope')} {kind}" for kind, extent in sorted(found.items()))
-    return HealthCheck("holes", "warning" if UNKNOWN in found else "ok",
-                 f"{text}; see 'cloudkitty-like scopes holes'" if found else "none")
+                     f"{counted(extent.scopes, 'scope')} {kind}"
+                     for kind, extent in sorted(extents.items()))
+    return HealthCheck("holes", "warning" if UNKNOWN in extents else "ok",
+                       f"{text}; see 'cloudkitty-like scopes holes'" if extents else "none")
 
 
 def _names(app: App, source: bool) -> Iterator[HealthCheck]:
@@ -150,9 +151,9 @@ def _verified(app: App) -> Iterator[HealthCheck]:
     """Totals by scope, metric and day: from the rollups, from the frames' totals, and from the points."""
     from cloudkitty_like.service.operation.verification import differences
 
-    found = differences(app.database, app.use_cases.summary)
-    for text in found[:20]:
+    mismatches = differences(app.database, app.use_cases.summary)
+    for text in mismatches[:20]:
         yield HealthCheck("totals", "error", text)
-    if not found:
+    if not mismatches:
         yield HealthCheck("totals", "ok",
                           "sums of points, totals of frames, days and months are equal to the last digit")

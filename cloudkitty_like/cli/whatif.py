@@ -48,13 +48,13 @@ def run(args: argparse.Namespace, app: App) -> int:
     check_scopes(args.scope or (), app)
     bar = ProgressBar()
     try:
-        found = app.use_cases.simulation.run(trial, progressed=bar)
+        result = app.use_cases.simulation.run(trial, progressed=bar)
     finally:
         bar.close()
-    _show(found, args)
-    for scope, why in sorted(found.failed.items()):
+    _show(result, args)
+    for scope, why in sorted(result.failed.items()):
         print(f"scope {scope!r}: cannot be rated by them: {why}", file=sys.stderr)
-    return 1 if found.failed else 0
+    return 1 if result.failed else 0
 
 
 def _scripts(files: Sequence[str]) -> list[Script]:
@@ -80,19 +80,20 @@ class ProgressBar:
             print(file=sys.stderr)
 
 
-def _show(found: SimulationResult, args: argparse.Namespace) -> None:
+def _show(result: SimulationResult, args: argparse.Namespace) -> None:
     if args.json:
         output.json({"results": [{"scope": row.scope, "metric": row.metric, "unit": row.unit, **_entry(row)}
-                                 for row in found.rows], "total": _entry(found.total), "failed": dict(found.failed)})
+                                 for row in result.rows], "total": _entry(result.total),
+                     "failed": dict(result.failed)})
         return
-    lines = [_line(row) for row in found.rows]
+    lines = [_line(row) for row in result.rows]
     if args.csv:
         csv.writer(sys.stdout, lineterminator="\n").writerows([COLUMNS, *lines])
         return
     if not lines:
         print("Nothing is recorded of that.")
         return
-    output.table(COLUMNS, [*lines, ["total", *_line(found.total)[1:]]], right=set(COLUMNS[3:]))
+    output.table(COLUMNS, [*lines, ["total", *_line(result.total)[1:]]], right=set(COLUMNS[3:]))
 
 
 def _line(row: Comparison) -> list[str]:

@@ -129,11 +129,11 @@ class Prometheus:
         if at is not None:
             # VictoriaMetrics moves a time that is nearly now into the past unless it is told nocache.
             parameters["time"] = _timestamp(at)
-        answer = self.ask("query", parameters, _vector_decoder(tuple(labels)))
-        if answer.data.resultType != "vector":
-            raise Unavailable(f"{self} answered a {answer.data.resultType} where a vector was asked for")
-        series = answer.data.result
-        return Vector(_rows([one.metric for one in series], len(labels)), [one.value.value for one in series])
+        data = self.ask("query", parameters, _vector_decoder(tuple(labels))).data
+        if data.resultType != "vector":
+            raise Unavailable(f"{self} answered a {data.resultType} where a vector was asked for")
+        return Vector(_rows([sample.metric for sample in data.result], len(labels)),
+                      [sample.value.value for sample in data.result])
 
     def label_values(self, label: str, match: str = "") -> list[str]:
         """The values of a label that the server keeps, of the series that ``match`` selects."""

@@ -28,12 +28,14 @@ OPTS = (
 )
 
 
-def connect(group: Any, found: Sequence[str] = ()) -> Prometheus:
+def connect(group: Any, own_problems: Sequence[str] = ()) -> Prometheus:
     """The client that a group with OPTS describes; Invalid, with every reason, where it describes none.
 
-    ``found`` is what a plugin has found wrong with options of its own: it is said in the same go.
+    ``own_problems`` is what a plugin has found wrong with options of its own: it is said in the
+    same go.
     """
-    problems = [*found, *url_problems(group.prometheus_url), *_authentication_problems(group), *_file_problems(group)]
+    problems = [*own_problems, *url_problems(group.prometheus_url),
+                *_authentication_problems(group), *_file_problems(group)]
     if not group.timeout > 0:
         problems.append(f"timeout: {group.timeout:g} is no time to wait")
     if problems:

@@ -32,10 +32,10 @@ def retention(client: Prometheus) -> timedelta | None:
         flags = client.fetch(FLAGS, {}).decode("utf-8", "replace")
     except Unavailable:
         return None
-    found = re.search(r'^-{1,2}retentionPeriod="?([^"\n]+)"?$', flags, re.MULTILINE)
-    if found is None:
+    flag = re.search(r'^-{1,2}retentionPeriod="?([^"\n]+)"?$', flags, re.MULTILINE)
+    if flag is None:
         return None
-    return MONTH * int(found[1]) if found[1].isdecimal() else duration(found[1])
+    return MONTH * int(flag[1]) if flag[1].isdecimal() else duration(flag[1])
 
 
 def duration(text: str) -> timedelta | None:

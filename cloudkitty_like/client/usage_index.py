@@ -78,17 +78,17 @@ class UsageIndex:
 
     def begins(self, metrics: Collection[str], period: Period) -> datetime | None:
         """The first instant in ``period`` at which one of these metrics has a row."""
-        wanted = frozenset(metrics)
+        names = frozenset(metrics)
         for hour in self._hours[bisect_left(self._hours, _hour(period.begin)):]:
             start = EPOCH + hour * HOUR
             if start >= period.end:
                 break
-            if wanted & self._metrics[hour]:
+            if names & self._metrics[hour]:
                 within = Period(max(start, period.begin), min(start + HOUR, period.end))
-                found = [parse_instant(cells[self.header.begin]) for cells in self.rows(within)
-                         if cells[self.header.metric] in wanted]
-                if found:
-                    return min(found)
+                instants = [parse_instant(cells[self.header.begin]) for cells in self.rows(within)
+                            if cells[self.header.metric] in names]
+                if instants:
+                    return min(instants)
         return None
 
     @property
@@ -138,13 +138,13 @@ class UsageIndex:
             if self._allowance < 0:
                 raise Invalid(f"{self._path}: jumps between hours too often to be read piece by piece",
                               hint="sort the rows by begin")
-        known = self._metrics[hour]
-        if metric not in known:
-            if len(known) >= MAX_METRICS:
+        metrics = self._metrics[hour]
+        if metric not in metrics:
+            if len(metrics) >= MAX_METRICS:
                 raise Invalid(f"{self._path}: more than {MAX_METRICS} metrics: is the column 'metric' right?")
             # Few different sets, shared by many hours.
-            known = known | {metric}
-            self._metrics[hour] = self._sets.setdefault(known, known)
+            metrics = metrics | {metric}
+            self._metrics[hour] = self._sets.setdefault(metrics, metrics)
 
     def _cells(self, hour: int) -> Iterator[list[str]]:
         stretches = self._stretches[hour]

@@ -135,17 +135,17 @@ def _usage(index: UsageIndex, period: Period) -> FileUsage:
     header = index.header
     labels = [place for place in range(len(header.names))
               if place not in (header.begin, header.metric, header.quantity)]
-    found: dict[str, dict[str, QuantityCells]] = {}
+    usage: dict[str, dict[str, QuantityCells]] = {}
     # A label value is there in many rows: keep one of each.
     once: dict[Any, Any] = {}
     keep = once.setdefault
     for cells in index.rows(period):
-        scopes = found.setdefault(cells[header.metric], {})
+        scopes = usage.setdefault(cells[header.metric], {})
         quantities, rows = scopes.setdefault(keep(cells[header.scope], cells[header.scope]), ([], []))
         row = tuple([keep(cell, cell) for cell in map(cells.__getitem__, labels)])
         quantities.append(cells[header.quantity])
         rows.append(keep(row, row))
-    return found
+    return usage
 
 
 def _frame(metric: Metric, period: Period, header: UsageHeader, usage: QuantityCells) -> Frame:

@@ -15,9 +15,7 @@ from oslo_config import cfg
 from cloudkitty_like.client import prometheus_options, promql
 from cloudkitty_like.client.prometheus import Prometheus
 from cloudkitty_like.client.prometheus_retention import retention
-from cloudkitty_like.collector import prometheus_frame as build_frame
-from cloudkitty_like.collector import prometheus_names
-from cloudkitty_like.collector import prometheus_query as build
+from cloudkitty_like.collector import prometheus_frame, prometheus_names, prometheus_query
 from cloudkitty_like.collector.prometheus_frame import SHOWN, SeriesSamples
 from cloudkitty_like.collector.prometheus_query import QueryArguments
 from cloudkitty_like.domain import money
@@ -74,11 +72,11 @@ class PrometheusCollector:
         return self.client.requests_made
 
     def parse_args(self, extra_args: Mapping[str, Any]) -> QueryArguments:
-        return build.parse_args(extra_args)
+        return prometheus_query.parse_args(extra_args)
 
     def check(self, metric: Metric) -> None:
         """Raises Invalid, with every reason, where the metric cannot be asked for."""
-        if problems := build.problems_of(metric):
+        if problems := prometheus_query.problems_of(metric):
             raise Invalid(*problems)
 
     def names(self, metrics: Sequence[Metric], labels: bool) -> SourceNames:
@@ -94,29 +92,31 @@ class PrometheusCollector:
                 others: Collection[str] = ()) -> CollectorAnswer:
         self.check(metric)
         args: QueryArguments = metric.args or QueryArguments()
-        asked = list(dict.fromkeys(scopes))
+        identifiers = list(dict.fromkeys(scopes))
         # Their label would be an absent one, and matches what belongs to nobody.
         failed: dict[str, Error] = {
             scope: Invalid(f"{scope!r} cannot be the value of a label in Prometheus")
-            for scope in asked if not scope or not promql.encodable(scope)
+            for scope in identifiers if not scope or not promql.encodable(scope)
         }
-        asked = [scope for scope in asked if scope not in failed]
-        if not asked:
+        identifiers = [scope for scope in identifiers if scope not in failed]
+        if not identifiers:
             return CollectorAnswer({}, failed)
         if args.free:
-            answers = self._one_by_one(metric, args, period, asked, failed)
+            answers = self._one_by_one(metric, args, period, identifiers, failed)
         else:
-            answers = self._together(metric, args, period, asked, list(filter(promql.encodable, filter(None, others))))
+            answers = self._together(metric, args, period, identifiers,
+                                     list(filter(promql.encodable, filter(None, others))))
         frames = {}
-        names = build.labels(metric, self._scope_key)
-        quantities = build_frame.quantities_of(metric, answers)
+        names = prometheus_query.labels(metric, self._scope_key)
+        quantities = prometheus_frame.quantities_of(metric, answers)
         for scope in list(answers):
             try:
                 # What a frame is made of is let go with it: all metrics are collected at the same time.
-                frames[scope] = build_frame.frame_of(metric, period, names, answers.pop(scope), quantities)
+                frames[scope] = prometheus_frame.frame_of(metric, period, names,
+                                                          answers.pop(scope), quantities)
             except Invalid as error:
                 failed[scope] = error
-        complete = all(scope in frames or scope in failed for scope in asked)
+        complete = all(scope in frames or scope in failed for scope in identifiers)
         return CollectorAnswer(frames, failed, proven=complete or self._guard is None or self._guard.alive(period))
 
     def begins(self, metrics: Sequence[Metric], period: Period) -> datetime | None:
@@ -138,37 +138,39 @@ class PrometheusCollector:
         def earliest(window: Period) -> datetime | None:
             return min(filter(None, (self._earliest(chunk, window) for chunk in chunks)), default=None)
 
-        found = earliest(period)
-        if found is None or period.length <= DAY:
-            return found
-        return earliest(Period(max(period.begin, found - COARSE), found + _MILLISECOND)) or found
+        first = earliest(period)
+        if first is None or period.length <= DAY:
+            return first
+        return earliest(Period(max(period.begin, first - COARSE), first + _MILLISECOND)) or first
 
-    def _together(self, metric: Metric, args: QueryArguments, period: Period, asked: Sequence[str],
+    def _together(self, metric: Metric, args: QueryArguments, period: Period, scopes: Sequence[str],
                   others: Collection[str]) -> dict[str, SeriesSamples]:
-        names = build.labels(metric, self._scope_key)
+        names = prometheus_query.labels(metric, self._scope_key)
         length = self._length(args.over_range, period)
-        room = build.LONGEST - len(build.query(metric, args, self._scope_key, "", length).encode())
+        query = prometheus_query.query(metric, args, self._scope_key, "", length)
+        room = prometheus_query.LONGEST - len(query.encode())
         position = names.index(self._scope_key)
         answers: dict[str, tuple[list[tuple[str, ...]], list[str]]] = defaultdict(lambda: ([], []))
-        for matcher in build.matchers(self._scope_key, asked, others, room):
-            text = build.query(metric, args, self._scope_key, matcher, length)
+        for matcher in prometheus_query.matchers(self._scope_key, scopes, others, room):
+            text = prometheus_query.query(metric, args, self._scope_key, matcher, length)
             vector = self.client.query(text, names, at=period.end - _MILLISECOND)
             for row, value in zip(vector.rows, vector.values, strict=True):
                 rows, values = answers[row[position]]
                 rows.append(row)
                 values.append(value)
-        return {scope: answers[scope] for scope in asked if scope in answers}
+        return {scope: answers[scope] for scope in scopes if scope in answers}
 
-    def _one_by_one(self, metric: Metric, args: QueryArguments, period: Period, asked: Iterable[str],
-                    failed: dict[str, Error]) -> dict[str, SeriesSamples]:
+    def _one_by_one(self, metric: Metric, args: QueryArguments, period: Period,
+                    scopes: Iterable[str], failed: dict[str, Error]) -> dict[str, SeriesSamples]:
         """For queries that the operator's own PromQL surrounds; what is refused for one scope fails that scope."""
-        names = build.labels(metric, self._scope_key)
+        names = prometheus_query.labels(metric, self._scope_key)
         length = self._length(args.over_range, period)
         position = names.index(self._scope_key)
         answers: dict[str, SeriesSamples] = {}
         refusals = 0
-        for scope in asked:
-            text = build.query(metric, args, self._scope_key, build.positive(self._scope_key, [scope]), length)
+        for scope in scopes:
+            matcher = prometheus_query.positive(self._scope_key, [scope])
+            text = prometheus_query.query(metric, args, self._scope_key, matcher, length)
             try:
                 vector = self.client.query(text, names, at=period.end - _MILLISECOND)
             except Unavailable as error:
@@ -191,7 +193,8 @@ class PrometheusCollector:
     def _length(self, function: str, period: Period) -> str:
         """The range that, ending a millisecond before the period's end, reaches to its begin and no further."""
         length = period.length
-        if function not in build.OVER_THE_RANGE and self.client.includes_left_edge(period.end):
+        over_range = function in prometheus_query.OVER_THE_RANGE
+        if not over_range and self.client.includes_left_edge(period.end):
             length -= _MILLISECOND
         return promql.duration(length)
 
@@ -223,8 +226,8 @@ class PrometheusCollector:
                     or self._earliest(selectors, Period(middle, window.end)))
         if not values:
             return None
-        found = EPOCH + timedelta(milliseconds=int(money.number(values[0]) * 1000))
-        return found if found < window.end else None
+        first = EPOCH + timedelta(milliseconds=int(money.number(values[0]) * 1000))
+        return first if first < window.end else None
 
 
 class _Guard:

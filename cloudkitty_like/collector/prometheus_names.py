@@ -20,15 +20,15 @@ def read(client: Prometheus, metrics: Sequence[Metric], labels: bool) -> SourceN
 
     :raises Unavailable: when the server does not answer all of it.
     """
-    wanted = list(dict.fromkeys(metric.name for metric in metrics))
+    names = list(dict.fromkeys(metric.name for metric in metrics))
     present: set[str] = set()
-    for batch in promql.batches(wanted, LONGEST):
+    for batch in promql.batches(names, LONGEST):
         present.update(client.label_values(NAME, f"{{{NAME}=~{promql.one_of(batch)}}}"))
-    known = {}
+    label_names = {}
     if labels:
         surrounded = {metric.name for metric in metrics if (metric.args or QueryArguments()).free}
-        known = {name: frozenset(client.label_names(name)) - {NAME}
-                 for name in wanted if name in present and name not in surrounded}
-    if not present.issuperset(wanted):
+        label_names = {name: frozenset(client.label_names(name)) - {NAME}
+                       for name in names if name in present and name not in surrounded}
+    if not present.issuperset(names):
         present.update(client.label_values(NAME))
-    return SourceNames(frozenset(present), known)
+    return SourceNames(frozenset(present), label_names)

@@ -28,15 +28,15 @@ class LimitedPsycopg(psycopg.Connection[Any]):
         """Pass everything on between psycopg and its generator, and look at the clock where nothing came."""
         deadline = monotonic() + self.patience
         try:
-            wanted = next(gen)
+            wait = next(gen)
             while True:
-                ready = yield wanted
+                ready = yield wait
                 if ready:
                     deadline = monotonic() + self.patience
                 elif monotonic() > deadline:
                     self.pgconn.finish()
                     raise psycopg.OperationalError(f"the server sent nothing for {self.patience:g} s")
-                wanted = gen.send(ready)
+                wait = gen.send(ready)
         except StopIteration as end:
             result: T = end.value
             return result

@@ -28,16 +28,18 @@ def held(tx: Connection) -> str | None:
 
 def required(database: Database) -> str:
     """The schema that the database has; Conflict where it is not the one that this release needs."""
-    found = version(database)
-    if found == NEEDED:
-        return found
-    refuse_newer(database, found)
-    raise Conflict(f"the database {database} has {f'the schema {found}' if found else 'no schema yet'}, "
-                   f"this release needs {NEEDED}", hint="bring it up to date: cloudkitty-like dbsync upgrade")
+    revision = version(database)
+    if revision == NEEDED:
+        return revision
+    refuse_newer(database, revision)
+    held_now = f"the schema {revision}" if revision else "no schema yet"
+    raise Conflict(f"the database {database} has {held_now}, this release needs {NEEDED}",
+                   hint="bring it up to date: cloudkitty-like dbsync upgrade")
 
 
-def refuse_newer(database: Database, found: str | None) -> None:
-    """Conflict where the schema ``found`` is none that this release knows."""
-    if found is not None and found not in KNOWN:
-        raise Conflict(f"the database {database} has the schema {found}, which this release does not know; "
-                       f"it knows up to {NEEDED}", hint="a newer release has been here: install that one")
+def refuse_newer(database: Database, revision: str | None) -> None:
+    """Conflict where the schema ``revision`` is none that this release knows."""
+    if revision is not None and revision not in KNOWN:
+        raise Conflict(f"the database {database} has the schema {revision}, which this release "
+                       f"does not know; it knows up to {NEEDED}",
+                       hint="a newer release has been here: install that one")

@@ -13,21 +13,21 @@ TableColumns = Mapping[str, frozenset[str]]
 def shape(tx: Connection) -> TableColumns:
     """The tables and columns that there are, without Alembic's own."""
     look = inspect(tx)
-    return {name: frozenset(found["name"] for found in look.get_columns(name))
+    return {name: frozenset(info["name"] for info in look.get_columns(name))
             for name in look.get_table_names() if name != "alembic_version"}
 
 
 def losses(tx: Connection, kept: TableColumns) -> list[tuple[str, int]]:
     """What ``kept`` has no place for: the name of a table, or table.column, and how many of its rows say something."""
-    found: list[tuple[str, int]] = []
+    counts: list[tuple[str, int]] = []
     for name, columns in sorted(shape(tx).items()):
         if name not in kept:
-            found.append((name, _count(tx, name)))
+            counts.append((name, _count(tx, name)))
             continue
-        defaults = {one["name"]: one["default"] for one in inspect(tx).get_columns(name)}
-        found += [(f"{name}.{gone}", _count(tx, name, _says_something(gone, defaults[gone])))
-                  for gone in sorted(columns - kept[name])]
-    return [(name, rows) for name, rows in found if rows]
+        defaults = {info["name"]: info["default"] for info in inspect(tx).get_columns(name)}
+        counts += [(f"{name}.{gone}", _count(tx, name, _says_something(gone, defaults[gone])))
+                   for gone in sorted(columns - kept[name])]
+    return [(name, rows) for name, rows in counts if rows]
 
 
 def _says_something(name: str, default: Any) -> ColumnElement[bool]:

@@ -62,18 +62,18 @@ def fetchers(tx: Connection) -> dict[str, str]:
 
 def ids(tx: Connection, identifiers: Collection[str]) -> dict[str, int]:
     """The rows of those of these scopes that there are, by identifier."""
-    found = {}
-    for wanted in chunks(list(identifiers)):
-        query = select(scope.c.identifier, scope.c.id).where(scope.c.identifier.in_(wanted))
-        found.update({row.identifier: row.id for row in tx.execute(query)})
-    return found
+    numbers = {}
+    for names in chunks(list(identifiers)):
+        query = select(scope.c.identifier, scope.c.id).where(scope.c.identifier.in_(names))
+        numbers.update({row.identifier: row.id for row in tx.execute(query)})
+    return numbers
 
 
 def named(tx: Connection, identifiers: Collection[str]) -> list[ScopeState]:
     """These scopes; NotFound naming every id that there is not."""
     rows = []
-    for wanted in chunks(list(identifiers)):
-        query = select(scope).where(scope.c.identifier.in_(wanted))
+    for names in chunks(list(identifiers)):
+        query = select(scope).where(scope.c.identifier.in_(names))
         rows += [of_row(row) for row in tx.execute(query)]
     missing = sorted(set(identifiers) - {row.identifier for row in rows})
     if missing:
@@ -87,28 +87,32 @@ def register(tx: Connection, scopes: Iterable[Scope], now: datetime) -> list[str
 
     What was only posted about so far stays the same scope, and is the fetcher's from now on.
     """
-    known = fetchers(tx)
-    wanted = {found.identifier: found for found in scopes if known.get(found.identifier) in (None, POSTED_ONLY)}
-    new = [found for found in wanted.values() if found.identifier not in known]
-    adopted = [found for found in wanted.values() if found.identifier in known and found.fetcher != POSTED_ONLY]
+    finders = fetchers(tx)
+    candidates = {candidate.identifier: candidate for candidate in scopes
+                  if finders.get(candidate.identifier) in (None, POSTED_ONLY)}
+    new = [candidate for candidate in candidates.values() if candidate.identifier not in finders]
+    adopted = [candidate for candidate in candidates.values() if candidate.identifier in finders
+               and candidate.fetcher != POSTED_ONLY]
     if new:
         _add(tx, new, now)
     if adopted:
         statement = update(scope).where(scope.c.identifier == bindparam("known"), scope.c.fetcher == POSTED_ONLY)
         tx.execute(statement.values(scope_key=bindparam("key"), fetcher=bindparam("finder"),
                                     collector=bindparam("reader"), seen_at=now),
-                   [{"known": found.identifier, "key": found.key, "finder": found.fetcher, "reader": found.collector}
-                    for found in adopted])
-    return [found.identifier for found in (*new, *adopted)]
+                   [{"known": candidate.identifier, "key": candidate.key,
+                     "finder": candidate.fetcher, "reader": candidate.collector}
+                    for candidate in adopted])
+    return [candidate.identifier for candidate in (*new, *adopted)]
 
 
 def _add(tx: Connection, new: Sequence[Scope], now: datetime) -> None:
     try:
         tx.execute(insert(scope), [
-            {"identifier": found.identifier, "scope_key": found.key, "fetcher": found.fetcher,
-             "collector": found.collector, "shard_hash": shard_hash(found.identifier), "active": 1,
-             "seen_at": now, "starts_at": None, "failures": 0}
-            for found in new
+            {"identifier": candidate.identifier, "scope_key": candidate.key,
+             "fetcher": candidate.fetcher, "collector": candidate.collector,
+             "shard_hash": shard_hash(candidate.identifier), "active": 1, "seen_at": now,
+             "starts_at": None, "failures": 0}
+            for candidate in new
         ])
     except IntegrityError as error:
         raise conflict(error) from error
@@ -158,8 +162,8 @@ def fail(tx: Connection, failures: Sequence[ScopeFailure], at: datetime) -> None
 
 
 def _change(tx: Connection, ids: Sequence[int], values: Mapping[str, object]) -> None:
-    for wanted in chunks(ids):
-        tx.execute(update(scope).where(scope.c.id.in_(wanted)).values(**values))
+    for numbers in chunks(ids):
+        tx.execute(update(scope).where(scope.c.id.in_(numbers)).values(**values))
 
 
 def clear(tx: Connection, ids: Sequence[int]) -> None:
@@ -169,8 +173,8 @@ def clear(tx: Connection, ids: Sequence[int]) -> None:
 
 def set_active(tx: Connection, ids: Sequence[int], active: bool, at: datetime) -> None:
     """Switch them on or off; when that was is kept of those that were not so before."""
-    for wanted in chunks(ids):
-        tx.execute(update(scope).where(scope.c.id.in_(wanted), scope.c.active != int(active))
+    for numbers in chunks(ids):
+        tx.execute(update(scope).where(scope.c.id.in_(numbers), scope.c.active != int(active))
                    .values(active=int(active), toggled_at=at))
 
 

@@ -34,19 +34,19 @@ def copy(
             closing(
                 sqlite3.connect(uri, uri=True, timeout=SQLITE_BUSY_SECONDS, isolation_level=None)
             ) as live,
-            closing(sqlite3.connect(target, isolation_level=None)) as made,
+            closing(sqlite3.connect(target, isolation_level=None)) as snapshot,
         ):
             # SQLite begins a copy again whenever the source changes; within a transaction that
             # reads, the source does not change.
             live.execute("BEGIN")
             live.execute("SELECT count(*) FROM sqlite_master").fetchone()
             live.backup(
-                made,
+                snapshot,
                 pages=PAGES,
                 progress=lambda status, left, pages: progressed(pages - left, pages),
             )
             live.execute("ROLLBACK")
-            made.execute("PRAGMA journal_mode = DELETE")
+            snapshot.execute("PRAGMA journal_mode = DELETE")
     except sqlite3.Error as error:
         raise Unavailable(f"the database {source} cannot be copied: {error}") from error
 

@@ -51,8 +51,8 @@ def totals(tx: Connection, query: Query) -> dict[tuple[str, str, str], Sum]:
     source = total.join(frame, frame.c.revision == total.c.revision).join(scope, scope.c.id == frame.c.scope_id)
     rows = tx.execute(select(*keys, *sum_columns(total, tx.dialect.name)).select_from(source).where(
         frame.c.origin == COLLECTED, *_conditions(query)).group_by(*keys))
-    found = {(row[0], row[1], row[2]): sum_of(row[3:]) for row in rows}
-    return {key: one for key, one in found.items() if one.points}
+    sums = {(row[0], row[1], row[2]): sum_of(row[3:]) for row in rows}
+    return {key: amount for key, amount in sums.items() if amount.points}
 
 
 def points(tx: Connection, query: Query) -> int:
@@ -72,14 +72,15 @@ def handed_in(tx: Connection, query: Query) -> list[int]:
 def of_places(tx: Connection, places: Collection[FramePosition],
               as_of: int) -> dict[FramePosition, list[FrameRevision]]:
     """The frames of these scopes that begin then, in the order of their revisions."""
-    found: dict[FramePosition, list[FrameRevision]] = {}
+    revisions: dict[FramePosition, list[FrameRevision]] = {}
     scopes = sorted({place.scope for place in places})
     for begins in chunks(sorted({place.begin for place in places})):
-        for some in chunks(scopes):
-            for one in _revisions(tx, [frame.c.begin.in_(begins), scope.c.identifier.in_(some), visible(as_of)]):
-                if one.place in places:
-                    found.setdefault(one.place, []).append(one)
-    return found
+        for identifiers in chunks(scopes):
+            for revision in _revisions(tx, [frame.c.begin.in_(begins),
+                                            scope.c.identifier.in_(identifiers), visible(as_of)]):
+                if revision.place in places:
+                    revisions.setdefault(revision.place, []).append(revision)
+    return revisions
 
 
 def collected(tx: Connection, query: Query, most: int) -> list[FrameRevision]:
@@ -87,8 +88,10 @@ def collected(tx: Connection, query: Query, most: int) -> list[FrameRevision]:
     conditions = [frame.c.origin == COLLECTED, *_conditions(query)]
     if query.after is not None:
         conditions.append(frame.c.begin >= query.after[0])
-    found = sorted(_revisions(tx, conditions, most), key=lambda one: (one.place.begin, one.place.scope))
-    return [one for one in found if query.after is None or (one.place.begin, one.place.scope) >= query.after]
+    revisions = sorted(_revisions(tx, conditions, most),
+                       key=lambda revision: (revision.place.begin, revision.place.scope))
+    return [revision for revision in revisions if query.after is None
+            or (revision.place.begin, revision.place.scope) >= query.after]
 
 
 def current_posted(tx: Connection, places: Collection[FramePosition],
@@ -98,15 +101,16 @@ def current_posted(tx: Connection, places: Collection[FramePosition],
     ``scope_ids``: the ids of those scopes of the places that exist.
     """
     scopes = {number: identifier for identifier, number in scope_ids.items()}
-    found: dict[FramePosition, PostedFrame] = {}
+    posted: dict[FramePosition, PostedFrame] = {}
     for begins in chunks(list({place.begin for place in places})):
         query = select(frame).where(
             frame.c.begin.in_(begins), frame.c.origin == POSTED, frame.c.current == 1)
         for row in tx.execute(query):
             place = FramePosition(scopes.get(row.scope_id, ""), row.begin)
             if place in places:
-                found[place] = PostedFrame(row.revision, Period(row.begin, row.end), bytes(row.digest))
-    return found
+                posted[place] = PostedFrame(row.revision, Period(row.begin, row.end),
+                                            bytes(row.digest))
+    return posted
 
 
 def other_current_revisions(tx: Connection, begin: datetime, revisions: Collection[int]) -> list[int]:

@@ -89,24 +89,26 @@ def ledger_changes(tx: Connection, window: HistoryWindow, *, everything: bool) -
 
 def effects(tx: Connection, changes: Sequence[int], scope_ids: Collection[int] | None) -> dict[int, FrameEffect]:
     """What these changes did to the frames of these scopes (None: of all), by change; some queries for 500 of them."""
-    found: dict[int, FrameEffect] = {}
+    by_change: dict[int, FrameEffect] = {}
     dialect = tx.dialect.name
-    for some in chunks(changes):
-        for row in tx.execute(_about(some, frame.c.published, scope_ids, frame, func.count(),
+    for numbers in chunks(changes):
+        for row in tx.execute(_about(numbers, frame.c.published, scope_ids, frame, func.count(),
                                      func.count(distinct(frame.c.scope_id)), func.min(frame.c.begin),
                                      func.max(frame.c.end), func.min(frame.c.task))):
-            found[row[0]] = FrameEffect(int(row[1]), 0, int(row[2]), row[3], row[4])
-        for row in tx.execute(_about(some, frame.c.superseded, scope_ids, frame, func.count())):
-            found.setdefault(row[0], FrameEffect()).superseded = int(row[1])
+            by_change[row[0]] = FrameEffect(int(row[1]), 0, int(row[2]), row[3], row[4])
+        for row in tx.execute(_about(numbers, frame.c.superseded, scope_ids, frame, func.count())):
+            by_change.setdefault(row[0], FrameEffect()).superseded = int(row[1])
         where = frame.join(total, total.c.revision == frame.c.revision)
         for column, sign in ((frame.c.published, 1), (frame.c.superseded, -1)):
-            for row in tx.execute(_about(some, column, scope_ids, where, *sum_columns(total, dialect))):
+            for row in tx.execute(_about(numbers, column, scope_ids, where,
+                                         *sum_columns(total, dialect))):
                 with money.arithmetic():
-                    found[row[0]].price += sign * sum_of(row[1:]).price
+                    by_change[row[0]].price += sign * sum_of(row[1:]).price
         tasks = frame.join(reprocess_task, reprocess_task.c.id == frame.c.task)
-        for row in tx.execute(_about(some, frame.c.published, scope_ids, tasks, func.min(reprocess_task.c.created_at))):
-            found[row[0]].asked_at = row[1]
-    return found
+        for row in tx.execute(_about(numbers, frame.c.published, scope_ids, tasks,
+                                     func.min(reprocess_task.c.created_at))):
+            by_change[row[0]].asked_at = row[1]
+    return by_change
 
 
 def _about(changes: Sequence[int], key: ColumnElement[Any], scope_ids: Collection[int] | None, where: FromClause,
@@ -117,13 +119,14 @@ def _about(changes: Sequence[int], key: ColumnElement[Any], scope_ids: Collectio
 
 def resets(tx: Connection, changes: Sequence[int], scope_ids: Collection[int] | None) -> dict[int, int]:
     """How many of these scopes (None: of all) a change has taken back, for those of these changes that did so."""
-    found: dict[int, int] = {}
-    for some in chunks(changes):
-        query = select(scope_reset.c.tx, func.count()).where(scope_reset.c.tx.in_(some)).group_by(scope_reset.c.tx)
+    counts: dict[int, int] = {}
+    for numbers in chunks(changes):
+        query = (select(scope_reset.c.tx, func.count())
+                 .where(scope_reset.c.tx.in_(numbers)).group_by(scope_reset.c.tx))
         if scope_ids is not None:
             query = query.where(scope_reset.c.scope_id.in_(scope_ids))
-        found.update((row[0], row[1]) for row in tx.execute(query))
-    return found
+        counts.update((row[0], row[1]) for row in tx.execute(query))
+    return counts
 
 
 # --- the rules --------------------------------------------------------------------------------------
@@ -142,28 +145,29 @@ def rule_changes(tx: Connection, window: HistoryWindow) -> list[ChangeRecord]:
 def touched(tx: Connection, changes: Sequence[int],
             identifiers: Collection[str] | None) -> dict[int, dict[str, TouchedRules]]:
     """What these changes did, by change and kind; rules of other scopes than these (None: all) are left out."""
-    found: dict[int, dict[str, TouchedRules]] = {number: {} for number in changes}
+    by_change: dict[int, dict[str, TouchedRules]] = {number: {} for number in changes}
     for kind, table, key in KINDS:
-        for some in chunks(changes):
-            query = select(table).where(or_(table.c.recorded_from.in_(some), table.c.recorded_to.in_(some)))
+        for chunk in chunks(changes):
+            query = select(table).where(or_(table.c.recorded_from.in_(chunk),
+                                            table.c.recorded_to.in_(chunk)))
             if kind == "rules" and identifiers is not None:
                 query = query.where(or_(table.c.scope.is_(None), table.c.scope.in_(identifiers)))
-            wanted = set(some)
+            numbers = set(chunk)
             states: dict[int, dict[str, list[Any]]] = {}
             for row in tx.execute(query.order_by(table.c.id)):
                 for place, change in enumerate((row.recorded_to, row.recorded_from)):
-                    if change in wanted:
+                    if change in numbers:
                         states.setdefault(change, {}).setdefault(getattr(row, key), [None, None])[place] = row
             for change, rows in states.items():
-                found[change][kind] = _touched(rows)
-    return found
+                by_change[change][kind] = _touched(rows)
+    return by_change
 
 
 def _touched(rows: dict[str, list[Any]]) -> TouchedRules:
     """Of each thing, the state that a change has ended and the one that it has begun."""
-    made = TouchedRules()
+    rules = TouchedRules()
     for name, (before, after) in rows.items():
         gone = after is None or (getattr(after, "deleted_at", None) is not None
                                  and getattr(before, "deleted_at", None) is None)
-        (made.removed if gone else made.added if before is None else made.changed).add(name)
-    return made
+        (rules.removed if gone else rules.added if before is None else rules.changed).add(name)
+    return rules

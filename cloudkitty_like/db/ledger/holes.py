@@ -78,16 +78,16 @@ def close(tx: Connection, change: int, stretches: Iterable[tuple[int, Period]]) 
 
     A scope is named once at most.  How many holes were met.
     """
-    wanted = dict(stretches)
+    periods = dict(stretches)
     met: list[Row[Any]] = []
-    for some in chunks(sorted(wanted)):
-        met += [row for row in tx.execute(_missing(some))
-                if _period(row).overlaps(wanted[row.scope_id])]
-    for some in chunks([row.id for row in met]):
-        tx.execute(update(hole).where(hole.c.id.in_(some)).values(recorded_to=change))
+    for scope_ids in chunks(sorted(periods)):
+        met += [row for row in tx.execute(_missing(scope_ids))
+                if _period(row).overlaps(periods[row.scope_id])]
+    for hole_ids in chunks([row.id for row in met]):
+        tx.execute(update(hole).where(hole.c.id.in_(hole_ids)).values(recorded_to=change))
     left = [{"scope_id": row.scope_id, "begin": begin, "end": end, "kind": row.kind, "tx": row.tx,
              "recorded_from": change, "tries": row.tries, "retry_at": row.retry_at}
-            for row in met for begin, end in _around(row, wanted[row.scope_id])]
+            for row in met for begin, end in _around(row, periods[row.scope_id])]
     if left:
         tx.execute(insert(hole), left)
     return len(met)
@@ -104,9 +104,9 @@ def unrated(tx: Connection, stretches: Sequence[tuple[int, Period]]) -> list[tup
                     max(period.end for _, period in stretches))
     undos = select(reprocess_task.c.id).where(reprocess_task.c.kind == UNDO)
     rated: dict[int, list[Period]] = {}
-    for some in chunks([scope_id for scope_id, _ in stretches]):
+    for scope_ids in chunks([scope_id for scope_id, _ in stretches]):
         query = select(frame.c.scope_id, frame.c.begin, frame.c.end).where(
-            frame.c.scope_id.in_(some), frame.c.origin == COLLECTED, frame.c.current == 1,
+            frame.c.scope_id.in_(scope_ids), frame.c.origin == COLLECTED, frame.c.current == 1,
             frame.c.begin >= window.begin, frame.c.begin < window.end,
             or_(frame.c.points > 0, frame.c.task.is_(None), frame.c.task.not_in(undos)))
         for row in tx.execute(query.order_by(frame.c.begin)):
@@ -118,11 +118,11 @@ def unrated(tx: Connection, stretches: Sequence[tuple[int, Period]]) -> list[tup
 def _between(rated: Iterable[Period], period: Period) -> Iterator[Period]:
     """The parts of a period that are in none of these, which are in order."""
     begin = period.begin
-    for one in rated:
-        if one.overlaps(period):
-            if begin < one.begin:
-                yield Period(begin, one.begin)
-            begin = max(begin, one.end)
+    for rated_period in rated:
+        if rated_period.overlaps(period):
+            if begin < rated_period.begin:
+                yield Period(begin, rated_period.begin)
+            begin = max(begin, rated_period.end)
     if begin < period.end:
         yield Period(begin, period.end)
 
@@ -197,8 +197,8 @@ def stretches(tx: Connection, scopes: Collection[str] | None, window: Period | N
         if window is not None:
             period = Period(max(row.begin, window.begin), min(row.end, window.end))
         names.setdefault((period, row.kind, row.scopes), []).append(row.identifier)
-    return joined(Stretch(period, kind, tuple(some), count)
-                  for (period, kind, count), some in names.items())
+    return joined(Stretch(period, kind, tuple(identifiers), count)
+                  for (period, kind, count), identifiers in names.items())
 
 
 def _there(as_of: int | None) -> ColumnElement[bool]:
@@ -210,7 +210,7 @@ def _there(as_of: int | None) -> ColumnElement[bool]:
 
 def missing(tx: Connection, scope_ids: Collection[int], period: Period) -> set[int]:
     """Those of these scopes that have a hole in the period."""
-    return {row.scope_id for some in chunks(sorted(scope_ids)) for row in tx.execute(_missing(some))
+    return {row.scope_id for ids in chunks(sorted(scope_ids)) for row in tx.execute(_missing(ids))
             if _period(row).overlaps(period)}
 
 
@@ -235,16 +235,16 @@ class HolesLeft:
 def left(tx: Connection, changes: Sequence[int],
          scope_ids: Collection[int] | None) -> dict[int, HolesLeft]:
     """What these changes have left to these scopes (None: to any), or to all at once; by change."""
-    found: dict[int, HolesLeft] = {}
-    for some in chunks(changes):
+    by_change: dict[int, HolesLeft] = {}
+    for numbers in chunks(changes):
         query = select(hole.c.tx, func.min(hole.c.begin).label("begin"),
                        func.max(hole.c.end).label("end"),
                        func.count(distinct(hole.c.scope_id)).label("scopes")).where(
-            hole.c.tx.in_(some), hole.c.recorded_from == hole.c.tx).group_by(hole.c.tx)
+            hole.c.tx.in_(numbers), hole.c.recorded_from == hole.c.tx).group_by(hole.c.tx)
         if scope_ids is not None:
             query = query.where(or_(hole.c.scope_id.is_(None), hole.c.scope_id.in_(scope_ids)))
-        found.update((row.tx, HolesLeft(_period(row), row.scopes)) for row in tx.execute(query))
-    return found
+        by_change.update((row.tx, HolesLeft(_period(row), row.scopes)) for row in tx.execute(query))
+    return by_change
 
 
 # --- asking the source again ----------------------------------------------------------------------
@@ -275,6 +275,6 @@ def postpone(tx: Connection, tried: Mapping[int, datetime]) -> None:
 
 def hasten(tx: Connection, scope_ids: Collection[int]) -> None:
     """The source is asked at once about what is unknown of these scopes."""
-    for some in chunks(sorted(scope_ids)):
+    for ids in chunks(sorted(scope_ids)):
         tx.execute(update(hole).where(hole.c.recorded_to.is_(None), hole.c.kind == UNKNOWN,
-                                      hole.c.scope_id.in_(some)).values(tries=0, retry_at=None))
+                                      hole.c.scope_id.in_(ids)).values(tries=0, retry_at=None))

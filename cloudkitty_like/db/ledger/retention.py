@@ -44,11 +44,13 @@ def extent(tx: Connection, bounds: RetentionBounds) -> RetentionExtent:
 def mark(tx: Connection, bounds: RetentionBounds, most: int) -> list[int]:
     """Mark up to so many revisions as going; which they are.  To be called where nobody else changes the index."""
     query = select(frame.c.revision, frame.c.superseded, frame.c.end).where(_chosen(bounds))
-    found = tx.execute(query.order_by(frame.c.revision).limit(most)).all()
-    revisions = [row.revision for row in found]
+    rows = tx.execute(query.order_by(frame.c.revision).limit(most)).all()
+    revisions = [row.revision for row in rows]
     _set(tx, revisions, GOING)
-    _raise_to(tx, POINTS_AS_OF, max((row.superseded for row in found if row.superseded is not None), default=0))
-    _raise_to(tx, POINTS_FROM, max((seconds(row.end) for row in found if row.superseded is None), default=0))
+    _raise_to(tx, POINTS_AS_OF,
+              max((row.superseded for row in rows if row.superseded is not None), default=0))
+    _raise_to(tx, POINTS_FROM,
+              max((seconds(row.end) for row in rows if row.superseded is None), default=0))
     return revisions
 
 
@@ -73,14 +75,14 @@ def _chosen(bounds: RetentionBounds) -> ColumnElement[bool]:
 
 
 def _set(tx: Connection, revisions: Collection[int], state: int) -> None:
-    for wanted in chunks(sorted(revisions)):
-        tx.execute(update(frame).where(frame.c.revision.in_(wanted)).values(forgotten=state))
+    for numbers in chunks(sorted(revisions)):
+        tx.execute(update(frame).where(frame.c.revision.in_(numbers)).values(forgotten=state))
 
 
 def _raise_to(tx: Connection, name: str, number: int) -> None:
     """Let a setting be no lower than this."""
-    known = tx.execute(select(ledger_setting.c.value).where(ledger_setting.c.name == name)).scalar()
-    if known is None and number:
+    value = tx.execute(select(ledger_setting.c.value).where(ledger_setting.c.name == name)).scalar()
+    if value is None and number:
         tx.execute(insert(ledger_setting).values(name=name, value=str(number)))
-    elif known is not None and int(known) < number:
+    elif value is not None and int(value) < number:
         tx.execute(update(ledger_setting).where(ledger_setting.c.name == name).values(value=str(number)))

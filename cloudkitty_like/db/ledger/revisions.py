@@ -41,13 +41,14 @@ def task_revisions(tx: Connection, period: Period, tasks: dict[int, int]) -> dic
     for row in tx.execute(query):
         if row.scope_id not in tasks:
             continue
-        found = CurrentFrame(row.revision, bytes(row.digest), row.ruleset, row.forgotten is not None)
+        rated_frame = CurrentFrame(row.revision, bytes(row.digest), row.ruleset,
+                                   row.forgotten is not None)
         if row.task == tasks[row.scope_id]:
             own[row.scope_id] = row.revision, row.published
         if row.current:
-            current[row.scope_id] = found
+            current[row.scope_id] = rated_frame
         else:
-            former[row.scope_id, row.superseded] = found
+            former[row.scope_id, row.superseded] = rated_frame
     return {scope_id: TaskRevision(current[scope_id], revision, former.get((scope_id, change)), change)
             for scope_id, (revision, change) in own.items()}
 
@@ -82,5 +83,5 @@ def forgotten(tx: Connection, begin: datetime, revisions: Collection[int]) -> bo
 def other_revisions(tx: Connection, begin: datetime, revisions: Collection[int]) -> list[int]:
     """Everything of the periods that begin then but these revisions, whether it counts or not."""
     others = tx.execute(select(frame.c.revision).where(frame.c.begin == begin)).scalars()
-    wanted = set(revisions)
-    return [*(revision for revision in others if revision not in wanted), *unpublished(tx)]
+    excluded = set(revisions)
+    return [*(revision for revision in others if revision not in excluded), *unpublished(tx)]

@@ -32,13 +32,13 @@ _SCALE, _ONE, _ZERO = (literal_column(str(number), BigInteger) for number in (mo
 
 def read_totals(tx: Connection, revisions: Collection[int]) -> dict[int, dict[tuple[str, str], Amounts]]:
     """The totals of some revisions, by revision, then by metric and unit."""
-    found: dict[int, dict[tuple[str, str], Amounts]] = {}
-    for wanted in chunks(list(revisions)):
-        query = select(total).where(total.c.revision.in_(wanted))
+    totals: dict[int, dict[tuple[str, str], Amounts]] = {}
+    for numbers in chunks(list(revisions)):
+        query = select(total).where(total.c.revision.in_(numbers))
         for row in tx.execute(query):
             amounts = Amounts(row.qty_whole, row.qty_part, row.price_whole, row.price_part, row.points, row.unpriced)
-            found.setdefault(row.revision, {})[row.metric, row.unit] = amounts
-    return found
+            totals.setdefault(row.revision, {})[row.metric, row.unit] = amounts
+    return totals
 
 
 def add_to_rollups(tx: Connection, changes: Iterable[tuple[int, datetime, tuple[str, str], Amounts]]) -> None:
@@ -51,8 +51,8 @@ def add_to_rollups(tx: Connection, changes: Iterable[tuple[int, datetime, tuple[
             starts[begin] = Period.day_of(begin).begin, Period.month_of(begin).begin
         for sums, start in zip((days, months), starts[begin], strict=True):
             key = (start, scope_id, metric, unit)
-            known = sums.get(key)
-            sums[key] = amounts if known is None else known.plus(amounts)
+            subtotal = sums.get(key)
+            sums[key] = amounts if subtotal is None else subtotal.plus(amounts)
     for table, sums in ((day_total, days), (month_total, months)):
         # In the order of the key, so that two writers can never wait for each other in a ring.
         UPSERTS[table].run(tx, [

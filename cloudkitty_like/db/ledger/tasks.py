@@ -34,10 +34,11 @@ def add(tx: Connection, tasks: Sequence[NewTask], at: datetime) -> list[int]:
     """Make these tasks; their ids, which follow each other.  Nobody else may add any at the same time."""
     last = tx.execute(select(func.max(reprocess_task.c.id))).scalar() or 0
     tx.execute(insert(reprocess_task), [
-        {"scope_id": one.scope_id, "begin": one.period.begin, "end": one.period.end, "reason": one.reason,
-         "author": one.author[:255], "created_at": at, "kind": one.kind, "undoes": one.undoes} for one in tasks])
-    made = select(reprocess_task.c.id).where(reprocess_task.c.id > last).order_by(reprocess_task.c.id)
-    return list(tx.execute(made).scalars())
+        {"scope_id": task.scope_id, "begin": task.period.begin, "end": task.period.end,
+         "reason": task.reason, "author": task.author[:255], "created_at": at, "kind": task.kind,
+         "undoes": task.undoes} for task in tasks])
+    query = select(reprocess_task.c.id).where(reprocess_task.c.id > last)
+    return list(tx.execute(query.order_by(reprocess_task.c.id)).scalars())
 
 
 # --- reading --------------------------------------------------------------------------------------
@@ -50,17 +51,17 @@ def everything(tx: Connection, identifiers: Collection[str] | None = None, *, wa
     query = _TASKS.where(reprocess_task.c.ended_at.is_(None)) if waiting else _TASKS
     if identifiers is not None and len(identifiers) <= CHUNK:
         query = query.where(scope.c.identifier.in_(identifiers))
-    found = [_task(row) for row in tx.execute(query.order_by(reprocess_task.c.id))]
-    return found if identifiers is None else [one for one in found if one.scope in identifiers]
+    tasks = [_task(row) for row in tx.execute(query.order_by(reprocess_task.c.id))]
+    return tasks if identifiers is None else [task for task in tasks if task.scope in identifiers]
 
 
 def numbered(tx: Connection, ids: Collection[int]) -> dict[int, Task]:
     """Those of these tasks that there are, by id."""
-    found: dict[int, Task] = {}
-    for wanted in chunks(sorted(ids)):
-        rows = tx.execute(_TASKS.where(reprocess_task.c.id.in_(wanted)))
-        found.update((row.id, _task(row)) for row in rows)
-    return found
+    tasks: dict[int, Task] = {}
+    for numbers in chunks(sorted(ids)):
+        rows = tx.execute(_TASKS.where(reprocess_task.c.id.in_(numbers)))
+        tasks.update((row.id, _task(row)) for row in rows)
+    return tasks
 
 
 def undoing(tx: Connection, ids: Collection[int]) -> list[Task]:
@@ -76,17 +77,18 @@ def workable(tx: Connection, now: datetime, ruleset: int) -> list[tuple[Task, Sc
     this very rule-set version; nor where live rating still has that period to
     do, or the scope is switched off.
     """
-    task = reprocess_task.c
+    columns = reprocess_task.c
     conditions = [
-        task.ended_at.is_(None), scope.c.active == 1, func.coalesce(task.due, task.begin) < scope.c.due,
+        columns.ended_at.is_(None), scope.c.active == 1,
+        func.coalesce(columns.due, columns.begin) < scope.c.due,
         # See db.scopes.due: the clock may have been set back.
-        or_(task.retry_at.is_(None), task.retry_at <= now, task.error_at > now),
-        or_(task.parked_ruleset.is_(None), task.parked_ruleset != ruleset)]
-    tasks = [_task(row) for row in tx.execute(_TASKS.where(*conditions).order_by(task.id))]
+        or_(columns.retry_at.is_(None), columns.retry_at <= now, columns.error_at > now),
+        or_(columns.parked_ruleset.is_(None), columns.parked_ruleset != ruleset)]
+    tasks = [_task(row) for row in tx.execute(_TASKS.where(*conditions).order_by(columns.id))]
     if not tasks:
         return []
     states = {row.id: of_row(row) for row in tx.execute(_scopes(conditions))}
-    return [(one, states[one.scope_id]) for one in tasks if one.scope_id in states]
+    return [(task, states[task.scope_id]) for task in tasks if task.scope_id in states]
 
 
 def _scopes(conditions: Iterable[ColumnElement[bool]]) -> Select[Any]:
@@ -102,12 +104,12 @@ def _task(row: Row[Any]) -> Task:
 
 def totals(tx: Connection, ids: Collection[int]) -> dict[int, TaskTotals]:
     """The totals of these tasks, by id."""
-    found = {number: TaskTotals({}, {}) for number in sorted(ids)}
-    for wanted in chunks(list(found)):
-        for row in tx.execute(select(reprocess_total).where(reprocess_total.c.task.in_(wanted))):
+    task_totals = {number: TaskTotals({}, {}) for number in sorted(ids)}
+    for numbers in chunks(list(task_totals)):
+        for row in tx.execute(select(reprocess_total).where(reprocess_total.c.task.in_(numbers))):
             amounts = Amounts(row.qty_whole, row.qty_part, row.price_whole, row.price_part, row.points, row.unpriced)
-            found[row.task][row.after][row.metric, row.unit] = amounts
-    return found
+            task_totals[row.task][row.after][row.metric, row.unit] = amounts
+    return task_totals
 
 
 # --- progress --------------------------------------------------------------------------------------
@@ -131,8 +133,9 @@ def advance(tx: Connection, begin: datetime, steps: Sequence[TaskStep], at: date
 
 def add_totals(tx: Connection, sums: Mapping[int, TaskTotals]) -> None:
     """Add to the totals of these tasks; Invalid where one is out of range."""
-    rows = [(number, after, *kind, *amounts) for number, found in sorted(sums.items())
-            for after, by_kind in enumerate(found) for kind, amounts in sorted(by_kind.items())]
+    rows = [(number, after, *kind, *amounts) for number, task_totals in sorted(sums.items())
+            for after, by_kind in enumerate(task_totals)
+            for kind, amounts in sorted(by_kind.items())]
     try:
         UPSERTS[reprocess_total].run(tx, rows)
     except (IntegrityError, DataError) as error:
@@ -162,8 +165,8 @@ def fail(tx: Connection, failures: Sequence[TaskFailure], at: datetime) -> None:
 
 def cancel(tx: Connection, ids: Collection[int], author: str, at: datetime) -> None:
     """End these tasks where they are."""
-    for wanted in chunks(sorted(ids)):
-        tx.execute(update(reprocess_task).where(reprocess_task.c.id.in_(wanted),
+    for numbers in chunks(sorted(ids)):
+        tx.execute(update(reprocess_task).where(reprocess_task.c.id.in_(numbers),
                                                 reprocess_task.c.ended_at.is_(None))
                    .values(ended_at=at, cancelled_by=author[:255]))
 
@@ -172,8 +175,8 @@ def stale_scopes(tx: Connection, begin: datetime, end: datetime, tasks: Collecti
     """The ids of those scopes whose task is not at the period any more, or whose live rating is not past it."""
     now = numbered(tx, [task.id for task in tasks])
     past: set[int] = set()
-    for wanted in chunks([task.scope_id for task in tasks]):
+    for scope_ids in chunks([task.scope_id for task in tasks]):
         past.update(tx.execute(select(scope.c.id).where(
-            scope.c.id.in_(wanted), scope.c.due >= seconds(end))).scalars())
+            scope.c.id.in_(scope_ids), scope.c.due >= seconds(end))).scalars())
     return {task.scope_id for task in tasks
             if now[task.id].next != begin or now[task.id].ended_at is not None or task.scope_id not in past}

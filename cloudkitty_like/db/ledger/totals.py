@@ -43,8 +43,8 @@ def rows(tx: Connection, query: Query) -> list[SummaryRow]:
 def forgotten_rows(tx: Connection, query: Query) -> list[SummaryRow]:
     """Return the part of :func:`rows` whose points are forgotten."""
     statement = _statement(total, query.period, query, tx.dialect.name)
-    found = tx.execute(statement.where(frame.c.forgotten.is_not(None)))
-    return _rows(dict(_keyed(cells, query) for cells in found), query)
+    result = tx.execute(statement.where(frame.c.forgotten.is_not(None)))
+    return _rows(dict(_keyed(cells, query) for cells in result), query)
 
 
 def _sources(query: Query) -> Iterator[tuple[FromClause, Period | None]]:
@@ -131,16 +131,16 @@ def _text(cell: object) -> str:
 
 
 def _rows(sums: Mapping[tuple[str, ...], Sum], query: Query) -> list[SummaryRow]:
-    found = []
+    summary = []
     for key in sorted(sums):
         amounts = sums[key]
         if not amounts.points:
             continue        # superseded by nothing: a rollup row of zeros
         if METRIC in query.groupby:
-            found.append(SummaryRow(_days(key[:-1], query), amounts, key[-1]))
+            summary.append(SummaryRow(_days(key[:-1], query), amounts, key[-1]))
         else:
-            found.append(SummaryRow(_days(key, query), amounts.without_qty()))
-    return found
+            summary.append(SummaryRow(_days(key, query), amounts.without_qty()))
+    return summary
 
 
 def _days(key: tuple[str, ...], query: Query) -> tuple[str, ...]:

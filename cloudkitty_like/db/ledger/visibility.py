@@ -37,15 +37,15 @@ def invisible_revisions(tx: Connection, as_of: int | None, period: Period | None
     Superseded, not yet published, or being appended by somebody right now.
     Invalid where points that count are forgotten; with ``forgotten`` these are hidden too.
     """
-    known = _numbers(tx)
+    settings = _numbers(tx)
     restricted = _restriction(period, scopes)
     counts = visible(as_of)
     if forgotten:
         counts = and_(counts, frame.c.forgotten.is_(None))
     else:
-        _check(tx, known, as_of, period, restricted)
+        _check(tx, settings, as_of, period, restricted)
     revisions = list(tx.execute(select(frame.c.revision).where(~counts, *restricted)).scalars())
-    return [*revisions, *unpublished(tx)], known.get(LAST_REVISION, 0)
+    return [*revisions, *unpublished(tx)], settings.get(LAST_REVISION, 0)
 
 
 def unpublished(tx: Connection) -> list[int]:
@@ -75,16 +75,17 @@ def _restriction(period: Period | None, scopes: Collection[str] | None) -> list[
     return conditions
 
 
-def _check(tx: Connection, known: dict[str, int], as_of: int | None, period: Period | None,
+def _check(tx: Connection, settings: dict[str, int], as_of: int | None, period: Period | None,
            restricted: Collection[ColumnElement[bool]]) -> None:
-    before, change = known.get(POINTS_FROM, 0), known.get(POINTS_AS_OF, 0)
+    before, change = settings.get(POINTS_FROM, 0), settings.get(POINTS_AS_OF, 0)
     old = as_of is not None and as_of < change
     if not old and (not before or (period is not None and seconds(period.begin) >= before)):
         return
-    found = select(func.max(frame.c.end)).where(frame.c.forgotten.is_not(None), visible(as_of), *restricted)
+    query = select(func.max(frame.c.end)).where(frame.c.forgotten.is_not(None), visible(as_of),
+                                                *restricted)
     if not old:
-        found = found.where(frame.c.begin < EPOCH + timedelta(seconds=before))
-    last: datetime | None = tx.execute(found).scalar()
+        query = query.where(frame.c.begin < EPOCH + timedelta(seconds=before))
+    last: datetime | None = tx.execute(query).scalar()
     if last is None:
         return
     if old:

@@ -151,9 +151,9 @@ def current(tx: Connection, scope_ids: Collection[int], period: Period,
     """The current frames of a period, by scope id."""
     query = select(frame.c.scope_id, frame.c.revision, frame.c.digest, frame.c.ruleset, frame.c.forgotten).where(
         frame.c.begin == period.begin, frame.c.origin == origin, frame.c.current == 1)
-    wanted = set(scope_ids)
+    ids = set(scope_ids)
     return {row.scope_id: CurrentFrame(row.revision, bytes(row.digest), row.ruleset, row.forgotten is not None)
-            for row in tx.execute(query) if row.scope_id in wanted}
+            for row in tx.execute(query) if row.scope_id in ids}
 
 
 # --- publishing ----------------------------------------------------------------------------------
@@ -228,7 +228,7 @@ NEW_TOTALS = BulkStatement(total.c.keys(), lambda dialect: insert(total))
 def stale_scopes(tx: Connection, steps: Sequence[ScopeStep]) -> set[int]:
     """The ids of those scopes whose progress is not where these steps begin."""
     dues: dict[int, datetime | None] = {}
-    for wanted in chunks([s.scope_id for s in steps]):
-        query = select(scope.c.id, scope.c.due).where(scope.c.id.in_(wanted))
+    for ids in chunks([s.scope_id for s in steps]):
+        query = select(scope.c.id, scope.c.due).where(scope.c.id.in_(ids))
         dues.update((row.id, row.due) for row in tx.execute(query))
     return {s.scope_id for s in steps if dues.get(s.scope_id) != s.begin}

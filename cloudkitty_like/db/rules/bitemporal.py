@@ -36,10 +36,10 @@ def state_histories(tx: Connection, table: Table, identity: ColumnElement[str],
         .join(made, made.c.id == table.c.recorded_from)
         .outerjoin(gone, gone.c.id == table.c.recorded_to)
         .where(*which).order_by(table.c.id))
-    found: dict[str, list[Row[Any]]] = {}
+    histories: dict[str, list[Row[Any]]] = {}
     for row in rows:
-        found.setdefault(row.identity, []).append(row)
-    return found
+        histories.setdefault(row.identity, []).append(row)
+    return histories
 
 
 def audit_info(states: Sequence[Row[Any]]) -> AuditInfo:

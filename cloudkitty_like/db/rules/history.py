@@ -36,28 +36,30 @@ class RuleHistoryFilter:
     deleted: bool = False                              # deleted ones too
 
 
-def read(tx: Connection, wanted: RuleHistoryFilter) -> list[RuleHistory]:
+def read(tx: Connection, criteria: RuleHistoryFilter) -> list[RuleHistory]:
     """The histories, in the order in which the rules were made.  One query."""
-    found = state_histories(tx, hashmap_rule, hashmap_rule.c.rule_id, *_conditions(wanted))
+    histories = state_histories(tx, hashmap_rule, hashmap_rule.c.rule_id, *_conditions(criteria))
     return [RuleHistory(identity, state(states[-1]).rule, audit_info(states), states[-1].recorded_from)
-            for identity, states in found.items()]
+            for identity, states in histories.items()]
 
 
-def _conditions(wanted: RuleHistoryFilter) -> list[ColumnElement[bool]]:
+def _conditions(criteria: RuleHistoryFilter) -> list[ColumnElement[bool]]:
     """Only what is the same in all states of a rule may be asked of each."""
     level = hashmap_rule.c.level
-    found: list[ColumnElement[bool]] = [level.is_not(None) if wanted.thresholds else level.is_(None)]
-    if wanted.id is not None:
-        found.append(hashmap_rule.c.rule_id == wanted.id)
-    if wanted.parent is not None:
-        service, field = wanted.parent
-        found += [hashmap_rule.c.service == service,
-                  hashmap_rule.c.field.is_(None) if field is None else hashmap_rule.c.field == field]
-    if not wanted.deleted:
+    conditions: list[ColumnElement[bool]] = [
+        level.is_not(None) if criteria.thresholds else level.is_(None)]
+    if criteria.id is not None:
+        conditions.append(hashmap_rule.c.rule_id == criteria.id)
+    if criteria.parent is not None:
+        service, field = criteria.parent
+        column = hashmap_rule.c.field
+        conditions += [hashmap_rule.c.service == service,
+                       column.is_(None) if field is None else column == field]
+    if not criteria.deleted:
         now = hashmap_rule.alias("now")
-        found.append(hashmap_rule.c.rule_id.in_(
+        conditions.append(hashmap_rule.c.rule_id.in_(
             select(now.c.rule_id).where(recorded_at(now, None), now.c.deleted_at.is_(None))))
-    return found
+    return conditions
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,8 @@ class RecordedRule:
 
 def recorded_rules(tx: Connection, change: int, ids: Collection[str]) -> list[RecordedRule]:
     """These rules as they were known at a change; those that were not are left out."""
-    found: list[RecordedRule] = []
-    for wanted in chunks(list(ids)):
+    rules: list[RecordedRule] = []
+    for rule_ids in chunks(list(ids)):
         earlier = hashmap_rule.alias("earlier")
         version = select(func.count()).where(
             earlier.c.rule_id == hashmap_rule.c.rule_id, earlier.c.id <= hashmap_rule.c.id).scalar_subquery()
@@ -84,8 +86,8 @@ def recorded_rules(tx: Connection, change: int, ids: Collection[str]) -> list[Re
             select(hashmap_rule, rule_change.c.at, rule_change.c.author, rule_change.c.reason,
                    version.label("version"))
             .join(rule_change, rule_change.c.id == hashmap_rule.c.recorded_from)
-            .where(recorded_at(hashmap_rule, change), hashmap_rule.c.rule_id.in_(wanted)))
-        found += [RecordedRule(row.rule_id, state(row).rule, row.version, row.recorded_from, row.at,
+            .where(recorded_at(hashmap_rule, change), hashmap_rule.c.rule_id.in_(rule_ids)))
+        rules += [RecordedRule(row.rule_id, state(row).rule, row.version, row.recorded_from, row.at,
                                row.author, row.reason)
                   for row in rows]
-    return found
+    return rules

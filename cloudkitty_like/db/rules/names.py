@@ -35,10 +35,10 @@ def _read(tx: Connection, which: ColumnElement[bool]) -> list[RuleName]:
 
 def add(tx: Connection, change: int, kind: NameKind, name: str, service_id: str | None = None) -> RuleName:
     """A new one; the caller has looked that there is none like it."""
-    made = RuleName(str(uuid4()), kind, name, service_id)
-    tx.execute(insert(hashmap_name).values(name_id=made.id, kind=kind, name=name, service_id=service_id,
-                                           recorded_from=change))
-    return made
+    rule_name = RuleName(str(uuid4()), kind, name, service_id)
+    tx.execute(insert(hashmap_name).values(name_id=rule_name.id, kind=kind, name=name,
+                                           service_id=service_id, recorded_from=change))
+    return rule_name
 
 
 def remove(tx: Connection, change: int, ids: Collection[str]) -> None:
@@ -50,17 +50,18 @@ def remove(tx: Connection, change: int, ids: Collection[str]) -> None:
 def ensure(tx: Connection, change: int, rules: Iterable[Rule]) -> None:
     """Make the names that these rules use and that there are not yet."""
     rules = list(rules)
-    known = {(one.kind, one.name, one.service_id): one for one in stored(tx)} if rules else {}
+    names = {(entry.kind, entry.name, entry.service_id): entry
+             for entry in (stored(tx) if rules else ())}
 
-    def made(kind: NameKind, name: str, service_id: str | None = None) -> str:
+    def name_id(kind: NameKind, name: str, service_id: str | None = None) -> str:
         key = (kind, name, service_id)
-        if key not in known:
-            known[key] = add(tx, change, *key)
-        return known[key].id
+        if key not in names:
+            names[key] = add(tx, change, *key)
+        return names[key].id
 
     for rule in rules:
-        service_id = made(SERVICE, rule.service)
+        service_id = name_id(SERVICE, rule.service)
         if rule.field is not None:
-            made(FIELD, rule.field, service_id)
+            name_id(FIELD, rule.field, service_id)
         if rule.group:
-            made(GROUP, rule.group)
+            name_id(GROUP, rule.group)

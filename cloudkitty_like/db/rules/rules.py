@@ -76,7 +76,7 @@ def stored(tx: Connection, change: int | None = None) -> dict[str, Rule]:
 
     A deleted rule is among them, as one that has ended.
     """
-    return {one.id: one.rule for one in states(tx, change)}
+    return {rule_state.id: rule_state.rule for rule_state in states(tx, change)}
 
 
 def changed_at(tx: Connection, when: datetime) -> int:
@@ -90,21 +90,24 @@ def amend(tx: Connection, change: int, amendment: RuleDiff) -> None:
     A rule that was deleted stays so, unless it is to hold again after that.
     """
     deleted = _deleted(tx) if amendment.changed else {}
-    wanted = [RuleState(str(uuid4()), rule) for rule in amendment.added]
+    rule_states = [RuleState(str(uuid4()), rule) for rule in amendment.added]
     for identity, (_, after) in amendment.changed.items():
         when = deleted.get(identity)
-        wanted.append(RuleState(identity, after, when if after.valid.is_over(when) else None))
-    write(tx, change, [*amendment.changed, *amendment.withdrawn], wanted)
+        rule_states.append(RuleState(identity, after, when if after.valid.is_over(when) else None))
+    write(tx, change, [*amendment.changed, *amendment.withdrawn], rule_states)
 
 
-def write(tx: Connection, change: int, ended: Collection[str], wanted: Sequence[RuleState]) -> None:
+def write(tx: Connection, change: int, ended: Collection[str],
+          rule_states: Sequence[RuleState]) -> None:
     """The known states of the rules ``ended`` (ids) are known no more, these are, under an open change."""
-    names.ensure(tx, change, [one.rule for one in wanted if one.deleted_at is None])
+    names.ensure(tx, change,
+                 [rule_state.rule for rule_state in rule_states if rule_state.deleted_at is None])
     for ids in chunks(list(ended)):
         tx.execute(update(hashmap_rule).values(recorded_to=change).where(
             hashmap_rule.c.recorded_to.is_(None), hashmap_rule.c.rule_id.in_(ids)))
-    if wanted:
-        tx.execute(insert(hashmap_rule), [_values(one, change) for one in wanted])
+    if rule_states:
+        tx.execute(insert(hashmap_rule),
+                   [_values(rule_state, change) for rule_state in rule_states])
 
 
 def state(row: Row[Any]) -> RuleState:
@@ -123,13 +126,13 @@ def _deleted(tx: Connection) -> dict[str, datetime]:
     return {row.rule_id: row.deleted_at for row in rows}
 
 
-def _values(one: RuleState, change: int) -> Mapping[str, Any]:
-    rule = one.rule
+def _values(rule_state: RuleState, change: int) -> Mapping[str, Any]:
+    rule = rule_state.rule
     return {
-        "rule_id": one.id, "service": rule.service, "field": rule.field, "value": rule.value,
+        "rule_id": rule_state.id, "service": rule.service, "field": rule.field, "value": rule.value,
         "level": None if rule.level is None else money.plain(rule.level),
         "type": rule.type, "cost": money.plain(rule.cost), "group_name": rule.group, "scope": rule.scope,
         "name": rule.name, "description": rule.description,
         "valid_from": rule.valid.begin, "valid_to": rule.valid.end, "recorded_from": change,
-        "deleted_at": one.deleted_at,
+        "deleted_at": rule_state.deleted_at,
     }

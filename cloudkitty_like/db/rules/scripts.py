@@ -64,31 +64,31 @@ def stored(tx: Connection, change: int | None = None) -> dict[str, Script]:
     A deleted script is among them, as one that has ended.  Of those that hold
     at an instant no two have one name.
     """
-    return {one.key: one.script for one in states(tx, change)}
+    return {script_state.key: script_state.script for script_state in states(tx, change)}
 
 
 def provenance(tx: Connection, change: int | None = None) -> dict[str, ScriptVersion]:
     """Whose each version is that :func:`stored` answers, by the same keys, as known at that change.  One query."""
     which = () if change is None else (table.c.recorded_from <= change,)
-    found = [version for rows in state_histories(tx, table, table.c.script_id, *which).values()
-             for version in _versions(rows, change)]
-    return {one.key: one for one in found if one.known}
+    versions = [version for rows in state_histories(tx, table, table.c.script_id, *which).values()
+                for version in _versions(rows, change)]
+    return {version.key: version for version in versions if version.known}
 
 
 def histories(tx: Connection, identity: str | None = None) -> list[ScriptHistory]:
     """All scripts, or the one of this id; deleted ones too; in the order in which they were made.  One query."""
     which = () if identity is None else (table.c.script_id == identity,)
-    return [ScriptHistory(one, _versions(rows, None), audit_info(rows))
-            for one, rows in state_histories(tx, table, table.c.script_id, *which).items()]
+    return [ScriptHistory(script_id, _versions(rows, None), audit_info(rows))
+            for script_id, rows in state_histories(tx, table, table.c.script_id, *which).items()]
 
 
 def texts(tx: Connection, checksums: Collection[str]) -> dict[str, str]:
     """The texts of these checksums."""
-    found = {}
-    for asked in chunks(sorted(set(checksums))):
-        rows = tx.execute(select(script_text).where(script_text.c.checksum.in_(asked)))
-        found.update({row.checksum: row.data for row in rows})
-    return found
+    by_checksum = {}
+    for chunk in chunks(sorted(set(checksums))):
+        rows = tx.execute(select(script_text).where(script_text.c.checksum.in_(chunk)))
+        by_checksum.update({row.checksum: row.data for row in rows})
+    return by_checksum
 
 
 def newest(tx: Connection, identity: str) -> int:
@@ -96,20 +96,25 @@ def newest(tx: Connection, identity: str) -> int:
     return tx.execute(select(func.max(table.c.version)).where(table.c.script_id == identity)).scalar() or 0
 
 
-def write(tx: Connection, change: int, ended: Collection[tuple[str, int]], wanted: Sequence[ScriptState]) -> None:
+def write(tx: Connection, change: int, ended: Collection[tuple[str, int]],
+          script_states: Sequence[ScriptState]) -> None:
     """The known states of the versions ``ended`` (id, number) are known no more, these are, under an open change."""
     for identity, number in ended:
         tx.execute(update(table).values(recorded_to=change).where(
             table.c.recorded_to.is_(None), table.c.script_id == identity, table.c.version == number))
-    kept = {one.script.checksum: one.script.text for one in wanted}
+    kept = {script_state.script.checksum: script_state.script.text
+            for script_state in script_states}
     for checksum in _missing(tx, kept):
         tx.execute(insert(script_text).values(checksum=checksum, data=kept[checksum]))
-    if wanted:
+    if script_states:
         tx.execute(insert(table), [{
-            "script_id": one.id, "version": one.version, "name": one.script.name, "checksum": one.script.checksum,
-            "position": one.script.order, "description": one.script.description, "valid_from": one.script.valid.begin,
-            "valid_to": one.script.valid.end, "recorded_from": change, "deleted_at": one.deleted_at,
-        } for one in wanted])
+            "script_id": script_state.id, "version": script_state.version,
+            "name": script_state.script.name, "checksum": script_state.script.checksum,
+            "position": script_state.script.order, "description": script_state.script.description,
+            "valid_from": script_state.script.valid.begin,
+            "valid_to": script_state.script.valid.end,
+            "recorded_from": change, "deleted_at": script_state.deleted_at,
+        } for script_state in script_states])
 
 
 def _missing(tx: Connection, checksums: Collection[str]) -> list[str]:

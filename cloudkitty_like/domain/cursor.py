@@ -41,10 +41,10 @@ class Cursor:
         """
         try:
             cursor = cls(*json.loads(urlsafe_b64decode(text[:LONGEST].encode("ascii") + b"=" * (-len(text) % 4))))
-            known = cursor._is_possible() and str(cursor) == text
+            genuine = cursor._is_possible() and str(cursor) == text
         except (ValueError, TypeError, RecursionError, Invalid):
-            known = False
-        if not known:
+            genuine = False
+        if not genuine:
             raise Invalid("the cursor is not one that a page has ended with")
         return cursor
 

@@ -45,12 +45,12 @@ def out_of_files() -> str | None:
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
     """The error, what it wraps, and what it was raised for or during."""
-    waiting, known = [error], set[int]()
+    waiting, visited = [error], set[int]()
     while waiting:
         cause = waiting.pop()
-        if cause is None or id(cause) in known:
+        if cause is None or id(cause) in visited:
             continue
-        known.add(id(cause))
+        visited.add(id(cause))
         yield cause
         waiting += [cause.__cause__, cause.__context__, getattr(cause, "original_exception", None)]
         waiting += [part for part in cause.args if isinstance(part, BaseException)]

@@ -64,8 +64,8 @@ class Predicate:
 
     def missing(self, groupby: Iterable[str], metadata: Iterable[str]) -> list[LabelPath]:
         """The labels, by kind and name, without which it fails, and that a metric with these labels has not."""
-        known = {"groupby": frozenset((*groupby, *CALENDAR)), "metadata": frozenset(metadata)}
-        return sorted(self.tree.unmet(known))
+        labels = {"groupby": frozenset((*groupby, *CALENDAR)), "metadata": frozenset(metadata)}
+        return sorted(self.tree.unmet(labels))
 
 
 def parse(text: str) -> Predicate:

@@ -126,10 +126,10 @@ class _Reader:
         reader = _READERS.get(type(tree))
         if reader is None:
             self._refuse(tree, f"{_kind(tree)} is not allowed here")
-        found = reader(self, tree, depth + 1)
-        if isinstance(found, KeysNode) and not whole:
+        node = reader(self, tree, depth + 1)
+        if isinstance(node, KeysNode) and not whole:
             self._refuse(tree, f"{ast.unparse(tree)} is a mapping: name a key of it")
-        return found
+        return node
 
     def literal(self, tree: ast.Constant, _depth: int) -> Node:
         value: Any = tree.value
@@ -217,10 +217,11 @@ class _Reader:
         return self._applied(tree, *sign, self.node(tree.operand, depth))
 
     def arithmetic(self, tree: ast.BinOp, depth: int) -> Node:
-        found = ARITHMETIC.get(type(tree.op))
-        if found is None:
+        operation = ARITHMETIC.get(type(tree.op))
+        if operation is None:
             self._refuse(tree, "of arithmetic, only + - * / are allowed")
-        return self._applied(tree, *found, self.node(tree.left, depth), self.node(tree.right, depth))
+        return self._applied(tree, *operation, self.node(tree.left, depth),
+                             self.node(tree.right, depth))
 
     def comparison(self, tree: ast.Compare, depth: int) -> Node:
         pairs = []

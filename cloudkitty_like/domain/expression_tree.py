@@ -71,8 +71,8 @@ class Node(Protocol):
     def cells(self, rows: Rows) -> Sequence[Any]:
         """The answer for each of the rows, of which there is at least one; Invalid where there is none."""
 
-    def unmet(self, known: KnownLabels) -> frozenset[LabelPath]:
-        """The labels that it cannot do without and that are not among ``known``."""
+    def unmet(self, labels: KnownLabels) -> frozenset[LabelPath]:
+        """The labels that it cannot do without and that are not among ``labels``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class LiteralNode:
     def cells(self, rows: Rows) -> Sequence[Any]:
         return [self.value] * len(rows)
 
-    def unmet(self, known: KnownLabels) -> frozenset[LabelPath]:
+    def unmet(self, labels: KnownLabels) -> frozenset[LabelPath]:
         return frozenset()
 
 
@@ -106,7 +106,7 @@ class NumberNode:
         prices = rows.of(rows.frame.price)
         return [money.ZERO if price is None else price for price in prices] if rows.frame.unpriced else prices
 
-    def unmet(self, known: KnownLabels) -> frozenset[LabelPath]:
+    def unmet(self, labels: KnownLabels) -> frozenset[LabelPath]:
         return frozenset()
 
 
@@ -119,7 +119,7 @@ class UnitNode:
     def cells(self, rows: Rows) -> Sequence[Any]:
         return [rows.frame.unit] * len(rows)
 
-    def unmet(self, known: KnownLabels) -> frozenset[LabelPath]:
+    def unmet(self, labels: KnownLabels) -> frozenset[LabelPath]:
         return frozenset()
 
 
@@ -145,11 +145,11 @@ class LabelNode:
             raise Invalid(f"there is no {kind} label {name!r}, only {', '.join(names(rows.frame, kind)) or 'none'}")
         return answers(self.default, rows)
 
-    def unmet(self, known: KnownLabels) -> frozenset[LabelPath]:
+    def unmet(self, labels: KnownLabels) -> frozenset[LabelPath]:
         kind, name = self.place
-        if name in known[kind]:
+        if name in labels[kind]:
             return frozenset()
-        return self.default.unmet(known) if self.default else frozenset((self.place,))
+        return self.default.unmet(labels) if self.default else frozenset((self.place,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ class KeysNode:
     def cells(self, rows: Rows) -> Sequence[Any]:
         return [SHAPE.get(self.part) or names(rows.frame, self.part)] * len(rows)
 
-    def unmet(self, known: KnownLabels) -> frozenset[LabelPath]:
+    def unmet(self, labels: KnownLabels) -> frozenset[LabelPath]:
         return frozenset()
 
 
@@ -196,8 +196,8 @@ class Apply:
                 return Invalid(f"{self.name} cannot be applied to {' and '.join(map(shown, values))}")
         return Invalid(f"{self.name} cannot be applied")
 
-    def unmet(self, known: KnownLabels) -> frozenset[LabelPath]:
-        return frozenset[LabelPath]().union(*(operand.unmet(known) for operand in self.operands))
+    def unmet(self, labels: KnownLabels) -> frozenset[LabelPath]:
+        return frozenset[LabelPath]().union(*(operand.unmet(labels) for operand in self.operands))
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,21 +212,21 @@ class LogicNode:
         return frozenset[LabelPath]().union(*(operand.reads for operand in self.operands))
 
     def cells(self, rows: Rows) -> Sequence[Any]:
-        found = list(answers(self.operands[0], rows))
-        undecided: Sequence[int] = range(len(found))
+        values = list(answers(self.operands[0], rows))
+        undecided: Sequence[int] = range(len(values))
         for operand in self.operands[1:]:
-            undecided = [place for place in undecided if bool(found[place]) is self.conjunction]
+            undecided = [place for place in undecided if bool(values[place]) is self.conjunction]
             if not undecided:
                 break
             for place, value in zip(undecided, answers(operand, rows.at(undecided)), strict=True):
-                found[place] = value
-        return found
+                values[place] = value
+        return values
 
-    def unmet(self, known: KnownLabels) -> frozenset[LabelPath]:
+    def unmet(self, labels: KnownLabels) -> frozenset[LabelPath]:
         missing: set[LabelPath] = set()
         for operand in self.operands:
-            missing |= operand.unmet(known)
-            truth = foregone(operand, known)
+            missing |= operand.unmet(labels)
+            truth = foregone(operand, labels)
             if truth is not None and truth is not self.conjunction:
                 break
         return frozenset(missing)
@@ -246,21 +246,21 @@ def answers(node: Node, rows: Rows) -> Sequence[Any]:
         keys = [()] * len(rows)
     # Whichever row of a combination: they are all the same to this node.
     example = dict(zip(keys, rows.numbers, strict=True))
-    found = node.cells(Rows(rows.frame, list(example.values()), distinct=True))
-    spread = dict(zip(example, found, strict=True))
+    values = node.cells(Rows(rows.frame, list(example.values()), distinct=True))
+    spread = dict(zip(example, values, strict=True))
     return list(map(spread.__getitem__, keys))
 
 
-def foregone(node: Node, known: KnownLabels) -> bool | None:
+def foregone(node: Node, labels: KnownLabels) -> bool | None:
     """Whether the node is true, as far as the metric's label names alone can tell."""
     match node:
         case LiteralNode(value):
             return bool(value)
         case Apply("in" | "not in", _, (LiteralNode(name), KeysNode(part))):
-            there = name in (SHAPE.get(part) or known[part])
+            there = name in (SHAPE.get(part) or labels[part])
             return there if node.name == "in" else not there
         case Apply("not", _, (operand,)):
-            truth = foregone(operand, known)
+            truth = foregone(operand, labels)
             return None if truth is None else not truth
         case _:
             return None

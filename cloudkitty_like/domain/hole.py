@@ -46,11 +46,11 @@ def merged(holes: Iterable[Hole]) -> list[Hole]:
 
 def by_scope(holes: Iterable[Hole]) -> dict[str, list[Hole]]:
     """Those of single scopes, by scope, in their order."""
-    found: dict[str, list[Hole]] = {}
+    groups: dict[str, list[Hole]] = {}
     for hole in holes:
         if hole.scope is not None:
-            found.setdefault(hole.scope, []).append(hole)
-    return found
+            groups.setdefault(hole.scope, []).append(hole)
+    return groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,29 +68,30 @@ def together(holes: Iterable[tuple[str, Period, str]]) -> list[Stretch]:
     scopes: dict[tuple[Period, str], list[str]] = {}
     for scope, period, kind in holes:
         scopes.setdefault((period, kind), []).append(scope)
-    return joined(Stretch(period, kind, tuple(sorted(some)[:NAMED]), len(some))
-                  for (period, kind), some in scopes.items())
+    return joined(Stretch(period, kind, tuple(sorted(names)[:NAMED]), len(names))
+                  for (period, kind), names in scopes.items())
 
 
 def joined(stretches: Iterable[Stretch]) -> list[Stretch]:
     """The same with those that follow each other, of the same scopes, as one; by time."""
-    found: list[Stretch] = []
-    for stretch in sorted(stretches, key=lambda one: (one.kind, one.scopes, one.count, one.period)):
-        last = found[-1] if found else None
+    runs: list[Stretch] = []
+    for stretch in sorted(stretches,
+                          key=lambda part: (part.kind, part.scopes, part.count, part.period)):
+        last = runs[-1] if runs else None
         if last is not None and stretch == replace(last, period=stretch.period) and (
                 last.period.end == stretch.period.begin):
-            found[-1] = replace(last, period=Period(last.period.begin, stretch.period.end))
+            runs[-1] = replace(last, period=Period(last.period.begin, stretch.period.end))
         else:
-            found.append(stretch)
-    return sorted(found, key=lambda one: (one.period, one.kind, one.scopes))
+            runs.append(stretch)
+    return sorted(runs, key=lambda part: (part.period, part.kind, part.scopes))
 
 
-def sentences(found: Sequence[Stretch]) -> list[str]:
+def sentences(stretches: Sequence[Stretch]) -> list[str]:
     """What is not in some figures: a line for each stretch, and one for those beyond SHOWN."""
     lines = [f"{stretch.period} is {stretch.kind}, of {_named(stretch)}"
-             for stretch in found[:SHOWN]]
-    if len(found) > SHOWN:
-        lines.append(f"{len(found) - SHOWN} more stretches of time are unknown or skipped")
+             for stretch in stretches[:SHOWN]]
+    if len(stretches) > SHOWN:
+        lines.append(f"{len(stretches) - SHOWN} more stretches of time are unknown or skipped")
     return lines
 
 

@@ -66,12 +66,12 @@ def number(value: Any) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         raise Invalid(f"{shown(value)} is not a number")
     try:
-        found = money.number(value)
+        decimal = money.number(value)
     except Invalid:
         raise Invalid(f"{shown(value)} is not a number") from None
-    if not -LARGEST_EXPONENT <= found.adjusted() <= LARGEST_EXPONENT:
+    if not -LARGEST_EXPONENT <= decimal.adjusted() <= LARGEST_EXPONENT:
         raise Invalid(f"{shown(value)} is out of range")
-    return found
+    return decimal
 
 
 def label(value: Any) -> str:

@@ -83,19 +83,19 @@ def by_place(points: Sequence[PostedPoint], scope_key: str) -> dict[FramePositio
     Amounts are rounded to 12 decimals, fractions of a second are dropped.
     Invalid, saying what is wrong with which points, where any of them is.
     """
-    found: dict[FramePosition, PostedFramePoints] = {}
+    frames: dict[FramePosition, PostedFramePoints] = {}
     problems: list[str] = []
     for number, point in enumerate(points, 1):
         try:
             period, amount = _checked(point, scope_key)
             place = FramePosition(point.groupby[scope_key], period.begin)
-            found.setdefault(place, PostedFramePoints(period)).put(point, period, amount)
+            frames.setdefault(place, PostedFramePoints(period)).put(point, period, amount)
         except Invalid as error:
             problems += (f"point {number} ({point.metric!r}): {problem}" for problem in error.problems)
     if problems:
         more = len(problems) - SHOWN
         raise Invalid(*problems[:SHOWN], *([f"and {more} more problems"] if more > 0 else []))
-    return found
+    return frames
 
 
 def _checked(point: PostedPoint, scope_key: str) -> tuple[Period, PricedQuantity]:

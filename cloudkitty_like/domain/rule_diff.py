@@ -48,14 +48,15 @@ class RuleDiff:
 
         ``!`` stands in place of ``~`` where a change moves back.
         """
-        found = [(str(rule), 2, f"+ {described(rule)}") for rule in self.added]
-        found += [(str(rule), 0, f"- {described(rule)}") for rule in self.withdrawn.values()]
+        entries = [(str(rule), 2, f"+ {described(rule)}") for rule in self.added]
+        entries += [(str(rule), 0, f"- {described(rule)}") for rule in self.withdrawn.values()]
         for identity, (before, after) in self.changed.items():
             mark, remark = "~", ""
             if identity in self.moved_back:
                 mark, remark = "!", _moved(before, after)
-            found.append((str(before), 1, f"{mark} {described(before)}\n  {_now(before, after)}{remark}"))
-        return [line for _, _, line in sorted(found)]
+            entries.append((str(before), 1,
+                            f"{mark} {described(before)}\n  {_now(before, after)}{remark}"))
+        return [line for _, _, line in sorted(entries)]
 
     def moves(self) -> list[str]:
         """For people, ordered by rule: each change that moves back, and to when."""
@@ -109,10 +110,13 @@ def amended(stored: Mapping[str, Rule], wanted: Iterable[Rule], effective: datet
     problems: list[str] = []
     place = _rewritten if retroactive else _continued
     for key in before.keys() | after.keys():
-        there, asked = before.get(key, {}), after.get(key, [])
-        placed: list[RulePiece] = place(there, asked, effective) if there else [(None, rule) for rule in asked]
-        problems += (_refusal(rule, effective) for rule in asked if not _is_in(rule, placed))
-        problems += (f"{one}: {one.valid} and {other.valid} overlap" for one, other in overlaps(r for _, r in placed))
+        there, rules = before.get(key, {}), after.get(key, [])
+        placed: list[RulePiece] = [(None, rule) for rule in rules]
+        if there:
+            placed = place(there, rules, effective)
+        problems += (_refusal(rule, effective) for rule in rules if not _is_in(rule, placed))
+        problems += (f"{rule}: {rule.valid} and {other.valid} overlap"
+                     for rule, other in overlaps(r for _, r in placed))
         pieces += _identified(there, placed)
     if problems:
         raise Invalid(*sorted(problems))
@@ -195,15 +199,17 @@ def _identified(stored: Mapping[str, Rule], placed: Sequence[RulePiece]) -> Iter
     """Pieces without an id get that of a stored rule left over: of the same one, else of one that is like it."""
     left = {identity: rule for identity, rule in stored.items() if identity not in {used for used, _ in placed}}
     for identity, rule in sorted(placed, key=lambda piece: piece[1] not in left.values()):
-        found = identity or max(left, key=lambda other: _likeness(left[other], rule), default=None)
-        if found and not identity and not _likeness(left[found], rule):
-            found = None
-        left.pop(found or "", None)
-        yield found, rule
+        chosen_id = identity or max(left, key=lambda other: _likeness(left[other], rule),
+                                    default=None)
+        if chosen_id and not identity and not _likeness(left[chosen_id], rule):
+            chosen_id = None
+        left.pop(chosen_id or "", None)
+        yield chosen_id, rule
 
 
-def _likeness(one: Rule, other: Rule) -> int:
-    return 4 * (one == other) + 2 * (one.valid.begin == other.valid.begin) + (one.prices_like == other.prices_like)
+def _likeness(rule: Rule, other: Rule) -> int:
+    return (4 * (rule == other) + 2 * (rule.valid.begin == other.valid.begin)
+            + (rule.prices_like == other.prices_like))
 
 
 def _refusal(rule: Rule, effective: datetime) -> str:
@@ -216,8 +222,8 @@ def _moved_back(amendment: RuleDiff, wanted: Mapping[RuleKey, Sequence[Rule]], e
     starts: dict[RuleKey, list[datetime]] = {}
     for identity, (before, after) in amendment.changed.items():
         begin = before.valid.begin
-        asked = {rule.valid.begin for rule in wanted.get(before.key, ())}
-        if begin and begin > effective == after.valid.begin and effective not in asked:
+        begins = {rule.valid.begin for rule in wanted.get(before.key, ())}
+        if begin and begin > effective == after.valid.begin and effective not in begins:
             starts.setdefault(before.key, []).append(begin)
             yield identity
     replaced = {rule.key for rule in amendment.withdrawn.values()}

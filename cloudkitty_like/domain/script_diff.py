@@ -28,11 +28,13 @@ class ScriptDiff:
 
     def lines(self) -> list[str]:
         """For people, in order of the versions: ``-`` withdrawn, ``~`` changed, before and after, ``+`` added."""
-        found = {number: [f"- version {number} of {described(script)}"] for number, script in self.withdrawn.items()}
-        found |= {number: [f"~ version {number} of {described(before)}", f"  now: {_difference(before, after)}"]
-                  for number, (before, after) in self.changed.items()}
+        entries = {number: [f"- version {number} of {described(script)}"]
+                   for number, script in self.withdrawn.items()}
+        entries |= {number: [f"~ version {number} of {described(before)}",
+                             f"  now: {_difference(before, after)}"]
+                    for number, (before, after) in self.changed.items()}
         added = [] if self.added is None else [f"+ {described(self.added)}"]
-        return [line for _, lines in sorted(found.items()) for line in lines] + added
+        return [line for _, lines in sorted(entries.items()) for line in lines] + added
 
 
 def described(script: Script) -> str:
@@ -46,21 +48,22 @@ def _difference(before: Script, after: Script) -> str:
                               if getattr(after, name) != getattr(before, name)])
 
 
-def succeeded(known: ScriptVersions, wanted: Script) -> ScriptDiff:
-    """What lets ``wanted`` be the script from its start on.
+def succeeded(versions: ScriptVersions, successor: Script) -> ScriptDiff:
+    """What lets ``successor`` be the script from its start on.
 
     What holds before that stays, and whatever would hold later is withdrawn.
     A version that does the same and holds at that start goes on, in place of a
     new one.  Doing it twice is doing it once.
     """
-    begin = wanted.valid.begin
+    begin = successor.valid.begin
     changed: dict[int, tuple[Script, Script]] = {}
     withdrawn: dict[int, Script] = {}
-    added: Script | None = wanted
-    for number, script in known.items():
+    added: Script | None = successor
+    for number, script in versions.items():
         goes_on = script.valid.begin == begin or (begin is not None and begin in script.valid)
-        if goes_on and script.works_like == wanted.works_like:
-            added, after = None, replace(wanted, valid=Validity(script.valid.begin, wanted.valid.end))
+        if goes_on and script.works_like == successor.works_like:
+            added = None
+            after = replace(successor, valid=Validity(script.valid.begin, successor.valid.end))
         elif before := _before(script.valid, begin):
             after = replace(script, valid=before)
         else:
@@ -71,22 +74,24 @@ def succeeded(known: ScriptVersions, wanted: Script) -> ScriptDiff:
     return ScriptDiff(added, changed, withdrawn)
 
 
-def ended(known: ScriptVersions, at: datetime, now: datetime) -> ScriptDiff:
+def ended(versions: ScriptVersions, at: datetime, now: datetime) -> ScriptDiff:
     """What lets a script hold until ``at`` and not after; Conflict where it had ended before that and ``now``.
 
     An end that is still to come may be moved either way.
     """
-    ends = [script.valid.end for script in known.values()]
+    ends = [script.valid.end for script in versions.values()]
     last = None if None in ends else max(end for end in ends if end)
     if last is not None and last <= min(at, now):
         raise Conflict(f"it has ended at {instant(last)}")
-    kept = {number: valid for number, script in known.items() if (valid := _before(script.valid, at))}
-    if len(kept) == len(known):
-        final = next(number for number, script in known.items() if script.valid.end == last)
-        kept[final] = Validity(known[final].valid.begin, at)
-    changed = {number: (known[number], replace(known[number], valid=valid)) for number, valid in kept.items()
-               if valid != known[number].valid}
-    return ScriptDiff(None, changed, {number: script for number, script in known.items() if number not in kept})
+    kept = {number: valid for number, script in versions.items()
+            if (valid := _before(script.valid, at))}
+    if len(kept) == len(versions):
+        final = next(number for number, script in versions.items() if script.valid.end == last)
+        kept[final] = Validity(versions[final].valid.begin, at)
+    changed = {number: (versions[number], replace(versions[number], valid=valid))
+               for number, valid in kept.items() if valid != versions[number].valid}
+    return ScriptDiff(None, changed,
+                      {number: script for number, script in versions.items() if number not in kept})
 
 
 def _before(valid: Validity, when: datetime | None) -> Validity | None:

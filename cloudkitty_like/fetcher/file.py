@@ -27,7 +27,7 @@ class FileFetcher:
         self._path = path
         self._scope_key = scope_key
         self._lock = threading.Lock()
-        self._found: tuple[FileSignature, tuple[str, ...]] | None = None
+        self._latest: tuple[FileSignature, tuple[str, ...]] | None = None
 
     @classmethod
     def from_conf(cls, group: Any, context: PluginContext) -> Self:
@@ -42,20 +42,20 @@ class FileFetcher:
         """In the order in which the file mentions them; Invalid where any of its rows is wrong."""
         with self._lock:
             now = signature(self._path)
-            if self._found is None or self._found[0] != now:
-                found = self._read()
+            if self._latest is None or self._latest[0] != now:
+                scopes = self._read()
                 if signature(self._path) != now:
                     raise Unavailable(f"{self._path} was changed while it was read",
                                       hint="write another file and rename it over this one")
-                self._found = now, found
-            return self._found[1]
+                self._latest = now, scopes
+            return self._latest[1]
 
     def _read(self) -> tuple[str, ...]:
-        found: dict[str, None] = {}
+        names: dict[str, None] = {}
         scope = 0
         for row in usage_file.rows(self._path, self._scope_key):
             if isinstance(row, UsageHeader):
                 scope = row.scope
             else:
-                found[row.cells[scope]] = None
-        return tuple(found)
+                names[row.cells[scope]] = None
+        return tuple(names)

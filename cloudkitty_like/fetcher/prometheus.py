@@ -51,8 +51,8 @@ class PrometheusFetcher:
         if self._metric:
             # At the server's now: it knows best which of its series are alive.
             query = f"max by ({self._label}) ({self._metric}{{{self._matchers}}})"
-            found = {scope for scope, in self.client.query(query, (self._label,)).rows}
+            names = {scope for scope, in self.client.query(query, (self._label,)).rows}
         else:
             match = f'{{{self._label}!="",{self._matchers}}}' if self._matchers else ""
-            found = set(self.client.label_values(self._label, match))
-        return sorted(found - {""})
+            names = set(self.client.label_values(self._label, match))
+        return sorted(names - {""})

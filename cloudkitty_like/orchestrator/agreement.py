@@ -48,12 +48,13 @@ class Agreement:
         self._file = self._read_again()
         self._heartbeat.metrics = self._file.digest
 
-    def _decide(self, known: int) -> None:
+    def _decide(self, acceptance_id: int) -> None:
         # A worker that holds them may only be restarting: its place is not taken at once.
         recently = self._held is not None and self._clock() - self._held <= ALIVE_WITHIN
         self._heartbeat.beat()         # the others have to see what this one measures by before anything is decided
         try:
-            self._acceptances.settle(self._file, self._heartbeat.id, known, patient=recently)
+            self._acceptances.settle(self._file, self._heartbeat.id, acceptance_id,
+                                     patient=recently)
         except DefinitionsHeld as error:
             self._held = error.seen_at
             raise

@@ -93,7 +93,7 @@ class UsageCollector:
                 others: Collection[str]) -> CollectorAnswer:
         with self._stages.measure(COLLECT):
             return collect_splitting(
-                lambda some, rest: self._asked(metric, period, some, rest), scopes, others,
+                lambda piece, rest: self._asked(metric, period, piece, rest), scopes, others,
                 deadline=monotonic() + self._deadline_seconds, stop=self._stop)
 
     def _asked(self, metric: Metric, period: Period, scopes: Collection[str],
@@ -133,8 +133,8 @@ def collect_splitting(ask: Question, scopes: Collection[str], others: Collection
     pieces = deque([everyone])
     while pieces:
         piece = pieces.popleft()
-        wanted = set(piece)
-        rest = list(others) + [scope for scope in everyone if scope not in wanted]
+        members = set(piece)
+        rest = list(others) + [scope for scope in everyone if scope not in members]
         over = stop.is_set() or monotonic() > deadline
         answer = _TOO_LONG if over else _answer(ask, piece, rest)
         if isinstance(answer, CollectorAnswer):

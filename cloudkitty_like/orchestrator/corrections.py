@@ -119,17 +119,21 @@ class TaskRunner:
         """From what the current revisions were rated from; where there is none nothing is to be done."""
         current = self.revisions.rated([state.id for _, state in batch], period)
         nothing = [task for task, state in batch if state.id not in current]
-        known = {state.identifier: current[state.id] for _, state in batch if state.id in current}
+        current_frames = {state.identifier: current[state.id]
+                          for _, state in batch if state.id in current}
         gone = Invalid(f"the points of {period} are no longer kept: its quantities can only be had from the source")
         try:
             frames = self.revisions.quantities(
-                period, {name: found.revision for name, found in known.items() if not found.forgotten})
+                period, {name: frame.revision for name, frame in current_frames.items()
+                         if not frame.forgotten})
         except Conflict as error:
             LOG.info("%s; looking again", error)
             return _Outcome(stale={task.id for task, _ in batch})
-        usage = CollectedUsage({name: list(some) for name, some in frames.items()},
-                      {name: gone for name, found in known.items() if found.forgotten})
-        outcome = self._rated(period, [one for one in batch if one[1].id in current], usage, set(), budget)
+        usage = CollectedUsage(
+            {name: list(scope_frames) for name, scope_frames in frames.items()},
+            {name: gone for name, frame in current_frames.items() if frame.forgotten})
+        outcome = self._rated(period, [pair for pair in batch if pair[1].id in current], usage,
+                              set(), budget)
         self._pass(period, nothing, outcome)
         return outcome
 

@@ -172,12 +172,12 @@ class Worker:
         if new and self._deps.scope_discovery.start(new, settings.period, self._ends):
             states, others, everybody = self._due(shards, ruleset)
         recorded, left = 0, len(others)
-        found = batches(states, settings.period, settings.scopes_per_batch)
-        self._prefetch.keep([batch.period for batch in found])
-        for batch in found:
+        due_batches = batches(states, settings.period, settings.scopes_per_batch)
+        self._prefetch.keep([batch.period for batch in due_batches])
+        for batch in due_batches:
             if self._deps.stop.is_set():
                 break
-            ends = monotonic() + settings.slice_seconds / len(found)
+            ends = monotonic() + settings.slice_seconds / len(due_batches)
             for done, stale in self._caught_up(batch, everybody, ruleset, rate):
                 recorded, left = recorded + done, left + stale
                 if monotonic() > ends:
@@ -200,12 +200,12 @@ class Worker:
         """The scopes that are due in our shards, those due in the others, and the ids of all scopes there are."""
         settings = self._settings
         scopes = self._deps.progress.due(ruleset)
-        wanted = [state for state in scopes.due
-                  if state.due is None or (
-                      (settings.until is None or state.due + settings.period <= settings.until)
-                      and (self._ends is None or state.due <= self._ends))]
-        ours = [state for state in wanted if state.shard_hash % settings.shards in shards]
-        others = [state for state in wanted if state.shard_hash % settings.shards not in shards]
+        due = [state for state in scopes.due
+               if state.due is None or (
+                   (settings.until is None or state.due + settings.period <= settings.until)
+                   and (self._ends is None or state.due <= self._ends))]
+        ours = [state for state in due if state.shard_hash % settings.shards in shards]
+        others = [state for state in due if state.shard_hash % settings.shards not in shards]
         return ours, others, scopes.identifiers
 
     def _caught_up(self, batch: Batch, everybody: Sequence[str], ruleset: int,

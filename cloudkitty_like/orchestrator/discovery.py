@@ -100,11 +100,11 @@ class ScopeDiscovery:
                 continue
             if state.starts_at is None and month not in begins:
                 begins[month] = self._data_begins(month)
-            found = state.starts_at or begins[month]
-            if isinstance(found, Error):
-                failed.append((state, SOURCE, found))
+            begin = state.starts_at or begins[month]
+            if isinstance(begin, Error):
+                failed.append((state, SOURCE, begin))
                 continue
-            first = first_period(state.seen_at, length, given=state.starts_at, data_begins=found)
+            first = first_period(state.seen_at, length, given=state.starts_at, data_begins=begin)
             starts.setdefault(first.begin, []).append(state.id)
         if starts:
             self._progress.start(starts)
@@ -114,8 +114,8 @@ class ScopeDiscovery:
     def _data_begins(self, month: datetime) -> datetime | Error:
         window = Period(month, max(self._clock(), month + timedelta(seconds=1)))
         try:
-            found: datetime | None = self._asking(
+            begin: datetime | None = self._asking(
                 lambda: self._source.collector.begins(self._source.metrics, window))
         except Error as error:
             return error
-        return found or Unavailable(f"the source has no data since {instant(month)}")
+        return begin or Unavailable(f"the source has no data since {instant(month)}")

@@ -128,26 +128,26 @@ class Gaps:
         for hole in self._holes.waiting():
             if budget.mine(hole.shard_hash):
                 waiting.setdefault(hole.period, []).append(hole)
-        known: set[tuple[int, Period]] = set()
-        asked: list[UnknownHole] = []
+        answered: set[tuple[int, Period]] = set()
+        postponed: list[UnknownHole] = []
         for period, holes in waiting.items():
-            told, failed = self._told(period, holes, budget.everybody)
-            known.update((hole.scope_id, period) for hole in holes if hole.id in told)
-            asked += holes
+            ids, failed = self._told(period, holes, budget.everybody)
+            answered.update((hole.scope_id, period) for hole in holes if hole.id in ids)
+            postponed += holes
             if failed:                 # there is no use in asking about the others now
-                asked = [hole for some in waiting.values() for hole in some]
+                postponed = [hole for period_holes in waiting.values() for hole in period_holes]
             if failed or monotonic() > budget.ends or budget.live():
                 break
-        made = self._holes.fill(known) if known else 0
-        self._postpone(asked)
-        return made
+        tasks = self._holes.fill(answered) if answered else 0
+        self._postpone(postponed)
+        return tasks
 
-    def _postpone(self, asked: Sequence[UnknownHole]) -> None:
+    def _postpone(self, holes: Sequence[UnknownHole]) -> None:
         """Ask again later; also where there is a task now, should somebody cancel it."""
         now, policy = self._holes.clock(), self._policy
         self._holes.postpone({
             hole.id: now + back_off(hole.tries + 1, first=policy.retry_first, most=policy.retry_most)
-            for hole in asked})
+            for hole in holes})
 
     def _told(self, period: Period, holes: Sequence[UnknownHole],
               everybody: Sequence[str]) -> tuple[Collection[int], bool]:
@@ -156,6 +156,6 @@ class Gaps:
         others = [name for name in everybody if name not in names]
         usage = self._gatherer.usage(period, sorted(names), others)
         accepted = self._holes.accepted(period) if usage.unproven else set()
-        told = {hole.id for hole in holes if hole.scope not in usage.failed
-                and not usage.silent(hole.scope, hole.scope_id, accepted)}
-        return told, names <= usage.failed.keys()
+        ids = {hole.id for hole in holes if hole.scope not in usage.failed
+               and not usage.silent(hole.scope, hole.scope_id, accepted)}
+        return ids, names <= usage.failed.keys()

@@ -140,10 +140,10 @@ def _unknown_driver(url: ParseResult) -> Invalid:
         return Invalid(f"[orchestrator] coordination_url: tooz has no driver for {url.scheme}://",
                        hint=f"write etcd3+http://{url.hostname}:{url.port or ETCD_PORT}, or etcd3+https:// where it "
                             "has a certificate; tooz needs etcd3gw for it")
-    known = sorted(entry_points(group="tooz.backends").names)
-    near = nearest(url.scheme, known)
+    drivers = sorted(entry_points(group="tooz.backends").names)
+    near = nearest(url.scheme, drivers)
     return Invalid(f"[orchestrator] coordination_url: tooz has no driver for {url.scheme}://",
-                   hint=f"did you mean {near!r}?" if near else f"there are {', '.join(known)}")
+                   hint=f"did you mean {near!r}?" if near else f"there are {', '.join(drivers)}")
 
 
 def _said(shards: Sequence[int]) -> tuple[str, str, str]:

@@ -55,6 +55,6 @@ class Prefetch:
         return self._asked(period, scopes, everybody).answers
 
     def _asked(self, period: Period, scopes: Sequence[str], everybody: Sequence[str]) -> _Begun:
-        wanted = frozenset(scopes)
-        others = [scope for scope in everybody if scope not in wanted]
-        return _Begun(wanted, self._gatherer.begin(period, scopes, others))
+        identifiers = frozenset(scopes)
+        others = [scope for scope in everybody if scope not in identifiers]
+        return _Begun(identifiers, self._gatherer.begin(period, scopes, others))

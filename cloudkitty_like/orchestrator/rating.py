@@ -75,7 +75,7 @@ class BatchRating:
         the scopes that are not rated yet, which stay due.
         """
         outcome = BatchOutcome()
-        known = []
+        states = []
         for state in batch.states:
             error = usage.failed.get(state.identifier)
             if error is not None:
@@ -83,8 +83,8 @@ class BatchRating:
             elif usage.silent(state.identifier, state.id, accepted):
                 outcome.silent.append(state)
             else:
-                known.append(state)
-        with closing(self._results(batch.period, known, usage, rate)) as groups:
+                states.append(state)
+        with closing(self._results(batch.period, states, usage, rate)) as groups:
             for results in groups:
                 rated = [result for result in results if isinstance(result, RatedPeriod)]
                 outcome.failed += [result for result in results if not isinstance(result, RatedPeriod)]
@@ -97,11 +97,11 @@ class BatchRating:
     def _results(self, period: Period, states: Sequence[ScopeState], usage: CollectedUsage,
                  rate: Rate) -> Generator[Sequence[RatedPeriod | ScopeError]]:
         """What became of every scope, in groups that are to be recorded one after the other."""
-        def given(state: ScopeState) -> Sequence[Frame]:
+        def frames_of(state: ScopeState) -> Sequence[Frame]:
             return usage.frames.get(state.identifier, ())
 
         def work(state: ScopeState) -> RatedPeriod | ScopeError:
-            result = self._rated_or_failed(state, period, given(state), rate)
+            result = self._rated_or_failed(state, period, frames_of(state), rate)
             usage.frames.pop(state.identifier, None)
             return result
 
@@ -110,7 +110,7 @@ class BatchRating:
                 return work(state)
 
         def patient(state: ScopeState) -> float:
-            return PATIENCE + SECONDS_PER_POINT * sum(map(len, given(state)))
+            return PATIENCE + SECONDS_PER_POINT * sum(map(len, frames_of(state)))
 
         lanes: int = getattr(rate, "side_by_side", 0)
         if lanes:
@@ -158,8 +158,8 @@ class BatchRating:
         except Error as error:
             self._record_apart(rated, ruleset, outcome, error)
             return
-        points = sum(one.points for one in rated)
-        outcome.recorded.update(one.state.id for one in rated)
+        points = sum(result.points for result in rated)
+        outcome.recorded.update(result.state.id for result in rated)
         outcome.points += points
         self._stages.recorded(len(rated), points)
 
@@ -170,7 +170,8 @@ class BatchRating:
             if gone or len(rated) == 1:
                 outcome.stale |= gone or {rated[0].state.id}
                 LOG.info("%d scopes, %s: left to another worker: %s", len(gone) or 1, rated[0].period, error)
-                self._record([one for one in rated if one.state.id not in outcome.stale], ruleset, outcome)
+                self._record([result for result in rated if result.state.id not in outcome.stale],
+                             ruleset, outcome)
                 return
         if len(rated) > 1:
             middle = len(rated) // 2

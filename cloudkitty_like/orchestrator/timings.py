@@ -27,8 +27,9 @@ class StageTimings:
             yield
         finally:
             with self._lock:
-                known = self._seconds.get(stage, (0.0, 0.0))
-                self._seconds[stage] = known[0] + perf_counter() - wall, known[1] + thread_time() - cpu
+                spent = self._seconds.get(stage, (0.0, 0.0))
+                self._seconds[stage] = (spent[0] + perf_counter() - wall,
+                                        spent[1] + thread_time() - cpu)
 
     def recorded(self, periods: int, points: int) -> None:
         with self._lock:

@@ -65,7 +65,8 @@ def line(rules: Sequence[Rule]) -> PriceLine | None:
         lines = [group.line() for group in grouped(rules)]
         if not lines:
             return None
-        return PriceLine(sum((one.slope for one in lines), money.ZERO), sum((one.offset for one in lines), money.ZERO))
+        return PriceLine(sum((price_line.slope for price_line in lines), money.ZERO),
+                         sum((price_line.offset for price_line in lines), money.ZERO))
 
 
 def grouped(rules: Iterable[Rule]) -> list[MatchedRules]:

@@ -40,9 +40,10 @@ class HashmapModule:
     def provenance(self, change: int, ids: Collection[str]) -> Mapping[str, Provenance]:
         """Where these rules come from, as they were known at a change."""
         with self._database.read() as tx:
-            found = history.recorded_rules(tx, change, ids)
+            records = history.recorded_rules(tx, change, ids)
         return {
-            one.id: Provenance(
-                module=MODULE, id=one.id, kind=kind_of(one.rule), version=one.version, change=one.since,
-                author=one.author, recorded=one.at, name=one.rule.name, reason=one.reason, valid=one.rule.valid)
-            for one in found}
+            record.id: Provenance(
+                module=MODULE, id=record.id, kind=kind_of(record.rule), version=record.version,
+                change=record.since, author=record.author, recorded=record.at,
+                name=record.rule.name, reason=record.reason, valid=record.rule.valid)
+            for record in records}

@@ -50,19 +50,22 @@ def shown(text: str, longest: int = LONGEST_ERROR) -> str:
     return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text[:longest])
 
 
-def frames_after(place: ErrorContext, given: Sequence[Frame], answer: Iterable[FrameResult]) -> list[Frame]:
+def frames_after(place: ErrorContext, frames: Sequence[Frame],
+                 answer: Iterable[FrameResult]) -> list[Frame]:
     """The frames that a script makes of those it was given; Invalid naming script, metric and point."""
     priced: dict[int, Frame] = {}
     replaced: dict[str, list[Frame]] = {}
-    for one in answer:
-        if one.points is not None:
-            replaced[one.metric] = _frames(place, one.metric, one.points)
-        elif 0 <= one.frame < len(given) and len(one.price) == len(given[one.frame]):
-            priced[one.frame] = given[one.frame].with_price(_prices(place, given[one.frame], one.price))
+    for result in answer:
+        if result.points is not None:
+            replaced[result.metric] = _frames(place, result.metric, result.points)
+        elif 0 <= result.frame < len(frames) and len(result.price) == len(frames[result.frame]):
+            frame = frames[result.frame]
+            priced[result.frame] = frame.with_price(_prices(place, frame, result.price))
         else:
             raise place.wrong("its process answered about what it was not asked")
-    kept = [priced.get(number, frame) for number, frame in enumerate(given) if frame.metric not in replaced]
-    return [*kept, *(frame for frames in replaced.values() for frame in frames)]
+    kept = [priced.get(number, frame) for number, frame in enumerate(frames)
+            if frame.metric not in replaced]
+    return [*kept, *(frame for metric_frames in replaced.values() for frame in metric_frames)]
 
 
 def _prices(place: ErrorContext, frame: Frame, texts: Sequence[str | None]) -> list[Decimal | None]:
@@ -134,10 +137,10 @@ def _frames(place: ErrorContext, metric: str, points: Sequence[AnswerPoint]) -> 
         raise place.wrong(str(error), metric) from None
 
 
-def _added(one: Amount, other: Amount) -> Amount:
-    prices = [price for price in (one[1], other[1]) if price is not None]
+def _added(amount: Amount, other: Amount) -> Amount:
+    prices = [price for price in (amount[1], other[1]) if price is not None]
     with money.arithmetic():
-        return one[0] + other[0], sum(prices, money.ZERO) if prices else None
+        return amount[0] + other[0], sum(prices, money.ZERO) if prices else None
 
 
 def _check(place: ErrorContext, metric: str, unit: str, groupby: Mapping[str, str],

@@ -26,12 +26,12 @@ class InvalidAnswer(Exception):
 
 def columns(packed: Sequence[tuple[str, Sequence[str], bytes]]) -> dict[str, LabelColumn]:
     """Label columns by name, as they were sent."""
-    found = {}
+    by_name = {}
     for name, values, codes in packed:
         column = array("I")
         column.frombytes(codes)
-        found[name] = values, column
-    return found
+        by_name[name] = values, column
+    return by_name
 
 
 def price_text(value: Any, metric: str, number: int) -> str | None:

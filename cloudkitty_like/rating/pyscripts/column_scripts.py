@@ -60,7 +60,7 @@ def run(code: CodeType, period: Mapping[str, datetime], frames: Sequence[Any]) -
     for place, (metric, unit, qty, price, groupby, metadata) in enumerate(frames):
         before: list[Decimal | None] = [None] * len(qty)
         if price:
-            before = [None if one is None else Decimal(one) for one in price]
+            before = [None if text is None else Decimal(text) for text in price]
         frame = ColumnFrame(metric, unit, dict(period), list(map(Decimal, qty)), before,
                       {**columns(metadata), **columns(groupby)})
         prices = rate(frame)

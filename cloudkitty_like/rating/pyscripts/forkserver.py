@@ -40,9 +40,9 @@ WARM = ("re", "copy", "math", "operator", "itertools", "functools", "collections
 def main() -> None:
     """Confine, answer how that went, then fork until the other side closes."""
     control = socket.socket(fileno=int(sys.argv[1]))
-    asked: Mapping[str, Any] = json.loads(framing.receive(control, 1 << 16))
+    settings: Mapping[str, Any] = json.loads(framing.receive(control, 1 << 16))
     try:
-        confined = _confine(asked)
+        confined = _confine(settings)
     except (syscalls.KernelRefusal, OSError) as error:
         framing.send(control, str(error).encode())
         return
@@ -52,15 +52,15 @@ def main() -> None:
     sys.argv[:] = [""]
     gc.disable()
     framing.send(control, b"")
-    _serve(control, asked)
+    _serve(control, settings)
 
 
 # --- confinement ----------------------------------------------------------------------------------
 
 
-def _confine(asked: Mapping[str, Any]) -> bool:
+def _confine(settings: Mapping[str, Any]) -> bool:
     """Whether this is the confined process; Refused or OSError says what could not be had."""
-    level, uid, gid = asked["isolation"], asked["uid"], asked["gid"]
+    level, uid, gid = settings["isolation"], settings["uid"], settings["gid"]
     if level == NAMESPACES and not _entered(own_user=uid is None):
         return False
     if level != LIMITS:
@@ -76,7 +76,7 @@ def _confine(asked: Mapping[str, Any]) -> bool:
         syscalls.drop_capabilities(bounding=False)
     syscalls.no_new_privileges()
     if level == LANDLOCK:
-        syscalls.landlock(_readable(), syscalls.landlock_version(asked["landlock"]))
+        syscalls.landlock(_readable(), syscalls.landlock_version(settings["landlock"]))
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
     if level == NAMESPACES:
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -130,8 +130,8 @@ def _new_root() -> None:
 # --- running --------------------------------------------------------------------------------------
 
 
-def _serve(control: socket.socket, asked: Mapping[str, Any]) -> None:
-    confine = _Last(asked)
+def _serve(control: socket.socket, settings: Mapping[str, Any]) -> None:
+    confine = _Last(settings)
     asking = select.poll()
     asking.register(control, select.POLLIN)
     cold = list(reversed(WARM))
@@ -154,7 +154,7 @@ def _serve(control: socket.socket, asked: Mapping[str, Any]) -> None:
         if status is None:
             os.kill(child, signal.SIGKILL)
             return
-        if asked["isolation"] == NAMESPACES:
+        if settings["isolation"] == NAMESPACES:
             with suppress(ProcessLookupError):
                 os.kill(-1, signal.SIGKILL)        # whatever it has left behind: we are the first process in here
         control.sendall(status)
@@ -194,11 +194,12 @@ def _run(control: socket.socket, number: int, nothing: int, confine: _Last) -> N
 class _Last:
     """What is left to be confined in a process that was forked, prepared before."""
 
-    def __init__(self, asked: Mapping[str, Any]) -> None:
-        _limit({resource.RLIMIT_AS: asked["memory_bytes"], resource.RLIMIT_FSIZE: 0, resource.RLIMIT_CORE: 0,
-                resource.RLIMIT_NOFILE: NEEDED_FILES, resource.RLIMIT_MEMLOCK: 0, resource.RLIMIT_MSGQUEUE: 0})
-        self._own = {resource.RLIMIT_CPU: asked["cpu_seconds"], resource.RLIMIT_NPROC: 0}
-        self._filter = None if asked["isolation"] == LIMITS else syscalls.SyscallFilter()
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        _limit({resource.RLIMIT_AS: settings["memory_bytes"], resource.RLIMIT_FSIZE: 0,
+                resource.RLIMIT_CORE: 0, resource.RLIMIT_NOFILE: NEEDED_FILES,
+                resource.RLIMIT_MEMLOCK: 0, resource.RLIMIT_MSGQUEUE: 0})
+        self._own = {resource.RLIMIT_CPU: settings["cpu_seconds"], resource.RLIMIT_NPROC: 0}
+        self._filter = None if settings["isolation"] == LIMITS else syscalls.SyscallFilter()
 
     def __call__(self) -> None:
         _limit(self._own)

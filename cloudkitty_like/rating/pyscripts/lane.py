@@ -54,8 +54,8 @@ class Confinement:
     @property
     def lanes(self) -> int:
         """Runs at a time: at least one, and no more than have room in memory."""
-        wanted = self.side_by_side or len(os.sched_getaffinity(0))
-        return max(1, min(wanted, self.together_bytes // self.memory_bytes))
+        count = self.side_by_side or len(os.sched_getaffinity(0))
+        return max(1, min(count, self.together_bytes // self.memory_bytes))
 
 
 class ScriptAborted(Exception):

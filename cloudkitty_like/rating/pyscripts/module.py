@@ -100,12 +100,13 @@ class PyscriptsModule:
     def provenance(self, change: int, ids: Collection[str]) -> Mapping[str, Provenance]:
         """Where these versions of scripts come from, as they were known at a change."""
         with self._database.read() as tx:
-            known = scripts.provenance(tx, change)
+            versions = scripts.provenance(tx, change)
         return {
-            one.key: Provenance(
-                module=MODULE, id=one.key, kind="script", version=one.version, change=one.change, author=one.author,
-                recorded=one.recorded_at, name=one.name, reason=one.reason, valid=one.valid)
-            for one in map(known.get, ids) if one is not None}
+            version.key: Provenance(
+                module=MODULE, id=version.key, kind="script", version=version.version,
+                change=version.change, author=version.author, recorded=version.recorded_at,
+                name=version.name, reason=version.reason, valid=version.valid)
+            for version in map(versions.get, ids) if version is not None}
 
     def listen(self, printed: PrintHandler) -> None:
         """For trying scripts out: tell what they print from now on, and do every run twice."""
@@ -123,5 +124,5 @@ class PyscriptsModule:
         """End the worker; another one is started where one is needed again."""
         self._sandbox.close()
 
-    def _of(self, found: Mapping[str, Script]) -> PyscriptsTariff:
-        return PyscriptsTariff(found, self._sandbox, self._scope_key, self._recheck, self._printed)
+    def _of(self, by_key: Mapping[str, Script]) -> PyscriptsTariff:
+        return PyscriptsTariff(by_key, self._sandbox, self._scope_key, self._recheck, self._printed)

@@ -25,15 +25,16 @@ from cloudkitty_like.rating.pyscripts.answer_checks import (
 
 def run(code: CodeType, period: Mapping[str, datetime], frames: Sequence[Any]) -> Iterator[ScriptResult]:
     """The usage afterwards: new prices by the number of the frame where nothing else has changed, else all points."""
-    given = [_Given(frame) for frame in frames]
+    originals = [_Given(frame) for frame in frames]
     usage: dict[str, list[Any]] = {}
-    for one in given:
-        usage.setdefault(one.metric, []).extend(one.points)
+    for original in originals:
+        usage.setdefault(original.metric, []).extend(original.points)
     names: dict[str, Any] = {"data": {"period": dict(period), "usage": usage}}
     exec(code, names)  # noqa: S102 - what all of this is for
     after = _usage(names.get("data"))
-    for metric in dict.fromkeys(one.metric for one in given):
-        own = {place: one for place, one in enumerate(given) if one.metric == metric}
+    for metric in dict.fromkeys(original.metric for original in originals):
+        own = {place: original for place, original in enumerate(originals)
+               if original.metric == metric}
         points = after.pop(metric, [])
         prices = _prices_alone(own, points, metric)
         if prices is not None:
@@ -52,7 +53,7 @@ class _Given:
         self.qty = list(map(Decimal, qty))
         # An unpriced point shows a price of 0.  It stays unpriced while it has this very object.
         self.nothing = Decimal(0)
-        prices = [self.nothing if one is None else Decimal(one) for one in price] if price else \
+        prices = [self.nothing if text is None else Decimal(text) for text in price] if price else \
             [self.nothing] * len(self.qty)
         self.labels = {"groupby": self._cells(groupby), "metadata": self._cells(metadata)}
         rows = [self._rows(cells) for cells in self.labels.values()]
@@ -92,7 +93,7 @@ class _Given:
     @staticmethod
     def _same(labels: Sequence[Any], cells: Mapping[str, list[str]]) -> bool:
         return set(map(len, labels)) <= {len(cells)} and all(
-            [one[name] for one in labels] == column for name, column in cells.items())
+            [row[name] for row in labels] == column for name, column in cells.items())
 
 
 def _usage(data: Any) -> dict[str, Any]:
@@ -109,21 +110,22 @@ def _usage(data: Any) -> dict[str, Any]:
 
 def _prices_alone(own: Mapping[int, _Given], points: Sequence[Any], metric: str) -> list[ScriptResult] | None:
     """The new prices of each frame; None where more than prices has changed."""
-    if len(points) != sum(len(one.points) for one in own.values()):
+    if len(points) != sum(len(original.points) for original in own.values()):
         return None
     answers: list[ScriptResult] = []
     at = 0
-    for place, one in own.items():
-        some = points[at:at + len(one.points)]
-        if not one.unchanged(some):
+    for place, original in own.items():
+        frame_points = points[at:at + len(original.points)]
+        if not original.unchanged(frame_points):
             return None
-        answers.append((place, PRICE, _new_prices(one, some, metric, at)))
-        at += len(some)
+        answers.append((place, PRICE, _new_prices(original, frame_points, metric, at)))
+        at += len(frame_points)
     return answers
 
 
-def _new_prices(one: _Given, points: Sequence[Any], metric: str, first: int) -> list[str | None]:
-    nothing = one.nothing
+def _new_prices(original: _Given, points: Sequence[Any], metric: str,
+                first: int) -> list[str | None]:
+    nothing = original.nothing
     try:
         ratings = [point["rating"] for point in points]
         if set(map(len, ratings)) <= {1}:
@@ -132,11 +134,11 @@ def _new_prices(one: _Given, points: Sequence[Any], metric: str, first: int) -> 
                 return [None if price is nothing else str(price) for price in prices]
     except (KeyError, TypeError):
         pass
-    found = []
+    texts = []
     for number, point in enumerate(points, first):
         price = _rating(point, metric, number)
-        found.append(None if price is nothing else price_text(price, metric, number))
-    return found
+        texts.append(None if price is nothing else price_text(price, metric, number))
+    return texts
 
 
 def _rating(point: Mapping[str, Any], metric: str, number: int) -> Any:
@@ -151,7 +153,7 @@ def _rating(point: Mapping[str, Any], metric: str, number: int) -> Any:
 
 def _points(metric: str, points: Sequence[Any], own: Iterable[_Given]) -> Iterator[list[Any]]:
     """Unit, quantity, price, groupby and metadata of each."""
-    nothings = [one.nothing for one in own]
+    nothings = [original.nothing for original in own]
     for number, point in enumerate(points):
         if not isinstance(point, dict):
             raise InvalidAnswer(f"it is {point!r:.80}, no point", metric, number)

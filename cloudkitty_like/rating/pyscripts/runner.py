@@ -63,13 +63,13 @@ def answer(request: bytes | bytearray, write: Writer) -> None:
     printed = _PrintBuffer()
     lines: list[str] = []
     try:
-        asked = marshal.loads(request)  # noqa: S302 - of our own making
-        lines = asked["text"].splitlines()
-        if asked["job"] == "compile":
-            said = json.dumps(_compiled(asked["name"], asked["text"])).encode()
+        fields = marshal.loads(request)  # noqa: S302 - of our own making
+        lines = fields["text"].splitlines()
+        if fields["job"] == "compile":
+            said = json.dumps(_compiled(fields["name"], fields["text"])).encode()
         else:
             sys.stdout = sys.stderr = printed
-            said = _run(asked, write).last(printed.text())
+            said = _run(fields, write).last(printed.text())
     except MemoryError:
         said = _failed("MemoryError: it needs more memory than a script may have", printed)
     except InvalidAnswer as wrong:
@@ -79,8 +79,8 @@ def answer(request: bytes | bytearray, write: Writer) -> None:
     write(said)
 
 
-def _failed(told: str, printed: _PrintBuffer) -> bytes:
-    return json.dumps({"failed": told[-TOLD:], "printed": printed.text()}).encode()
+def _failed(text: str, printed: _PrintBuffer) -> bytes:
+    return json.dumps({"failed": text[-TOLD:], "printed": printed.text()}).encode()
 
 
 def _told(error: BaseException, lines: Sequence[str] = ()) -> str:
@@ -136,15 +136,15 @@ def _filename(name: str) -> str:
 # --- running --------------------------------------------------------------------------------------
 
 
-def _run(asked: Mapping[str, Any], write: Writer) -> _Pieces:
-    code: CodeType = marshal.loads(asked["code"])  # noqa: S302 - compiled in such a process
-    period = {name: datetime.fromtimestamp(asked[name], UTC) for name in ("begin", "end")}
+def _run(fields: Mapping[str, Any], write: Writer) -> _Pieces:
+    code: CodeType = marshal.loads(fields["code"])  # noqa: S302 - compiled in such a process
+    period = {name: datetime.fromtimestamp(fields[name], UTC) for name in ("begin", "end")}
     context = decimal.Context(prec=DIGITS, rounding=decimal.ROUND_HALF_EVEN)
     decimal.setcontext(context)
     decimal.DefaultContext.prec = DIGITS
-    form = column_scripts if asked["form"] == COLUMNS else point_scripts
-    pieces = _Pieces(asked["frames"], write)
-    for result in form.run(code, period, asked["frames"]):
+    form = column_scripts if fields["form"] == COLUMNS else point_scripts
+    pieces = _Pieces(fields["frames"], write)
+    for result in form.run(code, period, fields["frames"]):
         pieces.add(result)
     return pieces
 

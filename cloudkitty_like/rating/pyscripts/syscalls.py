@@ -103,7 +103,7 @@ def host_name(name: str) -> None:
 
 
 def prctl(option: int, *arguments: int) -> int:
-    padded = [ctypes.c_ulong(one) for one in (*arguments, 0, 0, 0, 0)[:4]]
+    padded = [ctypes.c_ulong(argument) for argument in (*arguments, 0, 0, 0, 0)[:4]]
     return int(_LIBC.prctl(option, *padded))
 
 

@@ -74,7 +74,7 @@ class PyscriptsTariff:
                 problems.append(f"script {script.name!r}: {error}")
         if problems:
             raise Invalid(*problems[:SHOWN])
-        self._scripts.sort(key=lambda one: one.script.place)
+        self._scripts.sort(key=lambda program: program.script.place)
         self._sandbox, self._scope_key, self._recheck, self._printed = sandbox, scope_key, recheck, printed
         self._runs: Counter[str] = Counter()
         self._counting = threading.Lock()
@@ -90,16 +90,16 @@ class PyscriptsTariff:
         Invalid, with the script's own traceback, where one fails, runs too
         long or answers what is no usage; Unavailable where none can be run.
         """
-        for one in self._in_force(period):
-            frames = self._run(one, scope, period, frames)
+        for program in self._in_force(period):
+            frames = self._run(program, scope, period, frames)
         return frames
 
     def explain(self, scope: str, period: Period, frames: Sequence[Frame]) -> ExplainedFrames:
         """What ``rate`` answers to the same; a part is what one script made of a row."""
         trace = Trace(frames)
-        named = {one.id: one.script.name for one in self._in_force(period)}
-        for one in self._in_force(period):
-            trace.through(one.id, _Alone(partial(self._run, one)), scope, period)
+        named = {program.id: program.script.name for program in self._in_force(period)}
+        for program in self._in_force(period):
+            trace.through(program.id, _Alone(partial(self._run, program)), scope, period)
         return ExplainedFrames(trace.frames, [
             LazySequence(len(frame), partial(self._parts, trace, named, number))
             for number, frame in enumerate(trace.frames)])
@@ -110,29 +110,31 @@ class PyscriptsTariff:
                      for part in trace.parts(frame, row))
 
     def _in_force(self, period: Period) -> list[CompiledScript]:
-        return [one for one in self._scripts if period.begin in one.script.valid]
+        return [program for program in self._scripts if period.begin in program.script.valid]
 
-    def _run(self, one: CompiledScript, scope: str, period: Period, frames: Sequence[Frame]) -> Sequence[Frame]:
+    def _run(self, program: CompiledScript, scope: str, period: Period,
+             frames: Sequence[Frame]) -> Sequence[Frame]:
         if not any(map(len, frames)):
             return frames
-        place = ErrorContext(one.script.name, scope, self._scope_key, period)
+        place = ErrorContext(program.script.name, scope, self._scope_key, period)
         request: dict[str, object] = {
-            "job": "run", "name": one.script.name, "text": one.script.text, "code": one.code, "form": one.form,
+            "job": "run", "name": program.script.name, "text": program.script.text,
+            "code": program.code, "form": program.form,
             "begin": int(place.period.begin.timestamp()), "end": int(place.period.end.timestamp()),
             "frames": packed_frames(frames)}
         answer = self._answered(request, place)
         if answer.printed:
-            self._printed(one.script.name, shown(answer.printed, PRINTED))
-        if self._again(one) and self._answered(request, place).frames != answer.frames:
+            self._printed(program.script.name, shown(answer.printed, PRINTED))
+        if self._again(program) and self._answered(request, place).frames != answer.frames:
             raise place.wrong("two runs on the same usage came to different results; a script may depend on nothing "
                               "but the usage: not on the time, on chance, or on the order of a set")
         return frames_after(place, frames, answer.frames or ())
 
-    def _again(self, one: CompiledScript) -> bool:
+    def _again(self, program: CompiledScript) -> bool:
         """Count a run; whether it has to be done twice."""
         with self._counting:
-            self._runs[one.id] += 1
-            return self._recheck > 0 and self._runs[one.id] % self._recheck == 1 % self._recheck
+            self._runs[program.id] += 1
+            return self._recheck > 0 and self._runs[program.id] % self._recheck == 1 % self._recheck
 
     def _answered(self, request: dict[str, object], place: ErrorContext) -> AnswerMessage:
         try:

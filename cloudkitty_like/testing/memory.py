@@ -34,11 +34,11 @@ class MemoryStorage:
         return cls()
 
     def append(self, additions: Sequence[Addition], transaction: Any = None) -> None:
-        known = set(self._additions)
+        numbers = set(self._additions)
         for addition in additions:
-            if addition.revision in known:
+            if addition.revision in numbers:
                 raise Conflict(f"revision {addition.revision} is stored already")
-            known.add(addition.revision)
+            numbers.add(addition.revision)
             points = [(frame.metric, frame.unit, tuple(frame.groupby), tuple(frame.metadata), row[0], row[1])
                       for frame in addition.frames for row in frame.rows()]
             if len(set(points)) != len(points):
@@ -53,17 +53,18 @@ class MemoryStorage:
             key = tuple(fixed[name] if name in fixed else row.labels.get(name, "") for name in query.groupby)
             groups[key, frame.unit] += row.sum
         if METRIC in query.groupby:
-            return [SummaryRow(key, found, unit)
-                    for (key, unit), found in sorted(groups.items(), key=lambda item: item[0])]
+            return [SummaryRow(key, amount, unit)
+                    for (key, unit), amount in sorted(groups.items(), key=lambda item: item[0])]
         units: dict[tuple[str, ...], list[Sum]] = defaultdict(list)
-        for (key, _), found in groups.items():
-            units[key].append(found)
-        return [SummaryRow(key, found[0] if len(found) == 1 else replace(sum(found, Sum()), qty=ZERO))
-                for key, found in sorted(units.items(), key=lambda item: item[0])]
+        for (key, _), amount in groups.items():
+            units[key].append(amount)
+        return [SummaryRow(key, (amounts[0] if len(amounts) == 1
+                                 else replace(sum(amounts, Sum()), qty=ZERO)))
+                for key, amounts in sorted(units.items(), key=lambda item: item[0])]
 
     def frames(self, query: Query, excluded: Collection[int] = (),
                max_revision: int | None = None) -> Iterator[tuple[str, Frame]]:
-        found = [
+        entries = [
             (addition.period.begin, addition.scope, frame.metric, frame.unit, addition.revision,
              tuple(frame.groupby), tuple(frame.metadata), frame)
             for addition in self._visible(query, excluded, max_revision)
@@ -71,16 +72,16 @@ class MemoryStorage:
             for whole in addition.frames
             if (frame := whole.where([_matches(query, whole, row) for row in _rows(whole)]))
         ]
-        found.sort(key=lambda item: item[:-1])
-        return ((item[1], item[-1]) for item in found)
+        entries.sort(key=lambda item: item[:-1])
+        return ((item[1], item[-1]) for item in entries)
 
     def usage(self, query: Query, excluded: Collection[int] = (),
               max_revision: int | None = None) -> Iterator[tuple[str, Frame]]:
         rated = MemoryStorage()
         rated.append([
-            replace(one, frames=[frame.with_price([None] * len(frame)) for frame in (
-                one.frames if one.collected is None else one.collected)])
-            for one in self._visible(query, excluded, max_revision)])
+            replace(addition, frames=[frame.with_price([None] * len(frame)) for frame in (
+                addition.frames if addition.collected is None else addition.collected)])
+            for addition in self._visible(query, excluded, max_revision)])
         return rated.frames(replace(query, metrics=None, filters={}))
 
     def collected(self, revision: int) -> list[Frame] | None:
@@ -128,7 +129,7 @@ def _rows(frame: Frame) -> Iterator[_Point]:
 
 def _matches(query: Query, frame: Frame, row: _Point) -> bool:
     return ((query.metrics is None or frame.metric in query.metrics)
-            and all(row.labels.get(name, "") in wanted for name, wanted in query.filters.items()))
+            and all(row.labels.get(name, "") in values for name, values in query.filters.items()))
 
 
 class MemoryCollector:
@@ -161,13 +162,13 @@ class MemoryCollector:
                 others: Collection[str] = ()) -> CollectorAnswer:
         self.asked.append((metric.name, period, tuple(scopes)))
         failed = self._failing(metric, period, scopes)
-        found: dict[str, list[Sample]] = defaultdict(list)
+        by_scope: dict[str, list[Sample]] = defaultdict(list)
         for sample in self.samples:
             scope = sample.labels.get(self.scope_key, "")
             if sample.metric == metric.name and sample.when in period and scope in scopes and scope not in failed:
-                found[scope].append(sample)
-        return CollectorAnswer({scope: _frame(metric, period, some) for scope, some in found.items()},
-                         MappingProxyType(dict(failed)), self.proven)
+                by_scope[scope].append(sample)
+        frames = {scope: _frame(metric, period, samples) for scope, samples in by_scope.items()}
+        return CollectorAnswer(frames, MappingProxyType(dict(failed)), self.proven)
 
     def begins(self, metrics: Sequence[Metric], period: Period) -> datetime | None:
         names = {metric.name for metric in metrics}
@@ -179,7 +180,8 @@ def _frame(metric: Metric, period: Period, samples: Sequence[Sample]) -> Frame:
     def cells(names: Iterable[str]) -> dict[str, list[str]]:
         return {name: [sample.labels.get(name, "") for sample in samples] for name in names}
 
-    return Frame.of_usage(metric.alt_name, metric.unit, period, metric.quantities(one.quantity for one in samples),
+    return Frame.of_usage(metric.alt_name, metric.unit, period,
+                          metric.quantities(sample.quantity for sample in samples),
                           cells(metric.groupby), cells(metric.metadata))
 
 

@@ -61,8 +61,8 @@ class RatingModuleContract:
 
     def test_it_answers_frames_of_the_period_with_decimal_prices_or_none(self, rated: ModulePoints) -> None:
         module, change = rated
-        for known in (0, change):
-            answer = module.tariff(known).rate("p", HOUR, usage())
+        for as_of in (0, change):
+            answer = module.tariff(as_of).rate("p", HOUR, usage())
             assert all(isinstance(frame, Frame) and frame.period == HOUR for frame in answer)
             prices = [price for frame in answer for price in frame.price]
             assert all(price is None or (isinstance(price, Decimal) and price.is_finite()) for price in prices)
@@ -73,10 +73,10 @@ class RatingModuleContract:
 
     def test_it_leaves_what_it_is_given_as_it_is(self, rated: ModulePoints) -> None:
         module, change = rated
-        given = usage()
-        before = contents(given)
-        module.tariff(change).rate("p", HOUR, given)
-        assert contents(given) == before
+        frames = usage()
+        before = contents(frames)
+        module.tariff(change).rate("p", HOUR, frames)
+        assert contents(frames) == before
 
     def test_one_tariff_prices_alike_again_and_another_of_the_same_change_too(self, rated: ModulePoints) -> None:
         module, change = rated
@@ -102,10 +102,10 @@ class RatingModuleContract:
             pytest.skip("it explains nothing")
         with localcontext(EXACT):
             once = tariff.rate("p", HOUR, usage())
-            for given in (usage(), once, []):
-                explained = explain("p", HOUR, given)
-                assert contents(explained.frames) == contents(tariff.rate("p", HOUR, given))
-                before = prices(given)
+            for frames in (usage(), once, []):
+                explained = explain("p", HOUR, frames)
+                assert contents(explained.frames) == contents(tariff.rate("p", HOUR, frames))
+                before = prices(frames)
                 assert len(explained.parts) == len(explained.frames)
                 for frame, rows in zip(explained.frames, explained.parts, strict=True):
                     for (key, price), parts in zip(prices([frame]).items(), rows, strict=True):
@@ -119,9 +119,11 @@ class RatingModuleContract:
         if explain is None or provenance is None:
             pytest.skip("it names no rules")
         ids = {part.rule for rows in explain("p", HOUR, usage()).parts for parts in rows for part in parts} - {None}
-        found = provenance(change, ids)
-        assert {identity: one.id for identity, one in found.items()} == {identity: identity for identity in ids}
-        assert all(one.version >= 1 and 0 < one.change <= change for one in found.values())
+        origins = provenance(change, ids)
+        assert {identity: origin.id for identity, origin in origins.items()} == {
+            identity: identity for identity in ids}
+        assert all(origin.version >= 1 and 0 < origin.change <= change
+                   for origin in origins.values())
         assert provenance(change, ["none of them"]) == {}
 
     def test_a_candidate_is_of_its_document_alone_and_leaves_what_is_recorded(self, rated: ModulePoints,

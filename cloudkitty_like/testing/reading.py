@@ -47,8 +47,8 @@ class ReadingContract:
             self.append(storage, addition(revision, points(({"id": "x"}, "1", "1"), period=period), scope=scope))
 
         def read(when: datetime, scope: str, **query: Any) -> list[tuple[Period, str]]:
-            asked = Query(**{"scopes": None, "after": (when, scope), **query})
-            return [(frame.period, scope) for scope, frame in storage.frames(asked)]
+            selection = Query(**{"scopes": None, "after": (when, scope), **query})
+            return [(frame.period, scope) for scope, frame in storage.frames(selection)]
 
         for number, (period, scope) in enumerate(places):
             assert read(period.begin, scope) == places[number:]
@@ -100,7 +100,8 @@ class ReadingContract:
         period, frames = HOUR, []
         for number in range(60):
             ids = [f"{(number % 7) * n}" for n in range(1 + number % 5)]
-            frames.append(points(*(({"id": one}, str(number + 1), "1") for one in dict.fromkeys(ids)), period=period,
+            frames.append(points(*(({"id": identity}, str(number + 1), "1")
+                                   for identity in dict.fromkeys(ids)), period=period,
                                  metric="cpu" if number % 3 else "ram"))
             self.append(storage, addition(number, frames[-1]))
             period = period.next()

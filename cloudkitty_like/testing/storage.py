@@ -94,8 +94,8 @@ class StorageContract(ReadingContract):
     def test_a_query_is_restricted_to_metrics(self, storage: Storage) -> None:
         self.append(storage, addition(1, points(({"id": "x"}, "1", "1")), points(({"id": "x"}, "2", "2"), metric="ram"),
                                       points(({"id": "x"}, "4", "4"), metric="CPU")))
-        some = Query(scopes=None, metrics=frozenset(["ram", "CPU", "none"]))
-        assert storage.sums(some) == [SummaryRow((), total("6", "6", 2))]
+        query = Query(scopes=None, metrics=frozenset(["ram", "CPU", "none"]))
+        assert storage.sums(query) == [SummaryRow((), total("6", "6", 2))]
         assert storage.sums(Query(scopes=None, metrics=frozenset())) == []
         assert [frame.metric for _, frame in storage.frames(Query(scopes=None, metrics=frozenset(["cpu"])))] == ["cpu"]
 
@@ -218,8 +218,8 @@ class StorageContract(ReadingContract):
         self.append(storage, addition(1, points(({"id": "other"}, "4", "4"))))
         self.append(storage, addition(2, points(({"id": "first"}, "8", "8"))),
                     addition(3, points(({"id": "new"}, "1", "1"))))
-        found = {row.key: row.sum.qty for row in storage.sums(by("id"))}
-        assert found == {("first",): 8, ("new",): 1, ("other",): 4}
+        quantities = {row.key: row.sum.qty for row in storage.sums(by("id"))}
+        assert quantities == {("first",): 8, ("new",): 1, ("other",): 4}
 
     def test_purged_revisions_are_gone(self, storage: Storage) -> None:
         for revision in (1, 2, 3):

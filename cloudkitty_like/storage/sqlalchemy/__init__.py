@@ -87,9 +87,9 @@ class SqlalchemyStorage:
                 labels = self._labels.of(tx, selection.present(tx, conditions))
                 rows = selection.added(tx, conditions, 1 if TIME in query.groupby else 86400)
             else:
-                found = list(selection.added(tx, conditions, None))
-                labels = self._labels.of(tx, [row[0] for row in found])
-                rows = iter(found)
+                series_sums = list(selection.added(tx, conditions, None))
+                labels = self._labels.of(tx, [row[0] for row in series_sums])
+                rows = iter(series_sums)
             summing = answers.SeriesSum(query, labels)
             summing.add(rows)
             return summing.rows()
@@ -105,10 +105,12 @@ class SqlalchemyStorage:
             take = 1
             for waiting in self._chosen(tx, query, frozenset(excluded), max_revision):
                 while waiting:
-                    some, waiting = selection.portion(waiting, take)
-                    rows = selection.points(self._bulk, tx, [one.revision for one in some])
-                    yield from self._frames(tx, some, rows, query)
-                    take = max(1, min(MOST, take * FASTER, len(some) * POINTS // max(1, len(rows))))
+                    revisions, waiting = selection.portion(waiting, take)
+                    rows = selection.points(self._bulk, tx,
+                                            [revision.revision for revision in revisions])
+                    yield from self._frames(tx, revisions, rows, query)
+                    take = max(1, min(MOST, take * FASTER,
+                                      len(revisions) * POINTS // max(1, len(rows))))
 
     def labels_in_use(self, wanted: Mapping[str, Collection[str]]) -> Mapping[str, LabelUse]:
         """See the port."""
@@ -122,42 +124,48 @@ class SqlalchemyStorage:
             rated, take = UsageLayout(), 1
             for waiting in self._chosen(tx, query, frozenset(excluded), max_revision):
                 while waiting:
-                    some, waiting = selection.portion(waiting, take)
-                    rows = selection.quantities(self._bulk, tx, [one.rated for one in some])
-                    yield from rated.frames(some, rows, self._labels.of(tx, {row[1] for row in rows}))
-                    take = max(1, min(MOST, take * FASTER, len(some) * POINTS // max(1, len(rows))))
+                    revisions, waiting = selection.portion(waiting, take)
+                    rows = selection.quantities(self._bulk, tx,
+                                                [revision.rated for revision in revisions])
+                    yield from rated.frames(revisions, rows,
+                                            self._labels.of(tx, {row[1] for row in rows}))
+                    take = max(1, min(MOST, take * FASTER,
+                                      len(revisions) * POINTS // max(1, len(rows))))
 
     def collected(self, revision: int) -> list[Frame] | None:
         return self.all_collected([revision]).get(revision)
 
     def all_collected(self, revisions: Collection[int]) -> dict[int, list[Frame]]:
-        found: dict[int, list[Frame]] = {}
+        collected: dict[int, list[Frame]] = {}
         with _translated(), self._ready().read() as tx:
-            for some in chunks(sorted(revisions), MOST):
-                known = select(appended).where(self._bulk.found(appended.c.revision, some), appended.c.collected == 1)
+            for numbers in chunks(sorted(revisions), MOST):
+                query = select(appended).where(self._bulk.among_few(appended.c.revision, numbers),
+                                               appended.c.collected == 1)
                 kept = [selection.AppendedRevision(-row.revision, row.scope, Period(row.begin, row.end))
-                        for row in tx.execute(known)]
-                found.update((-one.revision, []) for one in kept)
-                for one, rows in self._rows(tx, kept):
-                    found[-one.revision] = [frame for _, frame in self._frames(tx, [one], rows)]
-        return found
+                        for row in tx.execute(query)]
+                collected.update((-revision.revision, []) for revision in kept)
+                for revision, rows in self._rows(tx, kept):
+                    pairs = self._frames(tx, [revision], rows)
+                    collected[-revision.revision] = [frame for _, frame in pairs]
+        return collected
 
     def _rows(self, tx: Connection,
               revisions: Sequence[selection.AppendedRevision],
               ) -> Iterator[tuple[selection.AppendedRevision, Sequence[PointRow]]]:
         """The rows of these revisions, those of each together."""
-        rows = selection.points(self._bulk, tx, [one.revision for one in revisions]) if revisions else []
-        by_revision: dict[int, list[PointRow]] = {one.revision: [] for one in revisions}
+        numbers = [revision.revision for revision in revisions]
+        rows = selection.points(self._bulk, tx, numbers) if numbers else []
+        by_revision: dict[int, list[PointRow]] = {revision.revision: [] for revision in revisions}
         for row in rows:
             by_revision[row[0]].append(row)
-        return ((one, by_revision[one.revision]) for one in revisions)
+        return ((revision, by_revision[revision.revision]) for revision in revisions)
 
     def purge(self, revisions: Collection[int]) -> None:
         """Forget these revisions, some at a time; series stay, they will be used again."""
         database = self._ready()
-        for some in chunks(sorted(revisions), PURGED):
+        for numbers in chunks(sorted(revisions), PURGED):
             with _translated():
-                database.transact(partial(self._purge, some))
+                database.transact(partial(self._purge, numbers))
 
     def compact(self) -> FileSizes | None:
         """See the port; where the points are in the state database, that is made smaller by whoever owns it."""
@@ -172,11 +180,12 @@ class SqlalchemyStorage:
             conditions.append(appended.c.begin >= query.after[0])
         begins, take = selection.begins(tx, conditions), 1
         while begins:
-            some, begins = begins[:take], begins[take:]
-            found = selection.beginning(tx, conditions, some[0], some[-1])
-            yield [one for one in found
-                   if one.revision not in invisible and (query.after is None or one.place >= query.after)]
-            take = max(1, min(take * FASTER, len(some) * MOST // max(1, len(found))))
+            instants, begins = begins[:take], begins[take:]
+            revisions = selection.beginning(tx, conditions, instants[0], instants[-1])
+            yield [revision for revision in revisions
+                   if revision.revision not in invisible
+                   and (query.after is None or revision.place >= query.after)]
+            take = max(1, min(take * FASTER, len(instants) * MOST // max(1, len(revisions))))
 
     def _ready(self) -> Database:
         if not self._prepared:
@@ -187,17 +196,19 @@ class SqlalchemyStorage:
 
     def _purge(self, revisions: Sequence[int], tx: Connection) -> None:
         both = [*revisions, *(-revision for revision in revisions)]
-        tx.execute(delete(point).where(self._bulk.found(point.c.revision, both)))
-        tx.execute(delete(appended).where(self._bulk.found(appended.c.revision, revisions)))
+        tx.execute(delete(point).where(self._bulk.among_few(point.c.revision, both)))
+        tx.execute(delete(appended).where(self._bulk.among_few(appended.c.revision, revisions)))
 
     def _append(self, connection: Connection, additions: Sequence[Addition]) -> None:
         if not additions:
             return
         connection.execute(insert(appended), [
-            {"revision": one.revision, "scope": one.scope, "begin": one.period.begin, "end": one.period.end,
-             "collected": int(one.collected is not None)} for one in additions])
-        sets = [(one.revision, one.scope, one.frames) for one in additions]
-        sets += [(-one.revision, one.scope, one.collected) for one in additions if one.collected]
+            {"revision": addition.revision, "scope": addition.scope,
+             "begin": addition.period.begin, "end": addition.period.end,
+             "collected": int(addition.collected is not None)} for addition in additions])
+        sets = [(addition.revision, addition.scope, addition.frames) for addition in additions]
+        sets += [(-addition.revision, addition.scope, addition.collected)
+                 for addition in additions if addition.collected]
         ids = iter(self._interner.ids(connection, [(scope, frame) for _, scope, frames in sets for frame in frames]))
         rows: list[PointRow] = []
         for revision, _, frames in sets:
@@ -211,12 +222,14 @@ class SqlalchemyStorage:
     def _frames(self, connection: Connection, revisions: Sequence[selection.AppendedRevision], rows: Sequence[PointRow],
                 query: Query | None = None) -> Iterator[tuple[str, Frame]]:
         labels = self._labels.of(connection, {row[1] for row in rows})
-        found = answers.frames(rows, labels, {one.revision: one.period for one in revisions}, query)
-        scopes = {one.revision: one.scope for one in revisions}
-        ordered = sorted(((frame.period.begin, scopes[revision], frame.metric, frame.unit, abs(revision),
-                           tuple(frame.groupby), tuple(frame.metadata), frame) for revision, frame in found),
+        periods = {revision.revision: revision.period for revision in revisions}
+        pairs = answers.frames(rows, labels, periods, query)
+        scopes = {revision.revision: revision.scope for revision in revisions}
+        ordered = sorted(((frame.period.begin, scopes[number], frame.metric, frame.unit,
+                           abs(number), tuple(frame.groupby), tuple(frame.metadata), frame)
+                          for number, frame in pairs),
                          key=itemgetter(slice(7)))
-        return ((one[1], one[-1]) for one in ordered)
+        return ((item[1], item[-1]) for item in ordered)
 
 
 def _rows(revision: int, frames: Sequence[Frame], ids: Sequence[Sequence[int]]) -> list[PointRow]:

@@ -38,16 +38,16 @@ class SeriesSum:
         timed = [(place, 10 if name == DAY else None) for place, name in enumerate(self._query.groupby)
                  if name in (DAY, TIME)]
         for number, begin, numbers in rows:
-            found = self._cells[number] if number in self._cells else self._found(number)
-            if found is None:
+            key = self._cells[number] if number in self._cells else self._key(number)
+            if key is None:
                 continue
             if timed:
-                cells = list(found[0])
+                cells = list(key[0])
                 for place, length in timed:
                     cells[place] = self._text(begin)[:length]
-                found = tuple(cells), found[1]
-            group = self._groups.get(found)
-            self._groups[found] = numbers if group is None else tuple(map(add, group, numbers))
+                key = tuple(cells), key[1]
+            group = self._groups.get(key)
+            self._groups[key] = numbers if group is None else tuple(map(add, group, numbers))
 
     def rows(self) -> list[SummaryRow]:
         """The answer, ordered by key."""
@@ -58,13 +58,13 @@ class SeriesSum:
             units[key].append(_sum(group))
         return [SummaryRow(key, sums[0] if len(sums) == 1 else _mixed(sums)) for key, sums in units.items()]
 
-    def _found(self, number: int) -> tuple[GroupingKey, str] | None:
+    def _key(self, number: int) -> tuple[GroupingKey, str] | None:
         series = self._labels[number]
-        found = None
+        key = None
         if series.matches(self._query.metrics, self._query.filters):
-            found = tuple(_cell(series, name) for name in self._query.groupby), series.unit
-        self._cells[number] = found
-        return found
+            key = tuple(_cell(series, name) for name in self._query.groupby), series.unit
+        self._cells[number] = key
+        return key
 
     def _text(self, begin: int) -> str:
         if begin not in self._texts:
@@ -100,14 +100,16 @@ def frames(rows: Iterable[PointRow], labels: Mapping[int, Series], periods: Mapp
 
     ``periods`` is by revision; rows that do not match the query's metrics and filters are left out.
     """
-    found: dict[tuple[int, SeriesShape], list[tuple[GroupingKey, Decimal, Decimal | None]]] = defaultdict(list)
+    groups: dict[tuple[int, SeriesShape],
+                 list[tuple[GroupingKey, Decimal, Decimal | None]]] = defaultdict(list)
     for revision, number, qty_whole, qty_part, price_whole, price_part in rows:
         series = labels[number]
         if query is None or series.matches(query.metrics, query.filters):
             price = None if price_part is None else money.decimal(price_whole or 0, price_part)
             shape = (series.metric, series.unit, series.groupby, series.metadata)
-            found[revision, shape].append((series.cells, money.decimal(qty_whole or 0, qty_part or 0), price))
-    for (revision, shape), points in found.items():
+            groups[revision, shape].append((series.cells,
+                                            money.decimal(qty_whole or 0, qty_part or 0), price))
+    for (revision, shape), points in groups.items():
         yield revision, _frame(shape, periods[revision], points)
 
 

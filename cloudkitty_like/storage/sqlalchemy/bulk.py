@@ -63,7 +63,7 @@ class BulkWriter(Protocol):
     def among(self, column: ColumnElement[Any], values: Collection[Any]) -> ColumnElement[bool]:
         """``column IN values``, however many they are; all of them integers or all of them text."""
 
-    def found(self, column: ColumnElement[Any], values: Collection[int]) -> ColumnElement[bool]:
+    def among_few(self, column: ColumnElement[Any], values: Collection[int]) -> ColumnElement[bool]:
         """The same of values that are few beside the rows of the table, whose index is to be used."""
 
 
@@ -88,18 +88,19 @@ class SqliteBulk:
         return {row[-1]: number for number, row in enumerate(rows, first)}
 
     def ids(self, connection: Connection, digests: Sequence[bytes]) -> dict[bytes, int]:
-        found: dict[bytes, int] = {}
+        numbers: dict[bytes, int] = {}
         for chunk in chunks(digests, SERIES):
             marks = ", ".join("?" * len(chunk))
             sql = f"SELECT digest, id FROM series WHERE digest IN ({marks})"  # noqa: S608
-            found.update((row[0], row[1]) for row in connection.exec_driver_sql(sql, tuple(chunk)))
-        return found
+            numbers.update((row[0], row[1])
+                           for row in connection.exec_driver_sql(sql, tuple(chunk)))
+        return numbers
 
     def among(self, column: ColumnElement[Any], values: Collection[Any]) -> ColumnElement[bool]:
         listed = func.json_each(literal(json.dumps(list(values)), String)).table_valued("value")
         return column.in_(select(listed.c.value))
 
-    found = among
+    among_few = among
 
 
 class PostgresqlBulk:
@@ -139,20 +140,22 @@ class PostgresqlBulk:
     def add_series(self, connection: Connection, rows: Sequence[SeriesRow]) -> dict[bytes, int]:
         # One JSON text costs the client a tenth of what as many parameters do.  In one order everywhere: two
         # workers that insert the same series wait for each other, not in a circle.
-        found: dict[bytes, int] = {}
+        numbers: dict[bytes, int] = {}
         for chunk in chunks(sorted(rows, key=itemgetter(-1)), POINTS):
             listed = ", ".join([
                 f"[{quoted(a)}, {quoted(b)}, {quoted(c)}, {quoted(d)}, {quoted(e)}, \"{digest.hex()}\"]"
                 for a, b, c, d, e, digest in chunk])
-            found.update((bytes(row[0]), row[1]) for row in connection.execute(self._series, {"rows": f"[{listed}]"}))
-        return found
+            numbers.update((bytes(row[0]), row[1])
+                           for row in connection.execute(self._series, {"rows": f"[{listed}]"}))
+        return numbers
 
     def ids(self, connection: Connection, digests: Sequence[bytes]) -> dict[bytes, int]:
         sql = text("SELECT digest, id FROM series WHERE digest = ANY(:digests)")
-        found: dict[bytes, int] = {}
+        numbers: dict[bytes, int] = {}
         for chunk in chunks(digests, POINTS):
-            found.update((bytes(row[0]), row[1]) for row in connection.execute(sql, {"digests": list(chunk)}))
-        return found
+            numbers.update((bytes(row[0]), row[1])
+                           for row in connection.execute(sql, {"digests": list(chunk)}))
+        return numbers
 
     def among(self, column: ColumnElement[Any], values: Collection[Any]) -> ColumnElement[bool]:
         # One parameter, and a relation to the planner, which it joins by hash however long it is; NOT IN it would
@@ -161,7 +164,7 @@ class PostgresqlBulk:
         listed = func.unnest(cast(literal(list(values), ARRAY(kind)), ARRAY(kind))).column_valued()
         return exists().where(listed == column)
 
-    def found(self, column: ColumnElement[Any], values: Collection[int]) -> ColumnElement[bool]:
+    def among_few(self, column: ColumnElement[Any], values: Collection[int]) -> ColumnElement[bool]:
         # As a relation the list would be joined by hash, through all of the table, wherever statistics are not new.
         return column == any_(cast(literal(list(values), ARRAY(BigInteger)), ARRAY(BigInteger)))
 
@@ -184,12 +187,12 @@ class MysqlBulk:
         return {}
 
     def ids(self, connection: Connection, digests: Sequence[bytes]) -> dict[bytes, int]:
-        found: dict[bytes, int] = {}
+        numbers: dict[bytes, int] = {}
         for chunk in chunks(digests, POINTS):
             listed = ", ".join([f"x'{digest.hex()}'" for digest in chunk])
             sql = f"SELECT digest, id FROM series WHERE digest IN ({listed})"  # noqa: S608 - hexadecimal digits
-            found.update((row[0], row[1]) for row in connection.exec_driver_sql(sql))
-        return found
+            numbers.update((row[0], row[1]) for row in connection.exec_driver_sql(sql))
+        return numbers
 
     def among(self, column: ColumnElement[Any], values: Collection[Any]) -> ColumnElement[bool]:
         if isinstance(column.type, String) or not values:
@@ -197,7 +200,7 @@ class MysqlBulk:
         # Sorted once by the server, then looked up; as a table it would be read again for every row.
         return column.in_([literal_column(", ".join(map(str, map(int, values))))])
 
-    found = among
+    among_few = among
 
 
 BULK: dict[str, BulkWriter] = {"sqlite": SqliteBulk(), "postgresql": PostgresqlBulk(), "mysql": MysqlBulk()}

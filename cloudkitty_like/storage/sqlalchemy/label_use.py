@@ -54,13 +54,13 @@ def _with_series(tx: Connection, metrics: Collection[str]) -> set[str]:
 
 def _find(tx: Connection, unused: LabelsByMetric) -> None:
     """Take from these labels all that any series has a value of."""
-    asked = [(metric, label) for metric, labels in unused.items() for label in sorted(labels)]
-    for some in chunks(asked, TOGETHER):
-        _find_among(tx, some, unused)
+    pairs = [(metric, label) for metric, labels in unused.items() for label in sorted(labels)]
+    for chunk in chunks(pairs, TOGETHER):
+        _find_among(tx, chunk, unused)
 
 
-def _find_among(tx: Connection, asked: Sequence[tuple[str, str]], unused: LabelsByMetric) -> None:
-    while left := [(metric, label) for metric, label in asked if label in unused[metric]]:
+def _find_among(tx: Connection, pairs: Sequence[tuple[str, str]], unused: LabelsByMetric) -> None:
+    while left := [(metric, label) for metric, label in pairs if label in unused[metric]]:
         rows = tx.execute(select(series.c.metric, series.c.groupby, series.c.metadata)
                           .where(or_(*(_has_value(*pair) for pair in left))).limit(CANDIDATES)).all()
         for metric, *documents in rows:

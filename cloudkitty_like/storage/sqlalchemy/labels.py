@@ -48,19 +48,19 @@ class SeriesReader:
 
     def of(self, connection: Connection, ids: Collection[int]) -> Mapping[int, Series]:
         """These series by number."""
-        known = self._known
-        missing = [number for number in ids if number not in known]
+        cache = self._known
+        missing = [number for number in ids if number not in cache]
         if not missing:
-            return known
-        if len(known) + len(missing) > self._limit:
+            return cache
+        if len(cache) + len(missing) > self._limit:
             # What has been answered stays with those who asked; here it begins anew.
-            known = {number: known[number] for number in ids if number in known}
-            self._known = known if len(ids) <= self._limit else {}
+            cache = {number: cache[number] for number in ids if number in cache}
+            self._known = cache if len(ids) <= self._limit else {}
         columns = (series.c.id, series.c.scope, series.c.metric, series.c.unit, series.c.groupby, series.c.metadata)
         for chunk in chunks(missing, SERIES):
             for row in connection.execute(select(*columns).where(self._bulk.among(series.c.id, chunk))):
-                known[row[0]] = _series(*row[1:])
-        return known
+                cache[row[0]] = _series(*row[1:])
+        return cache
 
 
 def _series(scope: str, metric: str, unit: str, groupby: str, metadata: str) -> Series:

@@ -126,8 +126,9 @@ def beginning(connection: Connection, conditions: Sequence[ColumnElement[bool]],
               last: datetime) -> list[AppendedRevision]:
     """The revisions chosen that begin from first to last, by begin and scope; text as Python orders it."""
     rows = connection.execute(select(appended).where(*conditions, appended.c.begin.between(first, last)))
-    found = [AppendedRevision(row.revision, row.scope, Period(row.begin, row.end), bool(row.collected)) for row in rows]
-    return sorted(found, key=lambda one: (*one.place, one.revision))
+    chosen = [AppendedRevision(row.revision, row.scope, Period(row.begin, row.end),
+                               bool(row.collected)) for row in rows]
+    return sorted(chosen, key=lambda revision: (*revision.place, revision.revision))
 
 
 def portion(waiting: list[AppendedRevision], take: int) -> tuple[list[AppendedRevision], list[AppendedRevision]]:
@@ -139,7 +140,7 @@ def portion(waiting: list[AppendedRevision], take: int) -> tuple[list[AppendedRe
 
 def points(bulk: BulkWriter, connection: Connection, numbers: Collection[int]) -> Sequence[PointRow]:
     """All rows of these revisions, in no order."""
-    rows = connection.execute(select(*point.c).where(bulk.found(point.c.revision, numbers)))
+    rows = connection.execute(select(*point.c).where(bulk.among_few(point.c.revision, numbers)))
     return cast(Sequence[PointRow], rows.all())
 
 
@@ -150,7 +151,7 @@ def quantities(bulk: BulkWriter, connection: Connection,
     As the driver has them: all are integers, and SQLAlchemy's rows cost more than what is done with them here.
     """
     columns = (point.c.revision, point.c.series, point.c.qty_whole, point.c.qty_part)
-    with connection.execute(select(*columns).where(bulk.found(point.c.revision, numbers))
+    with connection.execute(select(*columns).where(bulk.among_few(point.c.revision, numbers))
                             .order_by(point.c.revision, point.c.series)) as result:
         cursor: Any = result.cursor
         return cast(Sequence[tuple[int, int, int | None, int | None]], cursor.fetchall())

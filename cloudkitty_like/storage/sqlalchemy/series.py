@@ -46,9 +46,9 @@ class SeriesTable(NamedTuple):
         state.update(_framed((*self[:3], *counts, *self.groupby, *self.metadata)))
         digests = []
         for cells in rows:
-            one = state.copy()
-            one.update(_framed(cells))
-            digests.append(one.digest())
+            hasher = state.copy()
+            hasher.update(_framed(cells))
+            digests.append(hasher.digest())
         return digests
 
     def series(self, new: Iterable[tuple[Cells, bytes]]) -> list[SeriesRow]:
@@ -111,45 +111,49 @@ class SeriesInterner:
         missing: list[_MissingRows] = []
         for scope, frame in frames:
             table = SeriesTable.of(scope, frame)
-            known = self._known.setdefault(table, {})
+            numbers = self._known.setdefault(table, {})
             rows = cells_of(frame)
-            answer: list[int | None] = list(map(known.get, rows))
+            answer: list[int | None] = list(map(numbers.get, rows))
             answers.append(answer)
             if None in answer:
-                missing.append(_MissingRows(table, known, [cells for cells, number in zip(rows, answer, strict=True)
-                                                       if number is None], answer))
+                absent = [cells for cells, number in zip(rows, answer, strict=True)
+                          if number is None]
+                missing.append(_MissingRows(table, numbers, absent, answer))
         if missing:
             self._number(connection, missing)
         return answers          # type: ignore[return-value]    # every None has been replaced
 
     def _number(self, connection: Connection, missing: Sequence[_MissingRows]) -> None:
-        wanted = [(one, one.table.digests(one.rows)) for one in missing]
-        numbers, unsure = self._numbers(connection, wanted)
+        digested = [(part, part.table.digests(part.rows)) for part in missing]
+        numbers, unsure = self._numbers(connection, digested)
         transaction = connection.get_transaction()
         unconfirmed: dict[bytes, _UnconfirmedNumber] = {}
-        for one, digests in wanted:
-            found = [numbers[digest] for digest in digests]
-            one.fill(found)
-            for row, digest, number in zip(one.rows, digests, found, strict=True):
+        for part, digests in digested:
+            part_numbers = [numbers[digest] for digest in digests]
+            part.fill(part_numbers)
+            for row, digest, number in zip(part.rows, digests, part_numbers, strict=True):
                 # Label values repeat from row to row, and every answer of a source brings new copies of them.
                 cells = tuple(map(intern, row))
                 if digest in unsure:
-                    unconfirmed[digest] = _UnconfirmedNumber(transaction, one.table, cells, number)
+                    unconfirmed[digest] = _UnconfirmedNumber(transaction, part.table, cells, number)
                 else:
-                    self._remember(one.known, cells, number)
+                    self._remember(part.known, cells, number)
         with self._lock:
             self._unconfirmed.update(unconfirmed)
 
     def _numbers(self, connection: Connection,
-                 wanted: Sequence[tuple[_MissingRows, list[bytes]]]) -> tuple[dict[bytes, int], Container[bytes]]:
+                 digested: Sequence[tuple[_MissingRows, list[bytes]]],
+                 ) -> tuple[dict[bytes, int], Container[bytes]]:
         """The number of every digest, and the digests that this transaction itself may have inserted."""
-        numbers = self._bulk.ids(connection, [digest for _, digests in wanted for digest in digests])
+        numbers = self._bulk.ids(connection,
+                                 [digest for _, digests in digested for digest in digests])
         with self._lock:
             unsure = self._unconfirmed.keys() & numbers.keys()
         new: dict[bytes, SeriesRow] = {}
-        for one, digests in wanted:
-            absent = [pair for pair in zip(one.rows, digests, strict=True) if pair[1] not in numbers]
-            new.update({row[-1]: row for row in one.table.series(absent)})
+        for part, digests in digested:
+            absent = [pair for pair in zip(part.rows, digests, strict=True)
+                      if pair[1] not in numbers]
+            new.update({row[-1]: row for row in part.table.series(absent)})
         if new:
             numbers.update(self._bulk.add_series(connection, list(new.values())))
             numbers.update(self._bulk.ids(connection, [digest for digest in new if digest not in numbers]))
@@ -158,20 +162,20 @@ class SeriesInterner:
     def _settle(self, connection: Connection) -> None:
         """Remember what ended transactions have left behind."""
         with self._lock:
-            ended = {digest: one for digest, one in self._unconfirmed.items()
-                     if one.transaction is None or not one.transaction.is_active}
+            ended = {digest: entry for digest, entry in self._unconfirmed.items()
+                     if entry.transaction is None or not entry.transaction.is_active}
             for digest in ended:
                 del self._unconfirmed[digest]
         # Some at a time, and forgotten as we go: the first period of many scopes leaves a great deal behind.
         for digests in chunks(list(ended), SETTLED):
             there = self._bulk.ids(connection, digests)
             for digest in digests:
-                one = ended.pop(digest)
-                if there.get(digest) == one.id:
-                    self._remember(self._known.setdefault(one.table, {}), one.cells, one.id)
+                entry = ended.pop(digest)
+                if there.get(digest) == entry.id:
+                    self._remember(self._known.setdefault(entry.table, {}), entry.cells, entry.id)
 
-    def _remember(self, known: KnownCells, cells: Cells, number: int) -> None:
-        known[cells] = number
+    def _remember(self, numbers: KnownCells, cells: Cells, number: int) -> None:
+        numbers[cells] = number
         self._count += 1
 
 

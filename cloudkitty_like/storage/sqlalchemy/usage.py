@@ -53,16 +53,17 @@ class UsageLayout:
         """Scope and frame of these revisions, in their order; ``rows`` are all theirs, by revision, series."""
         by_revision = {revision: list(own) for revision, own in groupby(rows, itemgetter(0))}
         for place in _places(revisions):
-            found = []
-            for one in place:
-                own = by_revision.pop(one.rated, None)
+            parts = []
+            for revision in place:
+                own = by_revision.pop(revision.rated, None)
                 if own:
                     shapes, quantities = self._layout(tuple(map(_SERIES, own)), labels), _quantities(own)
-                    found += [(shape, one.revision, shape.frame(one.period, quantities)) for shape in shapes]
+                    parts += [(shape, revision.revision, shape.frame(revision.period, quantities))
+                              for shape in shapes]
             if len(place) > 1:
-                found.sort(key=lambda one: (one[0].metric, one[0].unit, one[1], tuple(one[0].groupby),
-                                            tuple(one[0].metadata)))
-            for _, _, frame in found:
+                parts.sort(key=lambda part: (part[0].metric, part[0].unit, part[1],
+                                             tuple(part[0].groupby), tuple(part[0].metadata)))
+            for _, _, frame in parts:
                 yield place[0].scope, frame
 
     def _layout(self, series: tuple[int, ...], labels: Mapping[int, Series]) -> list[_Shape]:
@@ -83,11 +84,11 @@ _SERIES = itemgetter(1)
 def _places(revisions: Sequence[AppendedRevision]) -> Iterator[list[AppendedRevision]]:
     """Those of one begin and scope together: they are next to each other."""
     here: list[AppendedRevision] = []
-    for one in revisions:
-        if here and here[-1].place != one.place:
+    for revision in revisions:
+        if here and here[-1].place != revision.place:
             yield here
             here = []
-        here.append(one)
+        here.append(revision)
     if here:
         yield here
 
@@ -96,17 +97,18 @@ def _laid_out(series: Sequence[int], labels: Mapping[int, Series]) -> list[_Shap
     """The frames of these series, in the order of metric, unit and label names; rows in that of their labels."""
     members: dict[tuple[str, str, tuple[str, ...], tuple[str, ...]], list[int]] = defaultdict(list)
     for row, number in enumerate(series):
-        one = labels[number]
-        members[one.metric, one.unit, one.groupby, one.metadata].append(row)
-    found = []
+        row_series = labels[number]
+        members[row_series.metric, row_series.unit, row_series.groupby,
+                row_series.metadata].append(row)
+    shapes = []
     for shape in sorted(members):
         metric, unit, split, described = shape
         rows = sorted(members[shape], key=lambda row: labels[series[row]].cells)
         columns = [Column.of(column) for column in zip(*(labels[series[row]].cells for row in rows), strict=True)]
-        found.append(_Shape(
+        shapes.append(_Shape(
             metric, unit, rows, MappingProxyType(dict(zip(split, columns, strict=False))),
             MappingProxyType(dict(zip(described, columns[len(split):], strict=True))), (None,) * len(rows)))
-    return found
+    return shapes
 
 
 def _quantities(rows: Sequence[QuantityRow]) -> list[Decimal]:

@@ -15,7 +15,8 @@ from cloudkitty_like.service.reports.summary import Summary
 from cloudkitty_like.storage.sqlalchemy import SqlalchemyStorage
 
 HOUR = timedelta(hours=1)
-BEGIN = datetime(2026, 10, 30, 22, tzinfo=UTC)     # the end of a day, two hours before the end of a month's last day
+# the end of a day, two hours before the end of a month's last day
+BEGIN = datetime(2026, 10, 30, 22, tzinfo=UTC)
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 
 

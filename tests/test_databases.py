@@ -23,7 +23,8 @@ def test_what_a_test_leaves_no_other_finds(kind):
             with database.write() as tx:
                 assert tx.execute(text("SELECT count(*) FROM ledger_setting")).scalar() == 0
                 made = tx.execute(tables.scope.insert(), {
-                    "identifier": "left", "scope_key": "project_id", "fetcher": "f", "collector": "c",
+                    "identifier": "left", "scope_key": "project_id", "fetcher": "f",
+                    "collector": "c",
                     "shard_hash": 1, "seen_at": datetime(2026, 10, 1, tzinfo=UTC)})
                 tx.execute(text("INSERT INTO ledger_setting (name, value) VALUES ('left', '1')"))
             assert made.inserted_primary_key == (1,)
@@ -31,7 +32,9 @@ def test_what_a_test_leaves_no_other_finds(kind):
 
 
 @pytest.mark.parametrize("kind", SERVERS)
-@pytest.mark.parametrize("change", ["CREATE TABLE another (id int)", "ALTER TABLE scope ADD COLUMN another int",
+@pytest.mark.parametrize("change",
+                         ["CREATE TABLE another (id int)",
+                          "ALTER TABLE scope ADD COLUMN another int",
                                     "DROP TABLE ledger_setting"])
 def test_one_whose_tables_were_changed_is_not_used_again(kind, change):
     with new_database(kind) as changed, changed.write() as tx:

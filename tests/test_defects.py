@@ -66,7 +66,7 @@ def test_p9_a_worker_has_one_process_and_a_fixed_number_of_threads():
     collector = MemoryCollector([Sample(SAMPLES_BEGIN, METRIC, "1", {"project_id": "p"})])
     metrics = [Metric(METRIC, "u", alt_name=f"m{n}", groupby=("project_id",)) for n in range(20)]
     usage_collector = UsageCollector(collector, metrics, threads=4, deadline_seconds=60,
-                              stages=StageTimings(), stop=threading.Event())
+                                     stages=StageTimings(), stop=threading.Event())
     before = threading.active_count()
     for number in range(50):
         usage_collector.usage(at(number), ["p"], [])

@@ -22,7 +22,8 @@ def test_each_command_does_what_the_page_says(tmp_path: Path) -> None:
     assert "night " in followed.printed("scripts list")
 
     failed = followed.printed("reprocess start")
-    text = re.search(r"task \.\.\.(, scope 'shop'(?:.*\n)+?.*KeyError: .*)\n", (PAGES / "scripts.rst").read_text())
+    text = re.search(r"task \.\.\.(, scope 'shop'(?:.*\n)+?.*KeyError: .*)\n",
+                     (PAGES / "scripts.rst").read_text())
     assert text is not None
     assert re.sub(r"^    ", "", text[1], flags=re.MULTILINE) in failed
     listed = followed.printed("reprocess list")

@@ -69,7 +69,7 @@ class Broken:
 
     def worker(self, *, seen: timedelta = timedelta(0), metrics: str | None = None, blocked: str | None = None) -> None:
         beat = WorkerState("north:7:x", "north", 7, NOW, datetime.now(UTC) - seen, "waiting, as it cannot", NOW,
-                                 0, 0, 0, 0, {}, metrics, blocked)
+                           0, 0, 0, 0, {}, metrics, blocked)
         self.change(lambda tx: workers.beat(tx, beat))
 
     def status(self) -> tuple[int, dict[str, tuple[str, str]]]:

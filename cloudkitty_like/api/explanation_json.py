@@ -12,12 +12,15 @@ from cloudkitty_like.domain.money import ZERO
 from cloudkitty_like.service.reports.replay import Explanation
 
 NumberWriter = Callable[[Decimal], Any]
-RULE = object_of(id=TEXT, kind=TEXT, name=TEXT, version=WHOLE, author=TEXT, reason=TEXT, recorded=NULLABLE,
+RULE = object_of(id=TEXT, kind=TEXT, name=TEXT, version=WHOLE, author=TEXT, reason=TEXT,
+                 recorded=NULLABLE,
                  start=NULLABLE, end=NULLABLE)
 PART = object_of(module=TEXT, amount=NUMBER, what=TEXT, rule={"anyOf": [RULE, {"type": "null"}]})
-AMOUNTS = {"vol": object_of(unit=TEXT, qty=NUMBER), "rating": object_of("unpriced", price=NUMBER, unpriced=FLAG),
+AMOUNTS = {"vol": object_of(unit=TEXT, qty=NUMBER),
+           "rating": object_of("unpriced", price=NUMBER, unpriced=FLAG),
            "groupby": {"type": "object"}, "metadata": {"type": "object"}, "type": TEXT}
-POINT = object_of(**AMOUNTS, parts=list_of(PART), rounding=NUMBER, difference=NUMBER, reproduced=FLAG)
+POINT = object_of(**AMOUNTS, parts=list_of(PART), rounding=NUMBER, difference=NUMBER,
+                  reproduced=FLAG)
 
 
 def amounts(point: ExplainedPoint, number: NumberWriter) -> dict[str, Any]:
@@ -25,7 +28,8 @@ def amounts(point: ExplainedPoint, number: NumberWriter) -> dict[str, Any]:
     rating: dict[str, Any] = {"price": number(ZERO if point.price is None else point.price)}
     if point.price is None:
         rating["unpriced"] = True
-    return {"type": point.metric, "vol": {"unit": point.unit, "qty": number(point.qty)}, "rating": rating,
+    return {"type": point.metric, "vol": {"unit": point.unit, "qty": number(point.qty)},
+            "rating": rating,
             "groupby": dict(point.groupby), "metadata": dict(point.metadata)}
 
 

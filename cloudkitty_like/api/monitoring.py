@@ -25,7 +25,7 @@ class MonitoringRoutes:
     counters: Counters
 
     @returns(object_of("checks", status=TEXT, checks=list_of(object_of(name=TEXT, status=TEXT, detail=TEXT))),
-           statuses=[503])
+             statuses=[503])
     def healthcheck(self, context: Context) -> Any:
         """200 or 503; what is looked at, for administrators only."""
         checks = self.health.checks()
@@ -47,8 +47,8 @@ class MonitoringRoutes:
 
     def _http(self) -> Iterator[MetricSample]:
         yield MetricSample("http_requests_total", "Requests answered", "counter",
-                     [({"route": route, "status": str(status)}, float(number))
-                      for route, status, number in self.counters.requests()])
+                           [({"route": route, "status": str(status)}, float(number))
+                            for route, status, number in self.counters.requests()])
         yield MetricSample("http_request_seconds_total", "Seconds spent on requests", "counter",
                      [({"route": route}, seconds) for route, seconds in self.counters.seconds()])
 

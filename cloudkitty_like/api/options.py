@@ -18,7 +18,7 @@ OPTS: dict[str, list[cfg.Opt]] = {
     "api": [
         cfg.HostAddressOpt("host_ip", default="127.0.0.1",
                            help="Address to listen on. Without authentication anybody who reaches "
-                                "it may do anything."),
+                           "it may do anything."),
         cfg.PortOpt("port", default=8889, help="Port to listen on."),
         cfg.IntOpt("workers", default=2, min=1,
                    help="Number of worker processes of 'cloudkitty-like api'."),
@@ -30,7 +30,7 @@ OPTS: dict[str, list[cfg.Opt]] = {
                      help="How long a request may keep the database busy with one question."),
         cfg.IntOpt("simulation_points", default=1_000_000, min=0,
                    help="The most points that a simulation over the API may rate; a million takes "
-                        "some ten seconds."),
+                   "some ten seconds."),
     ],
 }
 

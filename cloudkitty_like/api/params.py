@@ -52,7 +52,7 @@ def accepts(**params: Param) -> Callable[[F], F]:
 
 
 def returns(shape: Mapping[str, Any], *, csv: bool = False, statuses: Sequence[int] = (),
-          content_type: str = "application/json") -> Callable[[F], F]:
+            content_type: str = "application/json") -> Callable[[F], F]:
     """Declares the JSON Schema of a controller method's answer, and whether it can be had as CSV too.
 
     ``statuses``: others that come with the same shape as the usual one.

@@ -19,7 +19,8 @@ class VersionRoutes:
     def get_all(self, context: Context) -> Any:
         """The versions, each with its URL."""
         return {"versions": [
-            {"id": name, "status": status, "links": [{"href": f"{context.url}/{name}", "rel": "self"}]}
+            {"id": name, "status": status,
+             "links": [{"href": f"{context.url}/{name}", "rel": "self"}]}
             for name, status in STATUS.items()]}
 
     @returns(object_of(version=VERSION))

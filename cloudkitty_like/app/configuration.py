@@ -24,10 +24,10 @@ OPTS: dict[str, list[cfg.Opt]] = {
         cfg.StrOpt("collector", default="prometheus", help="Name of the plugin that reads usage."),
         cfg.IntOpt("period", default=3600, min=1, max=DAY_SECONDS,
                    help="Length of a rating period in seconds. It divides a day, and stays what it "
-                        "was when the ledger was begun."),
+                   "was when the ledger was begun."),
         cfg.IntOpt("wait_periods", default=2, min=0,
                    help="How many periods to wait after a period's end until the source is "
-                        "complete."),
+                   "complete."),
         cfg.StrOpt("metrics_conf", default="/etc/cloudkitty_like/metrics.yml",
                    help="Path of metrics.yml."),
         cfg.StrOpt("scope_key", default="project_id",
@@ -59,7 +59,7 @@ OPTS: dict[str, list[cfg.Opt]] = {
                      help="Seconds between looks for new scopes."),
         cfg.FloatOpt("retry_first", default=30, min=0.05,
                      help="Seconds until a scope is tried again after its source failed; doubled "
-                          "each time."),
+                     "each time."),
         cfg.FloatOpt("retry_most", default=3600, min=0.05,
                      help="The longest such wait, in seconds."),
         cfg.StrOpt("gap_policy", default="wait", choices=[
@@ -69,12 +69,12 @@ OPTS: dict[str, list[cfg.Opt]] = {
              ("rating goes on past it; it stays unknown, and is rated once the source knows it "
               "after all"))],
             help="What to do about a gap: a period in which the source has no sign of life, while "
-                 "it has one in a later period."),
+                   "it has one in a later period."),
         cfg.FloatOpt("gap_after", default=14400, min=0,
                      help="Seconds after the end of such a period before rating goes on past it."),
         cfg.FloatOpt("slice_seconds", default=5, min=0.05,
                      help="Seconds of catching up for some scopes before looking what else is "
-                          "due."),
+                     "due."),
     ],
 }
 

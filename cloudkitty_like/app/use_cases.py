@@ -251,7 +251,7 @@ class UseCases:
         from cloudkitty_like.service.whatif.quote import QuoteService
 
         return QuoteService(self.rating, lambda: self.metrics.metrics, self.clock, self.period,
-                      self.scope_key, self.tariffs)
+                            self.scope_key, self.tariffs)
 
     # --- operation -------------------------------------------------------------------------------
 

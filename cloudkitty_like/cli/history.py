@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from cloudkitty_like.app import App
     from cloudkitty_like.service.reports.history import HistoryEntry
 
-COLUMNS = ("at", "kind", "first", "last", "author", "cause", "reason", "summary", "begin", "end", "scopes",
+COLUMNS = ("at", "kind", "first", "last", "author", "cause", "reason", "summary", "begin", "end",
+           "scopes",
            "published", "superseded", "price")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     add_window(parser, required=False)
-    parser.add_argument("--scope", action="append", metavar="ID", help="only what concerns this scope; may be repeated")
+    parser.add_argument("--scope", action="append", metavar="ID",
+                        help="only what concerns this scope; may be repeated")
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--rules", action="store_true",
                       help="only changes of rules, scripts, modules and metric definitions")
@@ -56,7 +58,8 @@ def run(args: argparse.Namespace, app: App) -> int:
         print("Nothing was changed then.")
     else:
         output.table(("when", "who", "change", "cause", "what", "why"), [
-            (instant(entry.at)[:19] + "Z", entry.author, _number(entry), entry.cause, entry.summary, entry.reason)
+            (instant(entry.at)[:19] + "Z", entry.author, _number(entry), entry.cause, entry.summary,
+             entry.reason)
             for entry in entries], wrapped={"what", "why"})
     return 0
 
@@ -73,8 +76,10 @@ def _number(entry: HistoryEntry) -> str:
 
 def _entry(entry: HistoryEntry) -> dict[str, object]:
     return dict(zip(COLUMNS, (
-        instant(entry.at), entry.kind, entry.first, entry.last, entry.author, entry.cause, entry.reason, entry.summary,
+        instant(entry.at), entry.kind, entry.first, entry.last, entry.author, entry.cause,
+        entry.reason, entry.summary,
         None if entry.period is None else instant(entry.period.begin),
         None if entry.period is None else instant(entry.period.end),
-        entry.scopes, entry.published, entry.superseded, None if entry.price is None else money.plain(entry.price),
+        entry.scopes, entry.published, entry.superseded,
+        None if entry.price is None else money.plain(entry.price),
     ), strict=True))

@@ -111,7 +111,7 @@ def room(app: App) -> HealthCheck:
     if check.state == "error" or free is None or free >= LITTLE:
         return check
     return HealthCheck(check.name, "error" if free < TOO_LITTLE else "warning",
-                 f"{free >> 20} MiB are free where the database is: without room nothing can be recorded")
+                       f"{free >> 20} MiB are free where the database is: without room nothing can be recorded")
 
 
 # --- who rates --------------------------------------------------------------------------------------

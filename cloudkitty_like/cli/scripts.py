@@ -89,7 +89,7 @@ def _add(args: argparse.Namespace, app: App) -> None:
         raise Invalid("--name: standard input has none; say how the script is to be called")
     name = Path(args.file).stem if args.name is None else args.name
     release = ScriptRelease(name=name, text=read(args.file), order=args.order, description=args.description,
-                      begin=args.begin, end=args.end, retroactive=args.retroactive)
+                            begin=args.begin, end=args.end, retroactive=args.retroactive)
     with script_trial.complaints(args.file):
         done = app.use_cases.scripts.release(release, _change(args, app), dry_run=args.dry_run)
     _recorded(done, args.dry_run)

@@ -79,7 +79,7 @@ def _password_files(app: App) -> Iterator[HealthCheck]:
         return
     problems, warnings = identity.problems(app.conf), identity.warnings(app.conf)
     yield HealthCheck("password files", "error" if problems else "warning" if warnings else "ok",
-                "; ".join(problems or warnings) or ", ".join(map(str, files)))
+                      "; ".join(problems or warnings) or ", ".join(map(str, files)))
 
 
 def _ledger(app: App) -> str:
@@ -108,16 +108,16 @@ def _scopes(app: App) -> Iterator[HealthCheck]:
     states = app.use_cases.scopes.states()
     failing = [state for state in states if state.active and state.error]
     yield HealthCheck("scopes", "warning" if failing else "ok",
-                f"{len(states)} known, {len(failing)} with an error"
-                + ("; see 'cloudkitty-like scopes list'" if failing else ""))
+                      f"{len(states)} known, {len(failing)} with an error"
+                      + ("; see 'cloudkitty-like scopes list'" if failing else ""))
 
 
 def _tasks(app: App) -> HealthCheck:
     waiting = app.use_cases.tasks.tasks(waiting=True)
     failing = [task for task in waiting if task.error is not None]
     return HealthCheck("tasks", "warning" if failing else "ok",
-                 f"{len(waiting)} to correct the past, {len(failing)} with an error"
-                 + ("; see 'cloudkitty-like reprocess list --waiting'" if waiting else ""))
+                       f"{len(waiting)} to correct the past, {len(failing)} with an error"
+                       + ("; see 'cloudkitty-like reprocess list --waiting'" if waiting else ""))
 
 
 def _holes(app: App) -> HealthCheck:

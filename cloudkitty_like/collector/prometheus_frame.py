@@ -21,7 +21,8 @@ SeriesSamples = tuple[Sequence[tuple[str, ...]], Sequence[str]]
 def quantities_of(metric: Metric, answers: Mapping[str, SeriesSamples]) -> Iterator[Decimal] | None:
     """Those of all scopes, one after the other; None where it has to be found out whose is none."""
     with suppress(Invalid):
-        return iter(metric.quantities([value for _, values in answers.values() for value in values]))
+        return iter(metric.quantities([value for _, values in answers.values()
+                                       for value in values]))
     return None
 
 
@@ -34,7 +35,8 @@ def frame_of(metric: Metric, period: Period, names: Sequence[str], answer: Serie
         return Frame.of_usage(
             metric.alt_name, metric.unit, period,
             metric.quantities(values) if quantities is None else islice(quantities, len(values)),
-            {name: columns[name] for name in metric.groupby}, {name: columns[name] for name in metric.metadata},
+            {name: columns[name] for name in metric.groupby},
+            {name: columns[name] for name in metric.metadata},
         )
     except Invalid as error:
         raise Invalid(*_bad_rows(metric, names, answer) or (f"{metric.name}: {error}",)) from None
@@ -47,7 +49,8 @@ def _bad_rows(metric: Metric, names: Sequence[str], answer: SeriesSamples) -> li
         try:
             metric.quantity(value)
         except Invalid as error:
-            labels = ", ".join(f"{name}={cell!r}" for name, cell in zip(names, row, strict=True) if cell)
+            labels = ", ".join(f"{name}={cell!r}" for name, cell in zip(names, row, strict=True)
+                               if cell)
             problems.append(f"{metric.name} of {labels}: {error}")
     if len(problems) > SHOWN:
         problems[SHOWN:] = [f"{metric.name}: {len(problems) - SHOWN} more rows like these"]

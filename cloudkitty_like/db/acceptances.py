@@ -53,7 +53,7 @@ def require(tx: Connection, rulesets: Collection[int]) -> None:
                                             ruleset.c.metrics != accepted.digest)
     if tx.execute(query).first() is not None:
         raise ReplacedDefinitions(f"other metric definitions were accepted meanwhile, by {accepted.author}: "
-                       "what was measured by the former ones is dropped and due again")
+                                  "what was measured by the former ones is dropped and due again")
 
 
 def texts(tx: Connection, digests: Collection[str]) -> dict[str, str]:

@@ -18,7 +18,8 @@ class LimitedPymysql(pymysql.connections.Connection):  # type: ignore[misc]
     def __init__(self, *args: Any, network_seconds: int, **parameters: Any) -> None:
         self._network_seconds = network_seconds
         patience = parameters["connect_timeout"]
-        super().__init__(*args, **{"read_timeout": patience, "write_timeout": patience, **parameters})
+        super().__init__(*args,
+                         **{"read_timeout": patience, "write_timeout": patience, **parameters})
 
     @property
     def patience(self) -> float:
@@ -35,7 +36,8 @@ class LimitedPymysql(pymysql.connections.Connection):  # type: ignore[misc]
         if self._sock.family not in (socket.AF_INET, socket.AF_INET6):
             return
         for name, value in (("TCP_KEEPIDLE", max(1, self._network_seconds // 2)),
-                            ("TCP_KEEPINTVL", max(1, self._network_seconds // 8)), ("TCP_KEEPCNT", 4),
+                            ("TCP_KEEPINTVL", max(1, self._network_seconds // 8)),
+                            ("TCP_KEEPCNT", 4),
                             ("TCP_USER_TIMEOUT", self._network_seconds * 1000)):
             if hasattr(socket, name):
                 self._sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

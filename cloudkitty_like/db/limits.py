@@ -178,7 +178,7 @@ def _mysql(limits: WaitLimits) -> Callable[..., Any]:
 
     def connect(*args: Any, **parameters: Any) -> Any:
         return LimitedPymysql(*args, **{"connect_timeout": limits.connect, **parameters},
-                                 network_seconds=limits.network)
+                              network_seconds=limits.network)
 
     return connect
 

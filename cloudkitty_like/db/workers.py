@@ -52,9 +52,9 @@ def alive(tx: Connection, now: datetime, within: timedelta, but: str = "") -> in
 def everyone(tx: Connection) -> list[WorkerState]:
     return [
         WorkerState(row.id, row.host, row.pid, row.started_at, row.seen_at, row.doing, row.since, row.periods,
-                  row.points, row.requests, row.failures,
-                  {name: (wall, cpu) for name, (wall, cpu) in json.loads(row.stages).items()},
-                  row.metrics, row.blocked)
+                    row.points, row.requests, row.failures,
+                    {name: (wall, cpu) for name, (wall, cpu) in json.loads(row.stages).items()},
+                    row.metrics, row.blocked)
         for row in tx.execute(select(worker).order_by(worker.c.started_at))
     ]
 

@@ -33,7 +33,8 @@ def frame_of_points(period: Period, shape: FrameSchema,
     width = len(shape.groupby)
     frame = Frame.of_usage(
         shape.metric, shape.unit, period, [amounts[row][0] for row in rows],
-        dict(zip(shape.groupby, columns[:width], strict=True)), dict(zip(shape.metadata, columns[width:], strict=True)))
+        dict(zip(shape.groupby, columns[:width], strict=True)),
+        dict(zip(shape.metadata, columns[width:], strict=True)))
     return frame.with_price([amounts[row][1] for row in rows])
 
 PricedQuantity = tuple[Decimal, Decimal | None]

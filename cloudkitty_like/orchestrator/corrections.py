@@ -86,7 +86,7 @@ class TaskRunner:
         tasks = [task for task, _ in batch]
         kind = tasks[0].kind
         self.set_activity(f"{'undoing' if kind == UNDO else 'rating again'} {counted(len(batch), 'scope')} "
-                   f"from {instant(period.begin)}")
+                          f"from {instant(period.begin)}")
         if kind == UNDO:
             outcome = self._undone(period, tasks)
         elif kind == FROM_LEDGER:

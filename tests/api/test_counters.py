@@ -21,10 +21,12 @@ def many(counters):
 def test_requests_are_counted_by_route_and_status():
     counters = Counters()
     counters.name(["GET /a", "PUT /b"])
-    for route, status in (("GET /a", 200), ("GET /a", 404), ("GET /a", 200), ("", 405), ("bogus", 200),
+    for route, status in (("GET /a", 200), ("GET /a", 404), ("GET /a", 200), ("", 405),
+                          ("bogus", 200),
                           ("PUT /b", 418)):
         counters.count(route, status, 0.25)
-    assert counted(counters) == {("GET /a", 200): 2, ("GET /a", 404): 1, ("", 405): 1, ("", 200): 1, ("PUT /b", 500): 1}
+    assert counted(counters) == {("GET /a", 200): 2, ("GET /a", 404): 1, ("", 405): 1, ("", 200): 1,
+                                 ("PUT /b", 500): 1}
     assert dict(counters.seconds()) == {"GET /a": 0.75, "": 0.5, "PUT /b": 0.25}
 
 
@@ -32,7 +34,8 @@ def test_they_add_up_over_forked_processes_and_their_threads():
     counters = Counters()
     counters.name(["GET /a"])
     # As in the server: made before the fork, named after it, in every process.
-    processes = [multiprocessing.get_context("fork").Process(target=threads, args=(counters,)) for _ in range(4)]
+    processes = [multiprocessing.get_context("fork").Process(target=threads, args=(counters,))
+                 for _ in range(4)]
     for process in processes:
         process.start()
     for process in processes:

@@ -18,7 +18,8 @@ from cloudkitty_like.api.params import (
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.period import LATEST, Period
 
-PARAMS = {"name": Param(TextField()), "limit": Param(IntegerField(1), 100), "ids": Param(TextListField(), ()),
+PARAMS = {"name": Param(TextField()), "limit": Param(IntegerField(1), 100),
+          "ids": Param(TextListField(), ()),
           "when": Param(TextField(), None, alias="state")}
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -42,7 +43,8 @@ def test_everything_that_is_wrong_is_named_at_once():
     with pytest.raises(Invalid) as raised:
         arguments(PARAMS, {"limit": ["0"], "nmae": ["a"], "ids": [""], "x" * 200: ["1"]})
     assert raised.value.problems == (
-        "nmae: there is no such argument", "x" * 80 + ": there is no such argument", "name: is required",
+        "nmae: there is no such argument", "x" * 80 + ": there is no such argument",
+        "name: is required",
         "limit: 0 is not from 1 to 2147483647", "ids: is empty")
 
 

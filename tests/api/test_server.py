@@ -23,7 +23,8 @@ def test_an_address_that_is_free_is_right():
 def test_everything_that_is_wrong_is_named_at_once():
     with pytest.raises(Invalid) as raised:
         where(port=65536, workers=0).check()
-    assert raised.value.problems == ("--port: 65536 is no port", "--workers: 0 is not a number of processes")
+    assert raised.value.problems == ("--port: 65536 is no port",
+                                     "--workers: 0 is not a number of processes")
 
 
 @pytest.mark.parametrize("host", ["no such host", "192.0.2.1", "256.1.1.1"])

@@ -22,7 +22,8 @@ def parsed(*arguments, required=True):
 
 
 @pytest.mark.parametrize(("text", "names"), [
-    ("", []), ("  ", []), ("scope", ["scope"]), ("scope,metric", ["scope", "metric"]), (" a , b ", ["a", "b"]),
+    ("", []), ("  ", []), ("scope", ["scope"]), ("scope,metric", ["scope", "metric"]),
+    (" a , b ", ["a", "b"]),
     ("b,a", ["b", "a"]),
 ])
 def test_a_grouping_is_a_list_in_its_order(text, names):
@@ -30,7 +31,8 @@ def test_a_grouping_is_a_list_in_its_order(text, names):
 
 
 @pytest.mark.parametrize(("text", "reason"), [
-    (",", "empty name"), ("a,", "empty name"), (",a", "empty name"), ("a,,b", "empty name"), ("a, ,b", "empty name"),
+    (",", "empty name"), ("a,", "empty name"), (",a", "empty name"), ("a,,b", "empty name"),
+    ("a, ,b", "empty name"),
     ("a,b,a", "a is named twice"), ("b,a,b, a", "a, b is named twice"),
 ])
 def test_a_grouping_with_empty_or_repeated_names_is_refused(text, reason):
@@ -46,7 +48,8 @@ def test_a_moment_is_an_instant_and_its_complaint_names_the_option():
 
 def test_a_window_is_the_period_of_begin_and_end():
     args = parsed("--begin", "2026-11-01", "--end", "2026-11-01T10:00+02:00")
-    assert window(args) == Period(datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 1, 8, tzinfo=UTC))
+    assert window(args) == Period(datetime(2026, 11, 1, tzinfo=UTC),
+                                  datetime(2026, 11, 1, 8, tzinfo=UTC))
 
 
 @pytest.mark.parametrize("end", ["2026-11-01", "2026-10-31T23:59:59Z", "2026-11-01T02:00+02:00"])

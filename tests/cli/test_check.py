@@ -11,7 +11,8 @@ def refuse(error):
 
 
 def test_a_part_that_answers_is_ok_with_its_answer():
-    assert tried("source", lambda: "data since May") == HealthCheck("source", "ok", "data since May")
+    assert tried("source", lambda: "data since May") == HealthCheck("source", "ok",
+                                                                    "data since May")
 
 
 def test_an_error_is_one_line_with_its_hint():

@@ -20,7 +20,8 @@ def test_i8_small_prometheus_tells_its_retention() -> None:
         assert PrometheusCollector(Prometheus(url)).keeps_since(NOW) == NOW - timedelta(days=3650)
 
 
-@pytest.mark.parametrize(("flag", "length"), [("30d", timedelta(days=30)), ("2", timedelta(days=62))])
+@pytest.mark.parametrize(("flag", "length"),
+                         [("30d", timedelta(days=30)), ("2", timedelta(days=62))])
 def test_i8_small_victoriametrics_tells_its_retention(flag: str, length: timedelta) -> None:
     with victoriametrics(flags=[f"-retentionPeriod={flag}"]) as url:
         assert retention(Prometheus(url)) == length
@@ -31,7 +32,8 @@ def test_i8_small_a_server_that_is_not_there_tells_nothing() -> None:
 
 
 @pytest.mark.parametrize(("text", "length"), [
-    ("15d", timedelta(days=15)), ("1d12h", timedelta(hours=36)), ("10GiB", None), ("", None), ("0s", None),
+    ("15d", timedelta(days=15)), ("1d12h", timedelta(hours=36)), ("10GiB", None), ("", None),
+    ("0s", None),
     ("d", None)])
 def test_i8_small_a_length_is_read_as_it_is_written(text: str, length: timedelta | None) -> None:
     assert duration(text) == length

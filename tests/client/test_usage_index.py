@@ -11,7 +11,8 @@ HEADER = "begin,metric,quantity,project_id"
 
 def test_a_file_that_jumps_between_hours_too_often_is_refused_rather_than_held_in_memory(tmp_path):
     path = tmp_path / "usage.csv"
-    path.write_text("\n".join([HEADER, *(f"2026-03-01T0{number % 2}:00,cpu,1,p" for number in range(20))]))
+    path.write_text("\n".join([HEADER,
+                               *(f"2026-03-01T0{number % 2}:00,cpu,1,p" for number in range(20))]))
     with pytest.raises(Invalid, match="jumps between hours too often") as refused:
         usage_index.UsageIndex(path, "project_id", most_stretches=10)
     assert "sort" in refused.value.hint

@@ -21,12 +21,15 @@ def test_i8_small_only_what_says_something_is_counted(kind: str) -> None:
         assert migration.losses(database, "0001") == []
         scope, worker = reflected(database, "scope"), reflected(database, "worker")
         with database.write() as tx:
-            tx.execute(insert(scope).values(identifier="a", scope_key="p", fetcher="f", collector="c", shard_hash=1,
+            tx.execute(insert(scope).values(identifier="a", scope_key="p", fetcher="f",
+                                            collector="c", shard_hash=1,
                                             active=1, seen_at=1, failures=0))
-            tx.execute(insert(worker).values(id="w", host="h", pid=1, started_at=1, seen_at=1, doing="d", since=1,
+            tx.execute(insert(worker).values(id="w", host="h", pid=1, started_at=1, seen_at=1,
+                                             doing="d", since=1,
                                              periods=0, points=0, stages="{}", requests=0))
         assert migration.losses(database, "0001") == []
         with database.write() as tx:
             tx.execute(update(scope).values(toggled_at=5))
             tx.execute(update(worker).values(failures=5))
-        assert migration.losses(database, "0001") == [("scope.toggled_at", 1), ("worker.failures", 1)]
+        assert migration.losses(database, "0001") == [("scope.toggled_at", 1),
+                                                      ("worker.failures", 1)]

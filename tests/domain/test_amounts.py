@@ -17,7 +17,8 @@ AMOUNTS = st.builds(Amounts, WHOLE, PART, WHOLE, PART, st.integers(0, 10**9), st
 
 def value(amounts: Amounts) -> tuple[Fraction, Fraction, int, int]:
     return (amounts.qty_whole + Fraction(amounts.qty_part, SCALE),
-            amounts.price_whole + Fraction(amounts.price_part, SCALE), amounts.points, amounts.unpriced)
+            amounts.price_whole + Fraction(amounts.price_part, SCALE), amounts.points,
+            amounts.unpriced)
 
 
 @given(AMOUNTS, AMOUNTS)

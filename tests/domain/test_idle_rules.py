@@ -48,7 +48,8 @@ SMALL, LARGE = {"field": "flavor", "value": "small"}, {"field": "flavor", "value
     ([rate(**SMALL), rule(1, field="image", value="i")], []),
     ([rate(), rule(1, field="f", level=Decimal(1))], []),        # rate x c x qty
     ([rate(), rule(1, level=Decimal(1))], [RATE]),               # c as it is
-    ([rate(level=Decimal(1)), rule(1, field="f", level=Decimal(2))], [RATE]),    # only one threshold counts
+    # only one threshold counts
+    ([rate(level=Decimal(1)), rule(1, field="f", level=Decimal(2))], [RATE]),
     ([rate(level=Decimal(1)), rule(1)], []),
     ([rate(scope="a"), rule(1, scope="b")], [RATE]),
     ([rate(scope="a"), rule(1)], []), ([rate(), rule(1, scope="b")], []),
@@ -61,8 +62,10 @@ def test_i8_m4_what_never_applies_is_told_with_its_reason(rules, expected):
 RULES = st.lists(st.builds(
     lambda cost, kind, what, group: rule(cost, type=kind, group=group, **what),
     st.sampled_from([-1, 0, 1, 2]), st.sampled_from(["flat", "rate"]),
-    st.sampled_from([{}, SMALL, LARGE, {"field": "image", "value": "i"}, {"level": Decimal(-1)}, {"level": Decimal(2)},
-                     {"field": "size", "level": Decimal(-3)}, {"field": "size", "level": Decimal(4)}]),
+    st.sampled_from([{}, SMALL, LARGE, {"field": "image", "value": "i"}, {"level": Decimal(-1)},
+                     {"level": Decimal(2)},
+                     {"field": "size", "level": Decimal(-3)},
+                     {"field": "size", "level": Decimal(4)}]),
     st.sampled_from(["", "g"])), max_size=6)
 
 
@@ -71,11 +74,14 @@ def total(rules):
     kinds = [(qty, flavor, image, size) for qty in (0, 1, 3) for flavor in ("small", "large", "odd")
              for image in ("i", "j") for size in ("1", "9")]
     frame = Frame.of_usage("s", "u", HOUR, [Decimal(one[0]) for one in kinds],
-                           {"flavor": [one[1] for one in kinds], "image": [one[2] for one in kinds]},
+                           {"flavor": [one[1] for one in kinds],
+                            "image": [one[2] for one in kinds]},
                            {"size": [one[3] for one in kinds]})
     (rated,) = HashmapTariff(rules).rate("a", HOUR, [frame])
-    labels = zip(rated.groupby["flavor"], rated.groupby["image"], rated.metadata["size"], strict=True)
-    return {(qty, *label): price or 0 for qty, label, price in zip(rated.qty, labels, rated.price, strict=True)}
+    labels = zip(rated.groupby["flavor"], rated.groupby["image"], rated.metadata["size"],
+                 strict=True)
+    return {(qty, *label): price or 0
+            for qty, label, price in zip(rated.qty, labels, rated.price, strict=True)}
 
 
 @settings(max_examples=300, deadline=None)
@@ -88,5 +94,6 @@ def test_i8_m4_without_an_idle_rule_every_price_is_the_same(rules):
     for lazy, why in idle_rules(unique):
         others = [one for one in unique if one is not lazy]
         if why == RATE and lazy.level is not None and any(one.level is not None for one in others):
-            continue                       # of several thresholds it may still be the one that counts
+            # of several thresholds it may still be the one that counts
+            continue
         assert total(others) == total(unique), (lazy, why)

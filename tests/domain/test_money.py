@@ -11,13 +11,15 @@ from cloudkitty_like.domain import money
 from cloudkitty_like.domain.errors import Invalid
 from cloudkitty_like.domain.metric import Metric
 
-decimals = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**15) + 1, max_value=10**15 - 1, places=18)
+decimals = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**15) + 1,
+                       max_value=10**15 - 1, places=18)
 anything = st.one_of(st.decimals(), st.decimals(places=13), st.floats().map(Decimal))
 
 
 @given(st.lists(decimals))
 def test_many_numbers_are_rounded_as_each_is(values: list[Decimal]) -> None:
-    assert list(map(str, money.all_rounded(values))) == [str(money.rounded(value)) for value in values]
+    assert list(map(str, money.all_rounded(values))) == [str(money.rounded(value))
+                                                         for value in values]
     assert list(map(str, money.numbers(map(str, values)))) == list(map(str, values))
 
 
@@ -35,7 +37,8 @@ def test_what_is_rounded_is_within_its_limits_or_invalid(value: Decimal) -> None
 
 
 @pytest.mark.parametrize(
-    "text", ["NaN", "sNaN", "Infinity", "-Infinity", "1e15", "-1e15", "999999999999999.9999999999996"],
+    "text",
+    ["NaN", "sNaN", "Infinity", "-Infinity", "1e15", "-1e15", "999999999999999.9999999999996"],
 )
 def test_a_point_that_is_out_of_range_is_invalid(text: str) -> None:
     with pytest.raises(Invalid, match="out of range"):
@@ -59,7 +62,8 @@ def test_stored_numbers_come_back(values: list[Decimal]) -> None:
     assert all(0 <= number < money.SCALE for number in part)
 
 
-@given(decimals, st.fractions(-1000, 1000, max_denominator=10**6), st.fractions(-1000, 1000, max_denominator=10**6))
+@given(decimals, st.fractions(-1000, 1000, max_denominator=10**6),
+       st.fractions(-1000, 1000, max_denominator=10**6))
 def test_c10_factor_is_exact(value: Decimal, factor: Fraction, offset: Fraction) -> None:
     exact = Fraction(value) * factor + offset
     metric = Metric("m", "unit", factor=factor, offset=offset)
@@ -79,9 +83,12 @@ def test_i8_b2_nothing_is_written_with_more_digits_than_can_be_stored(value: Dec
 
 
 @pytest.mark.parametrize(("text", "written"), [
-    ("1E-300000000", "0"), ("-1E-300000000", "0"), ("0E+300000000", "0"), ("0E-300000000", "0"), ("1E-61", "0"),
-    ("1E-60", "0." + "0" * 59 + "1"), ("1E+300000000", "1E+300000000"), ("1." + "3" * 900, "1." + "3" * 59),
-    ("999999999999999.999999999999", "999999999999999.999999999999"), ("-0E-12", "0"), ("1.500", "1.5"),
+    ("1E-300000000", "0"), ("-1E-300000000", "0"), ("0E+300000000", "0"), ("0E-300000000", "0"),
+    ("1E-61", "0"),
+    ("1E-60", "0." + "0" * 59 + "1"), ("1E+300000000", "1E+300000000"),
+    ("1." + "3" * 900, "1." + "3" * 59),
+    ("999999999999999.999999999999", "999999999999999.999999999999"), ("-0E-12", "0"),
+    ("1.500", "1.5"),
 ])
 def test_i8_b2_a_number_of_any_exponent_is_written_short(text: str, written: str) -> None:
     assert money.plain(Decimal(text)) == written

@@ -45,7 +45,8 @@ def test_nothing_added_changes_nothing(total):
 
 
 def test_a_question_without_conditions_is_about_everything_known_now():
-    assert Query(scopes=None) == Query(scopes=None, period=None, metrics=None, filters={}, groupby=(), as_of=None)
+    assert Query(scopes=None) == Query(scopes=None, period=None, metrics=None, filters={},
+                                       groupby=(), as_of=None)
 
 
 def test_nobody_can_forget_to_say_whose_usage_is_asked_for():

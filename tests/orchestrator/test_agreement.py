@@ -36,7 +36,7 @@ class Desk:
             workers.leave(tx, "other:1:now", None, self.bench.now)
             if definitions is not None:
                 workers.beat(tx, WorkerState("other:1:now", "other", 1, self.bench.now, self.bench.now, "",
-                                           self.bench.now, 0, 0, 0, 0, {}, definitions.digest))
+                                             self.bench.now, 0, 0, 0, 0, {}, definitions.digest))
 
 
 @pytest.fixture

@@ -189,7 +189,7 @@ def test_shards_of_workers_that_were_killed_are_taken_over_at_once(sqlite):
     with sqlite.write() as tx:
         for number in range(7):                        # they have left nothing but their heartbeats
             workers.beat(tx, WorkerState(f"w{number}", "host", number, bench.now, bench.now, "", bench.now,
-                                               0, 0, 0, 0, {}))
+                                         0, 0, 0, 0, {}))
     bench.lease = Taken(set())
     bench.worker().drain()
     assert set(bench.dues().values()) == {at(5)}

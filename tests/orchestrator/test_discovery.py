@@ -9,7 +9,8 @@ from tests.orchestrator.worker import HOUR, MONTH, Bench, hourly
 
 def test_a_new_scope_begins_with_the_month(sqlite):
     bench = Bench(sqlite, hours=30)
-    bench.collector.samples += hourly(["alice"], 3, MONTH - 3 * HOUR)      # the source knows last month too
+    # the source knows last month too
+    bench.collector.samples += hourly(["alice"], 3, MONTH - 3 * HOUR)
     bench.worker(wait_periods=10**6).drain()
     assert {state.first for state in bench.states().values()} == {MONTH}
 

@@ -20,7 +20,8 @@ def test_a_heartbeat_says_who_does_what_since_when_and_how_much_was_done(databas
     worker = bench.worker()
     with worker.heartbeat:
         first = row(database)
-        assert (first.host, first.pid, first.doing) == (socket.gethostname(), os.getpid(), "starting")
+        assert (first.host, first.pid, first.doing) == (socket.gethostname(), os.getpid(),
+                                                        "starting")
         assert (first.periods, first.points, first.requests, first.stages) == (0, 0, 0, {})
         assert first.started_at == first.seen_at == first.since == MONTH + 5 * HOUR
         worker.drain()

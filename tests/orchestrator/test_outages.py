@@ -57,7 +57,8 @@ def test_times_and_addresses_in_memory_make_no_other_cause():
     assert first != cause("no answer about 2026-11-01T10:00:00Z from elsewhere")
 
 
-@pytest.mark.parametrize(("seconds", "said"), [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7200, "2 h"), (-5, "0 s"),
+@pytest.mark.parametrize(("seconds", "said"),
+                         [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7200, "2 h"), (-5, "0 s"),
                                                (172800, "2 d")])
 def test_how_long_it_lasted(seconds, said):
     assert lasted(timedelta(seconds=seconds)) == said

@@ -14,7 +14,8 @@ HOUR = Period.starting(datetime(2026, 1, 1, tzinfo=UTC), timedelta(hours=1))
 
 
 def test_noop_passes_frames_as_they_are():
-    frames = [Frame.of_usage("m", "u", HOUR, [Decimal(1)], {"a": ["b"]}), Frame.of_usage("n", "u", HOUR, [], {})]
+    frames = [Frame.of_usage("m", "u", HOUR, [Decimal(1)], {"a": ["b"]}),
+              Frame.of_usage("n", "u", HOUR, [], {})]
     assert NoopModule.from_conf(None, PluginContext()).tariff(0).rate("s", HOUR, frames) is frames
     assert frames[0].unpriced == 1
 

@@ -36,7 +36,8 @@ class Workshop:
 
     def add(self, name: str = "one", data: str = "a = 0", author: str = "ann", force: bool = False,
             **values: Any) -> StoredScript:
-        return self.scripts.add(ScriptRequest(name=name, data=data, **values), self.by(author), force)
+        return self.scripts.add(ScriptRequest(name=name, data=data, **values), self.by(author),
+                                force)
 
     def change(self, identity: str, author: str = "bob", **values: Any) -> StoredScript:
         return self.scripts.update(identity, ScriptRequest(**values), self.by(author))
@@ -48,11 +49,13 @@ class Workshop:
         return self.scripts.script(identity, self.now)
 
     def names(self, **which: Any) -> list[str]:
-        return [one.version.name for one in self.scripts.scripts(self.now, ValidityFilter(**which), texts=False)]
+        return [one.version.name
+                for one in self.scripts.scripts(self.now, ValidityFilter(**which), texts=False)]
 
     def release(self, text: str, name: str = "one", author: str = "bob", dry_run: bool = False,
                 **values: Any) -> ScriptDiff:
-        return self.scripts.release(ScriptRelease(name=name, text=text, **values), self.by(author), dry_run=dry_run)
+        return self.scripts.release(ScriptRelease(name=name, text=text, **values), self.by(author),
+                                    dry_run=dry_run)
 
     def end(self, name: str = "one", at: datetime | None = None, author: str = "bob") -> ScriptDiff:
         return self.scripts.end(name, at or self.now, self.by(author))

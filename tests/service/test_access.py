@@ -19,7 +19,8 @@ def test_an_admin_sees_what_is_wanted_and_everything_where_nothing_is():
 
 @given(WANTED)
 def test_anybody_else_sees_the_own_scope_or_nothing_whatever_is_wanted(wanted):
-    assert visible(READER, "project_id", wanted) == ({"alice"} if wanted is None else {"alice"} & wanted)
+    assert visible(READER, "project_id", wanted) == ({"alice"} if wanted is None
+                                                     else {"alice"} & wanted)
 
 
 @given(WANTED)

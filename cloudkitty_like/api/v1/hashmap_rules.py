@@ -23,7 +23,8 @@ from cloudkitty_like.service.hashmap.rules import Hashmap, RuleFilter
 WHICH = {
     "service_id": Param(TextField(), None, "of the service itself"),
     "field_id": Param(TextField(), None, "of the field"),
-    "group_id": Param(TextField(), None, "in the group"), "no_group": Param(BooleanField(), False, "in no group"),
+    "group_id": Param(TextField(), None, "in the group"),
+    "no_group": Param(BooleanField(), False, "in no group"),
     "tenant_id": Param(TextField(), None, "of the tenant; with filter_tenant"),
     "filter_tenant": Param(BooleanField(), False, "of the tenant, or without one for every tenant"),
 }
@@ -57,7 +58,7 @@ class HashmapRuleRoutes:
     @returns(schema_of(MappingBody))
     @accepts(**params_of(MappingBody, leave_out=("mapping_id",), cost=True),
              mapping_id=Param(TextField(), None, hidden=True),
-           force=Param(BooleanField(), False, "it may start in the past"))
+             force=Param(BooleanField(), False, "it may start in the past"))
     def add_mapping(self, context: Context, mapping_id: str | None, force: bool,
                     **values: Any) -> Any:
         """Makes one, from now on unless it says otherwise."""
@@ -94,12 +95,13 @@ class HashmapRuleRoutes:
 
     @returns(schema_of(ThresholdBody))
     @accepts(**params_of(ThresholdBody, leave_out=("threshold_id",), cost=True),
-           threshold_id=Param(TextField(), None, hidden=True))
+             threshold_id=Param(TextField(), None, hidden=True))
     def add_threshold(self, context: Context, threshold_id: str | None, **values: Any) -> Any:
         """Makes one, from now on."""
         return self._add(context, THRESHOLD, values, force=False)
 
-    @accepts(**params_of(ThresholdBody, leave_out=("threshold_id",), cost=True), threshold_id=Param(TextField()))
+    @accepts(**params_of(ThresholdBody, leave_out=("threshold_id",), cost=True),
+             threshold_id=Param(TextField()))
     def put_threshold(self, context: Context, threshold_id: str, **values: Any) -> Any:
         """Changes it from now on; what it was keeps its price."""
         return self._put(context, THRESHOLD, threshold_id, values)

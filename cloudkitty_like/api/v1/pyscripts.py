@@ -70,7 +70,7 @@ class PyscriptsRoutes:
     @returns(schema_of(ScriptBody))
     @accepts(**params_of(ScriptBody, leave_out=("script_id",), data=True),
              script_id=Param(TextField(), None, hidden=True),
-           force=Param(BooleanField(), False, "it may start in the past"))
+             force=Param(BooleanField(), False, "it may start in the past"))
     def add(self, context: Context, script_id: str | None, force: bool, **values: Any) -> Any:
         """Makes one, from now on unless it says otherwise; refused where it does not compile."""
         return _made(context, self.kept.add(ScriptRequest(**said(values)), _by(context), force))

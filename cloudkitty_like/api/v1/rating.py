@@ -83,8 +83,8 @@ class RatingRoutes:
     @returns({"anyOf": [TEXT, object_of(price=TEXT, resources=list_of(
         object_of(price=NUMBER, unpriced=FLAG, points=list_of(POINT))))]})
     @accepts(resources=Param(ResourcesField(), text="what is to be used: service, desc, volume"),
-           explain=Param(BooleanField(), False, "whether to answer each one's price too, and what makes it"),
-           at=Param(InstantField(fractions=True), None, "by the rules that hold then; now if not given"))
+             explain=Param(BooleanField(), False, "whether to answer each one's price too, and what makes it"),
+             at=Param(InstantField(fractions=True), None, "by the rules that hold then; now if not given"))
     def quote(self, context: Context, resources: Sequence[Resource], explain: bool, at: datetime | None) -> Any:
         """The price of all of it together, as text."""
         if explain:

@@ -58,7 +58,7 @@ class DataFrameRoutes:
 
     @returns(object_of("next", total=WHOLE, dataframes=list_of(FRAME), next=TEXT), csv=True)
     @accepts(begin=BEGIN, end=END, filters=Param(FilterField(), {}, "type, the scope key or any label"), offset=OFFSET,
-           limit=LIMIT, as_of=AS_OF, after=Param(TextField(), None, "where the page before ended: from its next"))
+             limit=LIMIT, as_of=AS_OF, after=Param(TextField(), None, "where the page before ended: from its next"))
     def get_all(self, context: Context, *, offset: int, limit: int, after: str | None,
                 **filters: Any) -> Any:
         """A page of points, in frames of one period; NotFound where there is none."""

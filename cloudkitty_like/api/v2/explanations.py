@@ -41,8 +41,8 @@ class ExplanationRoutes:
         explanations=list_of(object_of(**WHERE, **POINT["properties"], rated=RATED)),
         left_out=list_of(object_of(**WHERE, **AMOUNTS, module=TEXT, why=TEXT))))
     @accepts(begin=BEGIN, end=END, filters=Param(FilterField(), {}, "type, the scope key or any label"), offset=OFFSET,
-           limit=Param(IntegerField(least=1, most=MOST), 100, "how many points at most"), as_of=AS_OF,
-           after=Param(TextField(), None, "where the page before ended: from its next"))
+             limit=Param(IntegerField(least=1, most=MOST), 100, "how many points at most"), as_of=AS_OF,
+             after=Param(TextField(), None, "where the page before ended: from its next"))
     def get_all(self, context: Context, *, offset: int, limit: int, after: str | None,
                 **filters: Any) -> Any:
         """A page of points, each with what its price is made of; their sum, rounding included, is the price."""

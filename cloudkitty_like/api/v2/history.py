@@ -25,8 +25,10 @@ from cloudkitty_like.api.v2.report_query import LIMIT, OFFSET
 from cloudkitty_like.service.reports import history
 from cloudkitty_like.service.reports.history import KINDS, HistoryEntry, HistoryFilter
 
-ENTRY = object_of(at=TEXT, kind=TEXT, first=WHOLE, last=WHOLE, author=TEXT, cause=TEXT, reason=TEXT, summary=TEXT,
-                  begin=NULLABLE, end=NULLABLE, scopes=WHOLE, published=WHOLE, superseded=WHOLE, price=NUMBER)
+ENTRY = object_of(at=TEXT, kind=TEXT, first=WHOLE, last=WHOLE, author=TEXT, cause=TEXT, reason=TEXT,
+                  summary=TEXT,
+                  begin=NULLABLE, end=NULLABLE, scopes=WHOLE, published=WHOLE, superseded=WHOLE,
+                  price=NUMBER)
 
 
 @dataclass(frozen=True)
@@ -36,10 +38,14 @@ class HistoryRoutes:
     history: history.ChangeHistory
 
     @returns(object_of(total=WHOLE, results=list_of(ENTRY)))
-    @accepts(begin=Param(InstantField(), None, "first instant"), end=Param(InstantField(), None, "first instant after"),
-           kind=Param(TextField(KINDS), None), scope_id=Param(TextListField(), (), "only what concerns these scopes"),
-           everything=Param(BooleanField(), False, "ordinary rating too"), offset=OFFSET, limit=LIMIT)
-    def get_all(self, context: Context, *, begin: datetime | None, end: datetime | None, kind: str | None,
+    @accepts(begin=Param(InstantField(), None, "first instant"),
+             end=Param(InstantField(), None, "first instant after"),
+             kind=Param(TextField(KINDS), None),
+             scope_id=Param(TextListField(), (), "only what concerns these scopes"),
+             everything=Param(BooleanField(), False, "ordinary rating too"), offset=OFFSET,
+             limit=LIMIT)
+    def get_all(self, context: Context, *, begin: datetime | None, end: datetime | None,
+                kind: str | None,
                 scope_id: Sequence[str], offset: int, limit: int, **more: bool) -> Any:
         """A page of changes, the newest first."""
         check_order(begin, end)
@@ -52,8 +58,10 @@ class HistoryRoutes:
 
 def _written(entry: HistoryEntry, context: Context) -> dict[str, Any]:
     period = entry.period
-    return {"at": with_offset(entry.at), "kind": entry.kind, "first": entry.first, "last": entry.last,
-            "author": entry.author, "cause": entry.cause, "reason": entry.reason, "summary": entry.summary,
+    return {"at": with_offset(entry.at), "kind": entry.kind, "first": entry.first,
+            "last": entry.last,
+            "author": entry.author, "cause": entry.cause, "reason": entry.reason,
+            "summary": entry.summary,
             "begin": None if period is None else with_offset(period.begin),
             "end": None if period is None else with_offset(period.end),
             "scopes": entry.scopes, "published": entry.published, "superseded": entry.superseded,

@@ -17,8 +17,10 @@ from cloudkitty_like.service.access import visible
 TYPE = "type"
 MOST_ROWS = 10_000
 
-BEGIN = Param(InstantField(), None, "first instant; the begin of the current month (UTC) where not given")
-END = Param(InstantField(), None, "first instant after; the begin of the next month where not given")
+BEGIN = Param(InstantField(), None,
+              "first instant; the begin of the current month (UTC) where not given")
+END = Param(InstantField(), None,
+            "first instant after; the begin of the next month where not given")
 OFFSET = Param(IntegerField(least=0), 0, "how many rows to leave out")
 LIMIT = Param(IntegerField(least=1, most=MOST_ROWS), 100, "how many rows at most")
 AS_OF = Param(TextField(longest=40, may_be_empty=False), None,
@@ -43,7 +45,8 @@ class ReportQuery:
         labels = dict(filters)
         metrics = _both(labels.pop(TYPE, None), labels.pop(METRIC, None))
         scopes = _both(labels.pop(self.scope_key, None), labels.pop(SCOPE, None))
-        return Query(scopes=visible(context.caller, self.scope_key, scopes), period=period, metrics=metrics,
+        return Query(scopes=visible(context.caller, self.scope_key, scopes), period=period,
+                     metrics=metrics,
                      filters=labels, as_of=None if as_of is None else self.change(as_of))
 
     def change(self, as_of: str) -> int:
@@ -67,7 +70,8 @@ class ReportQuery:
         names = tuple(dict.fromkeys(ledger_names.get(name, name) for name in groupby))
         wrong = [name for name in names if name.startswith(f"{TIME}-") and name not in UNITS]
         if wrong:
-            raise Invalid(*(f"groupby: {name!r} is not one of {', '.join(UNITS)}" for name in wrong))
+            raise Invalid(*(f"groupby: {name!r} is not one of {', '.join(UNITS)}"
+                            for name in wrong))
         return names
 
     def spelled(self, columns: Sequence[str]) -> list[str]:
@@ -84,6 +88,7 @@ def _both(first: frozenset[str] | None, second: frozenset[str] | None) -> frozen
 def following(context: Context, leave_out: Sequence[str] = (), **changes: object) -> str:
     """The URL of the next page: this one, with other arguments."""
     gone = {*leave_out, *changes}
-    kept = [(name, value) for name, value in parse_qsl(context.query, keep_blank_values=True) if name not in gone]
+    kept = [(name, value) for name, value in parse_qsl(context.query, keep_blank_values=True)
+            if name not in gone]
     return f"{context.path}?{urlencode([*kept, *changes.items()])}"
 

@@ -45,7 +45,7 @@ class TaskRoutes:
 
     @returns(object_of(results=list_of(TASK)))
     @accepts(scope_ids=Param(TextListField(), ()), which=Param(TextField(), None, "id of a scope", hidden=True),
-           order=Param(TextField(("asc", "desc"), fold=True), "desc"), offset=OFFSET, limit=LIMIT)
+             order=Param(TextField(("asc", "desc"), fold=True), "desc"), offset=OFFSET, limit=LIMIT)
     def get_all(self, context: Context, *, scope_ids: Sequence[str], which: str | None, order: str,
                 offset: int, limit: int) -> Any:
         """A page of tasks, the newest first unless asked otherwise; ended ones too."""
@@ -60,8 +60,8 @@ class TaskRoutes:
     @returns({"type": "object"})
     @accepts(scope_ids=Param(TextListField()), start_reprocess_time=Param(InstantField()),
              end_reprocess_time=Param(InstantField()),
-           reason=REASON, quantities=Param(TextField(QUANTITIES), FROM_SOURCE,
-                                           "stored: those that the ledger has kept, without asking the source again"))
+             reason=REASON, quantities=Param(TextField(QUANTITIES), FROM_SOURCE,
+                                             "stored: those that the ledger has kept, without asking the source again"))
     def post(self, context: Context, *, scope_ids: Sequence[str], start_reprocess_time: datetime,
              end_reprocess_time: datetime, reason: str, quantities: str) -> Any:
         """Asks for the periods from the one that begins at the start to the one that begins at the end."""

@@ -58,8 +58,8 @@ class ScopeRoutes:
 
     @returns(object_of("warnings", warnings=list_of(TEXT)))
     @accepts(all_scopes=Param(BooleanField(), False), scope_id=Param(TextListField(), ()), **NAMES,
-           last_processed_timestamp=Param(InstantField(), text="rate from the period that holds this", alias="state"),
-           reason=Param(TextField(longest=4000), "", "kept with the change"))
+             last_processed_timestamp=Param(InstantField(), text="rate from the period that holds this", alias="state"),
+             reason=Param(TextField(longest=4000), "", "kept with the change"))
     def put(self, context: Context, *, all_scopes: bool, last_processed_timestamp: datetime, reason: str,
             **names: Any) -> Any:
         """Rates scopes from a time on: again, where they are rated further; the others skip what lies between."""
@@ -76,7 +76,7 @@ class ScopeRoutes:
 
     @returns(SCOPE)
     @accepts(scope_id=Param(TextField(longest=LONGEST)), scope_key=Param(NAME, None), fetcher=Param(NAME, None),
-           collector=Param(NAME, None), active=Param(BooleanField(), None))
+             collector=Param(NAME, None), active=Param(BooleanField(), None))
     def patch(self, context: Context, *, scope_id: str, active: bool | None, **names: str | None) -> Any:
         """Changes one scope; empty names change nothing."""
         changes = {name: value for name, value in names.items() if value}
@@ -84,8 +84,8 @@ class ScopeRoutes:
 
     @returns(SCOPE)
     @accepts(scope_id=Param(TextField(longest=LONGEST, may_be_empty=False)), scope_key=Param(NAME, None),
-           fetcher=Param(NAME, None), collector=Param(NAME, None), active=Param(BooleanField(), True),
-           last_processed_timestamp=Param(InstantField()))
+             fetcher=Param(NAME, None), collector=Param(NAME, None), active=Param(BooleanField(), True),
+             last_processed_timestamp=Param(InstantField()))
     def post(self, context: Context, *, scope_id: str, active: bool, last_processed_timestamp: datetime,
              **names: str | None) -> Any:
         """Makes a scope, rated from the period after a time on."""

@@ -43,7 +43,7 @@ from cloudkitty_like.service.whatif.simulation import (
 LONGEST_RULES = 1_000_000
 MOST_SCRIPTS = 100
 KINDS: dict[str, Field] = {"name": TextField(may_be_empty=False), "data": TextField(longest=MAX_TEXT),
-                         "order": IntegerField(-MAX_ORDER, MAX_ORDER), "start": InstantField(), "end": InstantField()}
+                           "order": IntegerField(-MAX_ORDER, MAX_ORDER), "start": InstantField(), "end": InstantField()}
 SIDE = object_of(qty=NUMBER, price=NUMBER, points=WHOLE, unpriced=WHOLE)
 ROW = {"stored": SIDE, "candidate": SIDE, "difference": NUMBER}
 
@@ -98,11 +98,11 @@ class SimulationRoutes:
     most: int
 
     @returns(object_of(results=list_of(object_of(scope=TEXT, type=TEXT, unit=TEXT, **ROW)), total=object_of(**ROW),
-                     failed=list_of(object_of(scope=TEXT, error=TEXT))))
+                       failed=list_of(object_of(scope=TEXT, error=TEXT))))
     @accepts(begin=BEGIN, end=END, scope_ids=Param(TextListField(), None, "only these scopes"),
-           rules=Param(TextField(longest=LONGEST_RULES), None,
-                       "a file of hashmap rules, in place of all that there are"),
-           scripts=Param(ScriptsField(), None, "rating scripts, in place of all that there are: name, data"))
+             rules=Param(TextField(longest=LONGEST_RULES), None,
+                         "a file of hashmap rules, in place of all that there are"),
+             scripts=Param(ScriptsField(), None, "rating scripts, in place of all that there are: name, data"))
     def post(self, context: Context, *, begin: datetime | None, end: datetime | None,
              scope_ids: Sequence[str] | None, rules: str | None, scripts: Sequence[Script] | None) -> Any:
         """What is stored beside what these rules would make of it, by scope and metric; nothing is changed."""

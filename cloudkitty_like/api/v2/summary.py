@@ -50,10 +50,10 @@ class SummaryRoutes:
 
     @returns(SHAPE, csv=True)
     @accepts(begin=BEGIN, end=END,
-           groupby=Param(TextListField(), (), "type, time, time-d (-w, -m, -y), the scope key, or any label"),
-           filters=Param(FilterField(), {}, "type, the scope key or any label, with the values wanted"),
-           custom_fields=Param(TextField(), "", "SUM(qty) AS qty, AVG(price) AS mean: SUM, MIN, MAX, AVG or COUNT"),
-           response_format=Param(TextField(FORMATS), "table"), offset=OFFSET, limit=LIMIT, as_of=AS_OF)
+             groupby=Param(TextListField(), (), "type, time, time-d (-w, -m, -y), the scope key, or any label"),
+             filters=Param(FilterField(), {}, "type, the scope key or any label, with the values wanted"),
+             custom_fields=Param(TextField(), "", "SUM(qty) AS qty, AVG(price) AS mean: SUM, MIN, MAX, AVG or COUNT"),
+             response_format=Param(TextField(FORMATS), "table"), offset=OFFSET, limit=LIMIT, as_of=AS_OF)
     def get_all(self, context: Context, *, groupby: Sequence[str], custom_fields: str, response_format: str,
                 offset: int, limit: int, **filters: Any) -> Any:
         """A page of rows, or all of them as CSV."""
@@ -72,7 +72,7 @@ class SummaryRoutes:
 
         if context.accepts == CSV:
             return RouteAnswer(csv_bytes(columns, (cells(row, plain) for row in rows)), content_type=CSV,
-                          headers={HOLES_HEADER: str(len(missing))} if missing else None)
+                               headers={HOLES_HEADER: str(len(missing))} if missing else None)
         page = [cells(row, context.number) for row in rows[offset:offset + limit]]
         return _body(columns, page, response_format, len(rows)) | _missing(missing, self._absent(grouping, rows)) | (
             {"next": following(context, offset=offset + limit)} if offset + limit < len(rows) else {})

@@ -95,7 +95,7 @@ def collected(tx: Connection, query: Query, most: int) -> list[FrameRevision]:
 
 
 def current_posted(tx: Connection, places: Collection[FramePosition],
-             scope_ids: Mapping[str, int]) -> dict[FramePosition, PostedFrame]:
+                   scope_ids: Mapping[str, int]) -> dict[FramePosition, PostedFrame]:
     """Return the current posted frames of these places.
 
     ``scope_ids``: the ids of those scopes of the places that exist.
@@ -130,7 +130,7 @@ def _revisions(tx: Connection, conditions: Collection[ColumnElement[bool]],
                           .order_by(frame.c.begin, frame.c.revision).limit(most)):
         yield FrameRevision(FramePosition(row.identifier, row.begin), Period(row.begin, row.end),
                             row.revision, row.origin,
-                       row.ruleset, row.points, row.change, row.at, row.author)
+                            row.ruleset, row.points, row.change, row.at, row.author)
 
 
 def _conditions(query: Query) -> list[ColumnElement[bool]]:

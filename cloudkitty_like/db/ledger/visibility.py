@@ -31,7 +31,7 @@ def visible(as_of: int | None) -> ColumnElement[bool]:
 
 
 def invisible_revisions(tx: Connection, as_of: int | None, period: Period | None,
-           scopes: Collection[str] | None = None, *, forgotten: bool = False) -> tuple[list[int], int]:
+                        scopes: Collection[str] | None = None, *, forgotten: bool = False) -> tuple[list[int], int]:
     """Revisions that must not count for a reader of this period and these scopes, and the last one it may count.
 
     Superseded, not yet published, or being appended by somebody right now.

@@ -15,13 +15,14 @@ def recorded_at(table: FromClause, change: int | None) -> ColumnElement[bool]:
     """The rows of ``table`` that were known at a change (None: that are known now)."""
     if change is None:
         return table.c.recorded_to.is_(None)
-    return and_(table.c.recorded_from <= change, or_(table.c.recorded_to.is_(None), table.c.recorded_to > change))
+    return and_(table.c.recorded_from <= change,
+                or_(table.c.recorded_to.is_(None), table.c.recorded_to > change))
 
 
 
 
 def state_histories(tx: Connection, table: Table, identity: ColumnElement[str],
-          *which: ColumnElement[bool]) -> dict[str, list[Row[Any]]]:
+                    *which: ColumnElement[bool]) -> dict[str, list[Row[Any]]]:
     """The recorded states of everything in ``table``, by its id, oldest first.  One query.
 
     Each with the changes that made it and, where it is known no more, ended it:
@@ -30,7 +31,8 @@ def state_histories(tx: Connection, table: Table, identity: ColumnElement[str],
     """
     made, gone = rule_change.alias("made"), rule_change.alias("gone")
     rows = tx.execute(
-        select(table, identity.label("identity"), made.c.at.label("made_at"), made.c.author.label("made_by"),
+        select(table, identity.label("identity"), made.c.at.label("made_at"),
+               made.c.author.label("made_by"),
                made.c.reason.label("made_why"),
                gone.c.at.label("gone_at"), gone.c.author.label("gone_by"))
         .join(made, made.c.id == table.c.recorded_from)
@@ -50,5 +52,7 @@ def audit_info(states: Sequence[Row[Any]]) -> AuditInfo:
         deleted_by = next(row.made_by for row in states if row.deleted_at == deleted_at)
     elif all(row.recorded_to is not None for row in states):
         deleted_at, deleted_by = last.gone_at, last.gone_by
-    updates = [row.made_by for row in states if row.deleted_at is None and row.recorded_from != first.recorded_from]
-    return AuditInfo(first.made_at, first.made_by, updates[-1] if updates else None, deleted_at, deleted_by)
+    updates = [row.made_by for row in states if row.deleted_at is None
+               and row.recorded_from != first.recorded_from]
+    return AuditInfo(first.made_at, first.made_by, updates[-1] if updates else None, deleted_at,
+                     deleted_by)

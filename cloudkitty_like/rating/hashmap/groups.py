@@ -86,7 +86,7 @@ def _group(rules: Sequence[Rule]) -> MatchedRules:
     flats = sorted((rule for rule in mappings if rule.type == "flat"), key=lambda rule: -rule.cost)
     reached = sorted(thresholds(rules), key=_place)
     return MatchedRules(flats, [rule for rule in mappings if rule.type == "rate"],
-                 sorted(reached, key=_LEVEL, reverse=True))
+                        sorted(reached, key=_LEVEL, reverse=True))
 
 
 def _place(rule: Rule) -> tuple[str, str]:

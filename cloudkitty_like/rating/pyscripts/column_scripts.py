@@ -62,7 +62,7 @@ def run(code: CodeType, period: Mapping[str, datetime], frames: Sequence[Any]) -
         if price:
             before = [None if text is None else Decimal(text) for text in price]
         frame = ColumnFrame(metric, unit, dict(period), list(map(Decimal, qty)), before,
-                      {**columns(metadata), **columns(groupby)})
+                            {**columns(metadata), **columns(groupby)})
         prices = rate(frame)
         if prices is None:
             continue

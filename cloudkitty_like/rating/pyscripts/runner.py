@@ -181,7 +181,7 @@ class _Pieces:
         if self._rows > self._bounds.points:
             raise InvalidAnswer(f"there are more than {self._bounds.points} points now, "
                                 f"{POINTS_EACH} for each that was given "
-                        f"and {POINTS_MORE}", self._metric(whose))
+                                f"and {POINTS_MORE}", self._metric(whose))
         if kind != POINTS:
             return
         for number, point in enumerate(piece, first):

@@ -160,7 +160,7 @@ class TaskRecorder:
             frame, new_digest = current.get(rated.state.id), digest(rated.frames)
             content = None
             if (frame is None or (frame.digest, frame.ruleset) != (new_digest, ruleset)
-                    or rated.state.id in missing):
+                or rated.state.id in missing):
                 content = RevisionContent(rated.frames, rated.collected, ruleset, new_digest,
                                           totals_of(rated.frames))
             results.append(TaskResult(self._tasks[rated.state.id], frame, content))

@@ -153,18 +153,18 @@ class Acceptances:
         mine = f"worker {_place(worker)} has other metric definitions ({file.digest[:SHOWN]})"
         if holders:
             raise DefinitionsHeld(f"{mine} than {_places(holders)} ({accepted.digest[:SHOWN]})",
-                       max(beat.seen_at for beat in holders), hint=HINT)
+                                  max(beat.seen_at for beat in holders), hint=HINT)
         ruling = acceptances.explicit_after(tx, acceptances.last_of(tx, file.digest) or known)
         if ruling is not None:
             raise DefinitionsDiffer(f"{mine} than {ruling.author} has accepted for all workers "
                                     f"({ruling.digest[:SHOWN]}): "
-                            f"{ruling.reason}",
+                                    f"{ruling.reason}",
                             hint="give this host that file ('cloudkitty-like metrics show' prints it), or accept this "
                                  "one: cloudkitty-like metrics accept FILE --reason TEXT")
         if patient:
             raise DefinitionsDiffer(f"{mine} than the workers that were at work a moment ago "
                                     f"({accepted.digest[:SHOWN]})",
-                            hint=HINT)
+                                    hint=HINT)
 
     def _keep(self, file: MetricsFile) -> None:
         rulesets.keep_document(self._database, file.digest, file.text, self._clock())
@@ -186,7 +186,7 @@ def standing_of(tx: Connection, now: datetime) -> DefinitionsInUse | None:
         return None
     living = [beat for beat in workers.everyone(tx) if beat.alive(now) and beat.metrics is not None]
     return DefinitionsInUse(accepted, [beat for beat in living if beat.metrics == accepted.digest],
-                    [beat for beat in living if beat.metrics != accepted.digest])
+                            [beat for beat in living if beat.metrics != accepted.digest])
 
 
 def difference(before: str | None, after: str, skip: bool = False) -> DefinitionsDifference:

@@ -128,7 +128,8 @@ class Archive:
     def __init__(self, path: Path) -> None:
         self._path, self._stack = path, ExitStack()
         try:
-            stream = _BoundedStream(cast(IO[bytes], self._stack.enter_context(gzip.GzipFile(path, "rb"))))
+            stream = _BoundedStream(cast(IO[bytes],
+                                         self._stack.enter_context(gzip.GzipFile(path, "rb"))))
             self._tar = self._stack.enter_context(
                 tarfile.TarFile(fileobj=cast(IO[bytes], stream), mode="r")
             )

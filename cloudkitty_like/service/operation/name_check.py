@@ -110,7 +110,7 @@ class NameCheck:
                 warnings.append(f"only rules know {name!r}: neither metrics.yml nor recorded usage has it"
                                 f"{_meant_metric(name, defined, metrics)}")
         return QuoteCheck({name: f"no metric is called {name!r}"
-                                 f"{_meant_metric(name, metric_names, metrics)}"
+                           f"{_meant_metric(name, metric_names, metrics)}"
                            for name in metric_labels if name not in metric_names}, warnings)
 
     # --- rules -------------------------------------------------------------------------------------

@@ -129,8 +129,8 @@ class Scopes:
                           f"ends at {instant(latest)}: it can only be reset to then or earlier")
         started = [(state, state.due) for state in states if state.due is not None]
         return ResetResult(begin, [state for state, due in started if due >= begin],
-                     [state for state, due in started if due < begin],
-                     [state for state in states if state.due is None])
+                           [state for state, due in started if due < begin],
+                           [state for state in states if state.due is None])
 
     def complete_to(self) -> datetime:
         """The end of the last period that is over and that the source had its time to complete."""

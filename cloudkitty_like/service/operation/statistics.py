@@ -68,14 +68,14 @@ class Statistics:
         for place, clock in ((0, "wall clock"), (1, "CPU")):
             yield MetricSample(f"stage_{('seconds', 'cpu_seconds')[place]}_total",
                                f"Seconds of {clock} by stage of rating",
-                         "counter", [({"worker": beat.id, "stage": stage}, spent[place])
-                                     for beat in beats for stage, spent in sorted(beat.stages.items())])
+                               "counter", [({"worker": beat.id, "stage": stage}, spent[place])
+                                           for beat in beats for stage, spent in sorted(beat.stages.items())])
 
     def _workforce(self, tx: Connection) -> Iterator[MetricSample]:
         overview = worker_overview(tx, self.clock(), self.length, self.wait_periods)
         blocked = Counter(beat.blocked for beat in overview.alive)
         yield MetricSample("workers_blocked", "Workers that cannot rate anything, by what keeps them from it", "gauge",
-                     [({"cause": cause}, float(blocked[cause])) for cause in CAUSES])
+                           [({"cause": cause}, float(blocked[cause])) for cause in CAUSES])
         yield MetricSample("workers_missing",
                            "1 where something is due and the worker that is to rate it is gone", "gauge",
                            [({}, float(overview.missing))])
@@ -86,24 +86,24 @@ class Statistics:
         states, ends = scopes.everything(tx), settings.source_ends(tx)
         active = [state for state in states if state.active]
         yield MetricSample("scopes", "Scopes by whether they are rated", "gauge",
-                     [({"active": "true"}, float(len(active))),
-                      ({"active": "false"}, float(len(states) - len(active)))])
+                           [({"active": "true"}, float(len(active))),
+                            ({"active": "false"}, float(len(states) - len(active)))])
         yield MetricSample("scopes_lagging", "Scopes rated a period later than they could be, or more", "gauge",
-                     [({}, float(sum(self._lags(state, ends) for state in active)))])
+                           [({}, float(sum(self._lags(state, ends) for state in active)))])
         failing = Counter(state.error_kind or "other" for state in active if state.error is not None)
         yield MetricSample("scopes_failing", "Scopes that could not be rated when last tried", "gauge",
-                     [({"kind": kind}, float(failing[kind])) for kind in (SOURCE, RATING)])
+                           [({"kind": kind}, float(failing[kind])) for kind in (SOURCE, RATING)])
         yield MetricSample("scopes_parked", "Scopes that wait for other rules", "gauge",
-                     [({}, float(sum(state.parked_ruleset is not None for state in active)))])
+                           [({}, float(sum(state.parked_ruleset is not None for state in active)))])
         latest = rated_up_to(states)
         yield MetricSample("last_rated_timestamp_seconds", "End of the last period rated of any scope", "gauge",
-                     [] if latest is None else [({}, latest.timestamp())])
+                           [] if latest is None else [({}, latest.timestamp())])
 
     def _holes(self, tx: Connection) -> MetricSample:
         extents = holes.extents(tx)
         return MetricSample("periods_missing", "Scopes' periods that rating has gone past without rating them", "gauge",
-                      [({"kind": kind}, self._periods(extents[kind].seconds) if kind in extents else 0.0)
-                       for kind in MISSING])
+                            [({"kind": kind}, self._periods(extents[kind].seconds) if kind in extents else 0.0)
+                             for kind in MISSING])
 
     def _periods(self, seconds: int) -> float:
         return seconds / self.length.total_seconds()
@@ -111,7 +111,7 @@ class Statistics:
     def _tasks(self, tx: Connection) -> MetricSample:
         states = Counter(task.state for task in tasks.everything(tx, waiting=True))
         return MetricSample("reprocess_tasks", "Tasks that correct the past and have not ended", "gauge",
-                      [({"state": state}, float(states[state])) for state in OPEN])
+                            [({"state": state}, float(states[state])) for state in OPEN])
 
     def _lags(self, state: ScopeState, ends: datetime | None) -> bool:
         if ends is not None and state.due is not None and state.due > ends:
@@ -121,5 +121,5 @@ class Statistics:
     def _unpriced(self) -> MetricSample:
         month = Query(scopes=None, period=Period.month_of(self.clock()), groupby=(METRIC,))
         return MetricSample("unpriced_points", "Points of this month that no rule has priced", "gauge",
-                      [({"type": row.key[0], "unit": row.unit}, float(row.sum.unpriced))
-                       for row in self.summary.rows(month)])
+                            [({"type": row.key[0], "unit": row.unit}, float(row.sum.unpriced))
+                             for row in self.summary.rows(month)])

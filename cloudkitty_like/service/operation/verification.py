@@ -23,12 +23,14 @@ def differences(database: Database, summary: Summary) -> list[str]:
         change = writes.last_tx(tx)
     query = Query(scopes=None, groupby=by_day, as_of=change)
     kept, forgotten = map(_keyed, summary.points_and_forgotten(query))
-    points = {group: kept.get(group, Sum()) + forgotten.get(group, Sum()) for group in {*kept, *forgotten}}
+    points = {group: kept.get(group, Sum()) + forgotten.get(group, Sum())
+              for group in {*kept, *forgotten}}
     problems = _compared("points", points, "frames", _keyed(summary.rows(query)))
     with database.read() as tx:
         if writes.last_tx(tx) != change:
             return problems        # the rollups have moved on; the frames' totals were compared
-    problems += _compared("points", points, "days", _keyed(summary.rows(Query(scopes=None, groupby=by_day))))
+    problems += _compared("points", points, "days",
+                          _keyed(summary.rows(Query(scopes=None, groupby=by_day))))
     months = _keyed(summary.rows(Query(scopes=None, groupby=by_metric)))
     problems += _compared("points", _without_day(points), "months", months)
     return problems

@@ -75,7 +75,7 @@ def worker_overview(tx: Connection, now: datetime, length: timedelta, wait_perio
     latest = now - (1 + wait_periods) * length
     due = sum(_is_due(state, latest, ends) for state in scopes.everything(tx))
     return WorkerOverview([beat for beat in beats if beat.alive(now)], [beat for beat in beats if not beat.alive(now)],
-                     due, settings.daemon(tx), ends)
+                          due, settings.daemon(tx), ends)
 
 
 def _is_due(state: ScopeState, latest: datetime, ends: datetime | None) -> bool:

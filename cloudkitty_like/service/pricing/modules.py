@@ -140,4 +140,4 @@ def _known(name: str, state: ModuleSetting | None) -> ModuleInfo:
         return ModuleInfo(name, state.enabled, state.priority, problem=" ".join(error.problems))
     state = state or ModuleSetting(bool(kind.enabled_by_default), DEFAULT_PRIORITY)
     return ModuleInfo(name, state.enabled, state.priority, str(kind.description),
-                  configurable=bool(getattr(kind, "hot_config", False)))
+                      configurable=bool(getattr(kind, "hot_config", False)))

@@ -98,7 +98,7 @@ def _rules(tx: Connection, window: HistoryWindow) -> list[HistoryEntry]:
     changes = history.rule_changes(tx, window)
     touched = history.touched(tx, [change.id for change in changes], window.identifiers)
     return [HistoryEntry(change.at, RULES, change.id, change.id, change.author, change.cause, change.reason,
-                  _said(touched[change.id]))
+                         _said(touched[change.id]))
             for change in changes if window.identifiers is None or touched[change.id].keys() - {NAMES}]
 
 
@@ -124,7 +124,7 @@ def _said(touched: dict[str, TouchedRules]) -> str:
     for kind, rules in touched.items():
         counts = [f"{_counted(kind, names)} {what}" for what, names in (
             ("added", rules.added), ("changed", rules.changed), ("removed", rules.removed))
-            if names]
+                  if names]
         parts.append(f"{kind}: {', '.join(counts)}")
     return "; ".join(parts)
 

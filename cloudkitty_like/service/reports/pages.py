@@ -86,7 +86,7 @@ class PointPages:
             return PointPage(total, pieces, None, passed)
         begin, scope = end.after
         return PointPage(total, pieces,
-                    str(Cursor(query.as_of or 0, total, end.number, seconds(begin), scope, end.skip)), passed)
+                         str(Cursor(query.as_of or 0, total, end.number, seconds(begin), scope, end.skip)), passed)
 
 
 def _resumed(query: Query, after: str) -> tuple[Query, _Place]:

@@ -20,7 +20,8 @@ EMPTY = GroupTotals(None, (), Sum())
 @pytest.mark.parametrize(("text", "found"), [
     ("SUM(qty) AS qty, SUM(price) AS rate", DEFAULT),
     (" avg( price )  as\tmean ", (Projection("AVG", "price", "mean"),)),
-    ('MAX(qty) AS "the most", MIN(QTY) AS _1', (Projection("MAX", "qty", "the most"), Projection("MIN", "qty", "_1")))])
+    ('MAX(qty) AS "the most", MIN(QTY) AS _1',
+     (Projection("MAX", "qty", "the most"), Projection("MIN", "qty", "_1")))])
 def test_fields_are_parsed_into_values(text, found):
     assert projections(text) == found
 
@@ -42,8 +43,10 @@ def test_s3_any_text_is_projections_or_invalid(text):
 
 
 @pytest.mark.parametrize(("function", "column", "value"), [
-    ("SUM", "qty", Decimal(7)), ("SUM", "price", Decimal("0.5")), ("COUNT", "qty", 3), ("COUNT", "price", 2),
-    ("AVG", "qty", Decimal("2.333333333333")), ("AVG", "price", Decimal("0.25")), ("MIN", "qty", Decimal(1)),
+    ("SUM", "qty", Decimal(7)), ("SUM", "price", Decimal("0.5")), ("COUNT", "qty", 3),
+    ("COUNT", "price", 2),
+    ("AVG", "qty", Decimal("2.333333333333")), ("AVG", "price", Decimal("0.25")),
+    ("MIN", "qty", Decimal(1)),
     ("MAX", "price", Decimal("0.4"))])
 def test_values_are_those_of_the_points_and_prices_of_the_priced_ones(function, column, value):
     assert Projection(function, column, "x").value(GROUP, EXTREMES) == value

@@ -73,8 +73,8 @@ def expected(query, gone=(("alice", HOURS[3]),)):
     sums = {}
     for cells, begin, point in points(gone):
         if ((query.period is None or begin in query.period)
-                and (query.scopes is None or cells[SCOPE] in query.scopes)
-                and (query.metrics is None or cells[METRIC] in query.metrics)):
+            and (query.scopes is None or cells[SCOPE] in query.scopes)
+            and (query.metrics is None or cells[METRIC] in query.metrics)):
             key = tuple(cells[name] for name in query.groupby)
             unit = UNITS[cells[METRIC]] if METRIC in query.groupby else ""
             sums[key, unit] = sums.get((key, unit), Sum()) + point

@@ -55,7 +55,8 @@ def test_a_storage_that_does_not_answer_is_named_and_the_rest_is_looked_at(books
 
 
 def work(books):
-    return next(check for check in health(books.database, books.storage).checks() if check.name == "workers")
+    return next(check for check in health(books.database, books.storage).checks()
+                if check.name == "workers")
 
 
 def test_i8_b8_workers_that_differ_are_named_and_the_api_is_well_all_the_same(books):
@@ -63,7 +64,8 @@ def test_i8_b8_workers_that_differ_are_named_and_the_api_is_well_all_the_same(bo
     assert (work(books).text, work(books).state) == ("0 at work", "ok")
     acceptances.settle(MetricsFile((), "metrics: {a: {unit: h}}", "1" * 64), "north:1:now", 0)
     for name, digest, blocked in (("north", "1" * 64, None), ("south", "2" * 64, "metrics")):
-        beat = WorkerState(f"{name}:1:now", name, 1, NOW, NOW, "waiting", NOW, 0, 0, 0, 0, {}, digest, blocked)
+        beat = WorkerState(f"{name}:1:now", name, 1, NOW, NOW, "waiting", NOW, 0, 0, 0, 0, {},
+                           digest, blocked)
         with books.database.write() as tx:
             workers.beat(tx, beat)
     found = work(books)

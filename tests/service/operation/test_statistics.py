@@ -52,7 +52,7 @@ def test_i8_m9_workers_that_cannot_rate_are_counted_by_what_keeps_them(books, ca
     for number, ago in enumerate((timedelta(0), timedelta(0), timedelta(minutes=5))):
         with books.database.write() as tx:
             workers.beat(tx, WorkerState(f"w{number}", "host", number, NOW, NOW - ago, "", NOW, 0, 0, 0, 0, {}, None,
-                                       cause if number else None))
+                                         cause if number else None))
     found = figures(books)
     assert found["workers_blocked"] == {(one,): int(one == cause) for one in CAUSES}   # one of them is lost
     assert found["workers_missing"] == {(): 0}

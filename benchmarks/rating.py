@@ -69,12 +69,12 @@ def run(shape: Shape, source: str, connection: str, directory: Path) -> dict[str
     sizes = []
 
     def reading() -> Reading:
-        worker.pulse.beat()
+        worker.heartbeat.beat()
         with app.database.read() as tx:
             beat = workers.everyone(tx)[0]
         return Reading({name: cpu for name, (_, cpu) in beat.stages.items()}, beat.points, counts(source))
 
-    with worker.pulse:
+    with worker.heartbeat:
         for number in range(shape.periods):
             clock.now = catalogue.begin + (number + 1) * catalogue.length + timedelta(seconds=1)
             before = reading()

@@ -255,8 +255,8 @@ LEFT = {
     "a hook": ("import sys\nsys.excepthook = lambda *a: None\nraise ValueError('seen')", "ValueError: seen"),
     "an audit hook": ("import sys\nsys.addaudithook(lambda *a: None)", None),
     "no exit": ("import os\nos._exit = lambda n: None", "exit status"),
-    "patched wire": ("import sys\nfor name, module in list(sys.modules.items()):\n    if name.endswith('pyscripts.wire'): module.write = lambda *a: None", "exit status|^$"),
-    "patched bounds": ("import sys\nfor name, module in list(sys.modules.items()):\n    if name.endswith('pyscripts.execution'): module.ROWS = 10 ** 9; module.FULL_BYTES = 10 ** 9; module.POINT_BYTES = 10 ** 9\n"
+    "patched framing": ("import sys\nfor name, module in list(sys.modules.items()):\n    if name.endswith('pyscripts.framing'): module.write = lambda *a: None", "exit status|^$"),
+    "patched bounds": ("import sys\nfor name, module in list(sys.modules.items()):\n    if name.endswith('pyscripts.runner'): module.ROWS = 10 ** 9; module.FULL_BYTES = 10 ** 9; module.POINT_BYTES = 10 ** 9\n"
                        "for point in data['usage']['compute']: point['metadata'] = {str(n): 'x' * 4000 for n in range(100)}", "longer than"),
     "frozen classes": ("import gc\nfor thing in gc.get_objects():\n    if isinstance(thing, dict) and 'isolation' in thing: thing.clear()", None),
     "a signal handler": ("import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)", None),

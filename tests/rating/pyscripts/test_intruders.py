@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from importlib.util import find_spec
 
 import pytest
 
@@ -52,3 +54,11 @@ def test_there_are_a_hundred_of_them_and_twenty_of_each_kind():
     assert len(INTRUDERS) >= 100
     for kind in ("descriptors", "answers", "exponents"):
         assert sum(name.startswith(kind) for name in INTRUDERS) >= 20
+
+
+def test_the_modules_that_they_patch_are_there():
+    # A script that patches a module by a former name would patch nothing, and prove nothing.
+    patched = {name for text, _ in INTRUDERS.values()
+               for name in re.findall(r"endswith\('pyscripts\.(\w+)'\)", text)}
+    assert patched == {"framing", "runner"}
+    assert all(find_spec(f"cloudkitty_like.rating.pyscripts.{name}") for name in patched)

@@ -33,7 +33,7 @@ from tests.installation import PATIENCE, History, Installation, number
 
 pytestmark = pytest.mark.slow
 
-SHORT, MIDDLE = History(hours=200), History(hours=600)
+SHORT, MIDDLE, FULL = History(hours=200), History(hours=300), History(hours=600)
 LONG = History(hours=1500, begin=datetime(2026, 7, 30, tzinfo=UTC))
 STAGES = ("revision_block", "appended", "point", "scope", "ledger_tx", "frame", "total", "day_total", "month_total")
 """The tables that recording a period writes, in this order: what is killed waiting for one has written those before."""
@@ -279,21 +279,25 @@ def test_c45_two_processors_on_the_same_scopes_record_everything_once(kind, tmp_
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_one_that_is_paused_and_overtaken_changes_nothing_when_it_goes_on(kind, tmp_path, undisturbed):
+@pytest.mark.parametrize("history", [MIDDLE, pytest.param(FULL, marks=pytest.mark.long)],
+                         ids=lambda history: f"{history.hours} hours")
+def test_one_that_is_paused_and_overtaken_changes_nothing_when_it_goes_on(
+        kind, history, tmp_path, undisturbed):
     draw = random.Random(3)
-    with installed(tmp_path, kind, MIDDLE) as (site, database):
-        paused = [site.start("rate", *MIDDLE.window, config=elsewhere(site, name)) for name in ("one", "two")]
+    with installed(tmp_path, kind, history) as (site, database):
+        paused = [site.start("rate", *history.window, config=elsewhere(site, name))
+                  for name in ("one", "two")]
         for process in paused:
-            wanted = number(database, FRAMES) + draw.randrange(1, 20) * MIDDLE.scopes
+            wanted = number(database, FRAMES) + draw.randrange(1, 20) * history.scopes
             eventually(lambda wanted=wanted: number(database, FRAMES) >= wanted, f"progress\n{site.log}")
             pause(process, database, draw)
-        site.run("rate", *MIDDLE.window)
+        site.run("rate", *history.window)
         report = site.report()
         for process in paused:
             process.send_signal(signal.SIGCONT)
         assert [ended(process) for process in paused] == [0, 0], site.log
-        assert report == undisturbed(MIDDLE)[0]
-        settled(site, MIDDLE, undisturbed(MIDDLE))
+        assert report == undisturbed(history)[0]
+        settled(site, history, undisturbed(history))
 
 
 def pause(process: subprocess.Popen, database: Database, draw: random.Random) -> None:

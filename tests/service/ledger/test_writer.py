@@ -275,12 +275,13 @@ def expected(model, groupby, window):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("examples", [60, pytest.param(200, marks=pytest.mark.long)])
 @pytest.mark.parametrize("kind", KINDS)
-def test_points_totals_and_days_agree_whatever_is_superseded_when(kind):
+def test_points_totals_and_days_agree_whatever_is_superseded_when(kind, examples):
     with new_database(kind) as database:
         books = Books(database)
 
-        @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
         @given(steps=STEPS, bounds=st.tuples(st.integers(0, 15), st.integers(16, 31)))
         def check(steps, bounds):
             name = f"scope {next(COUNTER)}"

@@ -13,6 +13,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,8 @@ from cloudkitty_like.testing.databases import KINDS, SERVERS
 from tests.databases import new_database
 from tests.installation import History, Installation, here, number
 
-SHORT, LONG = History(hours=400), History(hours=4000)
+SHORT = History(hours=400)
+LONG = History(hours=4000, begin=datetime(2026, 1, 30, tzinfo=UTC))
 LAST_CHANGE = "SELECT coalesce(max(id), 0) FROM ledger_tx"
 
 

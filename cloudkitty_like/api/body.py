@@ -15,7 +15,7 @@ def given(request: Request, most: int) -> dict[str, list[Any]]:
     """The arguments in the body, by name; none where there is no body.
 
     :raises TooLarge: when it has more than ``most`` bytes
-    :raises Unsupported: when it is not said to be JSON
+    :raises UnsupportedMedia: when it is not said to be JSON
     :raises Invalid: when it does not arrive whole, or is no object of JSON
     """
     length = request.content_length

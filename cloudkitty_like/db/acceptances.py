@@ -42,7 +42,9 @@ def add(tx: Connection, *, digest: str, skip: str, at: datetime, author: str, ex
 
 
 def require(tx: Connection, rulesets: Collection[int]) -> None:
-    """Replaced where one of these rule-set versions stands for other definitions than those that hold.
+    """Check that these rule-set versions stand for the definitions that hold.
+
+    :raises ReplacedDefinitions: when one of them stands for others.
 
     The ledger's changes are serialised, so the answer stays true until the transaction ends.
     """

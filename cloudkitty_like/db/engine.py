@@ -139,7 +139,7 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One transaction that may write; rolled back if the block raises.  Undone where the database did so."""
+        """Begin a transaction that may write; TransactionAborted when the database ended it."""
         if self.is_read_only:
             raise Unavailable(f"the database {self} can only be read: this user may not write the file, or not into "
                               "its directory")
@@ -228,7 +228,8 @@ class Database:
 def failure(who: str, error: BaseException | None) -> Unavailable:
     """A driver's error as what it means to the caller.
 
-    Undone where the transaction had to let another one pass, Refused where waiting is no use.
+    TransactionAborted where the transaction had to let another one pass, Refused where waiting
+    is no use.
     """
     # Both drivers have SQL's state; PyMySQL's first word is the server's own number.
     codes = {getattr(error, "sqlstate", None), error.args[0] if error is not None and error.args else None}

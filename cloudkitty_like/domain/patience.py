@@ -32,6 +32,6 @@ def limited(gives_up: Callable[[], bool]) -> Iterator[None]:
 
 
 def check() -> None:
-    """:raises Overdue: when the caller does not wait any longer"""
+    """:raises PatienceEnd: when the caller does not wait any longer"""
     if _GIVES_UP.get()():
         raise PatienceEnd

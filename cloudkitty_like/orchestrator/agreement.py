@@ -30,7 +30,7 @@ class Agreement:
     def settle(self) -> bool:
         """Whether the file was read again, so that what measures has to be made anew.
 
-        Raises Differing where nothing may be rated by it.
+        Raises DefinitionsDiffer where nothing may be rated by it.
         """
         accepted = self._acceptances.current()
         if self._known is None:

@@ -56,7 +56,7 @@ class UsageCollector:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="collect")
 
     def usage(self, period: Period, scopes: Collection[str], others: Collection[str]) -> CollectedUsage:
-        """Everything about ``period``; raises Stopped as soon as the worker is to stop."""
+        """Everything about ``period``; raises WorkerStop as soon as the worker is to stop."""
         return self.await_usage(self.begin(period, scopes, others), scopes)
 
     def begin(self, period: Period, scopes: Collection[str], others: Collection[str]) -> list[Future[CollectorAnswer]]:
@@ -77,7 +77,10 @@ class UsageCollector:
         return usage
 
     def ask(self, question: Callable[[], T]) -> T:
-        """The answer to any other question to a source; raises Stopped as soon as the worker is to stop."""
+        """The answer to any other question to a source.
+
+        :raises WorkerStop: as soon as the worker is to stop.
+        """
         answer = self._threads.submit(question)
         while not wait([answer], POLL_SECONDS).done:
             if self._stop.is_set():

@@ -59,7 +59,7 @@ class TaskRunner:
         """One period of the oldest tasks, and more of them while there is time and nothing live is due.
 
         How many scopes' periods were worked off, and how many are left for
-        the moment because other workers are at them.  Raises Stopped.
+        the moment because other workers are at them.  Raises WorkerStop.
         """
         workable = self.tasks.workable(budget.ruleset)
         waiting: TaskBacklog = {task.id: (task, state) for task, state in workable if budget.mine(state.shard_hash)}

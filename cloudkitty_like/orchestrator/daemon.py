@@ -132,7 +132,7 @@ class Worker:
     def settle(self) -> None:
         """Look which metric definitions hold, and how far the source will ever know, before anything is taken up.
 
-        Raises Differing where nothing may be rated by those of this worker.
+        Raises DefinitionsDiffer where nothing may be rated by those of this worker.
         """
         deps = self._deps.renewed()
         if deps is not None:

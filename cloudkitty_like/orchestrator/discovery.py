@@ -22,7 +22,7 @@ from cloudkitty_like.service.operation.scopes import Scopes
 
 LOG = logging.getLogger(__name__)
 SourceCall = Callable[[Callable[[], Any]], Any]
-"""Puts a question to a source and brings its answer, or raises Stopped."""
+"""Puts a question to a source and brings its answer, or raises WorkerStop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,9 @@ class ScopeDiscovery:
     def look(self, every: timedelta) -> bool:
         """Ask the fetcher, if that was not done lately; whether all scopes were found now.
 
-        A fetcher that fails is logged: what is known already is rated all the same.  Raises Stopped.
+        A fetcher that fails is logged: what is known already is rated all the same.
+
+        :raises WorkerStop: when the worker is to stop.
         """
         if self._looked is not None and monotonic() - self._looked < every.total_seconds():
             return False

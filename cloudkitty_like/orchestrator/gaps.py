@@ -50,7 +50,7 @@ class Gaps:
     def settle(self, period: Period, outcome: BatchOutcome) -> None:
         """Silent scopes of a live period: left behind, which counts as recorded, or failed.
 
-        Raises Stopped.
+        Raises WorkerStop.
         """
         moved = self.left_behind(period, outcome.silent)
         outcome.recorded |= moved
@@ -62,7 +62,7 @@ class Gaps:
     def left_behind(self, period: Period, silent: Sequence[ScopeState]) -> set[int]:
         """Leave the period unknown where it is an old gap and that is the policy; which scopes moved.
 
-        Raises Stopped.
+        Raises WorkerStop.
         """
         now = self._holes.clock()
         if not silent or not self._policy.skip or now - period.end < self._policy.after:
@@ -84,7 +84,7 @@ class Gaps:
     def error(self, period: Period, silent: Sequence[str]) -> Unavailable:
         """Why a silent period waits, with the command that says that these scopes used nothing.
 
-        Raises Stopped.
+        Raises WorkerStop.
         """
         life = self._life_after(period)
         end = period.end if life is None else Period.containing(life, period.length).begin
@@ -122,7 +122,7 @@ class Gaps:
         """Ask the source again about what is unknown in our shards; how many tasks rate what it knows.
 
         Oldest first, a period at least, and more while there is time and
-        nothing live is due.  Raises Stopped.
+        nothing live is due.  Raises WorkerStop.
         """
         waiting: dict[Period, list[UnknownHole]] = {}
         for hole in self._holes.waiting():

@@ -18,7 +18,10 @@ class SourceEnd:
         self._kept: tuple[datetime | None] | None = None       # what the database holds; None: not looked yet
 
     def __call__(self) -> datetime | None:
-        """The last instant that the source will ever know of; None: it goes on.  Raises Stopped."""
+        """The last instant that the source will ever know of; None: it goes on.
+
+        :raises WorkerStop: when the worker is to stop.
+        """
         try:
             ends: datetime | None = self._asking(self._ends)
         except Error:

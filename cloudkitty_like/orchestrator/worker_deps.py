@@ -41,7 +41,7 @@ class WorkerSettings:
 class WorkerDeps:
     """What a worker works with.
 
-    ``renewed`` is called before anything is taken up: it raises Differing where
+    ``renewed`` is called before anything is taken up: it raises DefinitionsDiffer where
     nothing may be rated by the metric definitions of these parts, and answers
     with new ones where metrics.yml was read again, else None.  ``ends`` is the
     last instant that the source will ever know of; None: it goes on.

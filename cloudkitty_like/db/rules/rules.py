@@ -6,7 +6,7 @@ change ``recorded_from`` until, not including, ``recorded_to``; nothing but
 as they were known at any change can be read, for ever.
 
 Changes form a chain: each names the one before it, which only one can do.  Of
-two writers at once the second gets Overtaken and reads again, so what it writes
+two writers at once the second gets StaleChange and reads again, so what it writes
 rests on what the first wrote.
 """
 from __future__ import annotations
@@ -54,7 +54,7 @@ def latest(tx: Connection) -> int:
 def record(tx: Connection, change: Change) -> int:
     """Open a change; what it changes is written under its id, in the same transaction.
 
-    To be called before anything is read that the change rests on.  Overtaken
+    To be called before anything is read that the change rests on.  StaleChange
     where somebody else's change came between: begin again.
     """
     try:

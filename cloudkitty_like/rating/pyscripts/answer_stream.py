@@ -90,7 +90,7 @@ class AnswerReader:
     def add(self, message: bytearray) -> bool:
         """Take a message of at most ``longest`` bytes; whether it was the last.
 
-        :raises Refused: when it is not of the shape that it may have
+        :raises AnswerRefused: when it is not of the shape that it may have
         """
         self._bytes += len(message)
         if not message.isascii() or b"\\u" in message:

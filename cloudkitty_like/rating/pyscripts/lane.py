@@ -91,7 +91,7 @@ class Lane:
         """What a process of its own answers to a request.  A run that is cut short ends its fork server.
 
         :raises ScriptAborted: when it does not answer, or not as it may
-        :raises Overdue: when the caller does not wait any longer
+        :raises PatienceEnd: when the caller does not wait any longer
         :raises Unavailable: when no process can be had
         """
         control = self.ready()

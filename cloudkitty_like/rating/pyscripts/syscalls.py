@@ -164,7 +164,7 @@ def _program(audit: int, allowed: Mapping[str, int]) -> bytes:
 def landlock_version(newest: int) -> int:
     """The version of Landlock that is used: the kernel's own, but none after ``newest``.
 
-    :raises Refused: when the kernel has no Landlock
+    :raises KernelRefusal: when the kernel has no Landlock
     """
     return min(newest, _checked(_LIBC.syscall(444, None, 0, 1), "Landlock"))
 

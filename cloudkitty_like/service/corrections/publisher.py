@@ -71,7 +71,7 @@ class CorrectionPublisher:
         """Make these contents current and move the tasks on, all or nothing.
 
         Conflict where a task, its scope's progress or a current revision is
-        not what it was believed to be; Replaced where a content was measured
+        not what it was believed to be; ReplacedDefinitions where a content was measured
         by metric definitions that hold no more; Invalid where a total is out of range.
         """
         changed = [result for result in results if result.content is not None]

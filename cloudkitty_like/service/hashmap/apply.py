@@ -52,7 +52,7 @@ def apply(database: Database, wanted_rules: Sequence[Rule], how: RuleApplication
     Where nothing has to be done, or on a dry run, nothing is recorded.
 
     :raises Invalid: as :func:`~cloudkitty_like.domain.rule_diff.amended` does.
-    :raises MovesBack: when a later change would move back and ``how`` does not allow for it.
+    :raises RetroactiveMove: when a later change would move back and ``how`` does not allow for it.
     """
     def difference(tx: Connection) -> RuleDiff:
         amendment = amended(rules.stored(tx), wanted_rules, how.effective, how.retroactive)

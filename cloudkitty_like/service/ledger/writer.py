@@ -79,7 +79,7 @@ class Ledger:
 
         All of one period.  What is there already, with the same content and
         rule-set version, is left as it is.  Raises Conflict where another
-        writer was faster, Replaced where the rule-set version stands for metric
+        writer was faster, ReplacedDefinitions where the rule-set version stands for metric
         definitions that hold no more, Invalid where a total is out of range.
         """
         if not batch:

@@ -126,7 +126,7 @@ class Acceptances:
 
         ``known``: the last acceptance when the worker began; one made by an
         operator since is not undone by it.  ``patient``: not to take the place
-        of workers that have gone only a moment ago.  Raises Held, or Differing.
+        of workers that have gone only a moment ago.  Raises DefinitionsHeld, or DefinitionsDiffer.
         """
         self._keep(file)
 
@@ -180,7 +180,7 @@ def _text_of(tx: Connection, accepted: Acceptance) -> str:
 
 
 def standing_of(tx: Connection, now: datetime) -> DefinitionsInUse | None:
-    """See :class:`Standing`; None before the first worker."""
+    """See :class:`DefinitionsInUse`; None before the first worker."""
     accepted = acceptances.last(tx)
     if accepted is None:
         return None

@@ -24,7 +24,7 @@ def recorded(database: Database, change: Change, work: Callable[[Connection, int
 
     What ``work`` reads is what the change rests on: should somebody else record
     a change in between, all is undone and ``work`` is called again.  Raises
-    Overtaken where that happens many times in a row, and what ``work`` raises,
+    StaleChange where that happens many times in a row, and what ``work`` raises,
     with nothing recorded.
     """
     for attempt in range(1, ATTEMPTS + 1):

@@ -92,29 +92,25 @@ class _Workshop:
             app.collector, metrics, threads=options.max_threads,
             deadline_seconds=options.collector_request_timeout, stages=self.stages, stop=self.stop)
         source = DiscoverySource(app.fetcher, app.collector, metrics, app.scope_key,
-                                 app.fetcher_name,
-                                 app.collector_name)
+                                 app.fetcher_name, app.collector_name)
         skip = skips(metrics)
         gaps = Gaps(use_cases.holes, usage_collector,
                     lambda window: app.collector.begins(metrics, window),
                     self._gap_policy(), use_cases.scopes.complete_to)
         return WorkerDeps(
             ledger=use_cases.ledger, holes=use_cases.holes, progress=self.progress,
-            workers=self.workers, failures=self.failures,
-            heartbeat=self.heartbeat, clock=app.clock, stop=self.stop,
-            outages=self.failures.outages,
+            workers=self.workers, failures=self.failures, heartbeat=self.heartbeat,
+            clock=app.clock, stop=self.stop, outages=self.failures.outages,
             usage_collector=usage_collector,
             scope_discovery=ScopeDiscovery(use_cases.scopes, self.progress, source, self.failures,
-                                           app.clock,
-                                           usage_collector.ask),
+                                           app.clock, usage_collector.ask),
             batch_rating=BatchRating(use_cases.ledger, skip, self.stages, self.stop), gaps=gaps,
             task_runner=TaskRunner(
                 tasks=self.tasks, revisions=RevisionStore(app.database, app.storage, app.clock),
                 holes=use_cases.holes, usage_collector=usage_collector, skip=skip,
-                stages=self.stages,
-                failures=self.failures, gaps=gaps, set_activity=self.heartbeat.set_activity,
-                stop=self.stop,
-                length=app.period, most=options.scopes_per_batch),
+                stages=self.stages, failures=self.failures, gaps=gaps,
+                set_activity=self.heartbeat.set_activity, stop=self.stop, length=app.period,
+                most=options.scopes_per_batch),
             rating=use_cases.rating, lease=self.lease, renewed=self._renewed,
             ends=SourceEnd(self.progress, app.collector, usage_collector.ask))
 

@@ -40,7 +40,10 @@ class _Outcome:
 
 @dataclass(frozen=True, slots=True)
 class TaskRunner:
-    """Works off tasks.  ``skip`` says, by metric, which rated points to drop; ``doing`` is told what is done."""
+    """Works off tasks.
+
+    ``skip`` says, by metric, which rated points to drop; ``set_activity`` is told what is done.
+    """
 
     tasks: TaskQueue
     revisions: RevisionStore

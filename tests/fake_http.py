@@ -1,4 +1,4 @@
-"""A local HTTP server whose answers a test decides: for the faults that real servers cannot be asked for."""
+"""A local HTTP server whose answers a test decides, for the faults of no real server."""
 from __future__ import annotations
 
 import json
@@ -15,12 +15,14 @@ from urllib.parse import parse_qs, urlsplit
 
 @dataclass(frozen=True)
 class Asked:
-    """A request as it came in."""
+    """A request as it came in.  ``repeated`` are the parameters with all their values."""
 
     method: str
     path: str
     parameters: Mapping[str, str]
     headers: Mapping[str, str]
+    repeated: Mapping[str, list[str]]
+    body: str
 
     @property
     def query(self) -> str:
@@ -29,7 +31,10 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reply:
-    """What to send, and how badly.  ``drip``: seconds between single bytes; ``cut``: bytes that never come."""
+    """What to send, and how badly.
+
+    ``drip``: seconds between single bytes; ``cut``: bytes that never come.
+    """
 
     status: int = 200
     body: bytes = b""
@@ -60,8 +65,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
         parts = urlsplit(self.path)
         values = parse_qs(parts.query or body, keep_blank_values=True)
-        request = Asked(
-            self.command, parts.path, {name: value for name, (value, *_) in values.items()}, dict(self.headers))
+        first = {name: value for name, (value, *_) in values.items()}
+        request = Asked(self.command, parts.path, first, dict(self.headers), values, body)
         self.server.asked.append(request)
         self._send(self.server.answer(request))
 
@@ -109,7 +114,8 @@ def serve(answer: Answer, tls: ssl.SSLContext | None = None) -> Iterator[Fake]:
     with _Server(answer) as server:
         if tls is not None:
             server.socket = tls.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread = threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
         try:
             yield Fake(f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}", server.asked)
@@ -122,7 +128,8 @@ def serve(answer: Answer, tls: ssl.SSLContext | None = None) -> Iterator[Fake]:
 def vector(*series: tuple[Mapping[str, str], str], **more: Any) -> Reply:
     """An instant vector: labels and the value as text, for each series."""
     result = [{"metric": labels, "value": [time.time(), value]} for labels, value in series]
-    return as_json({"status": "success", "data": {"resultType": "vector", "result": result}, **more})
+    data = {"resultType": "vector", "result": result}
+    return as_json({"status": "success", "data": data, **more})
 
 
 def as_json(value: Any, status: int = 200) -> Reply:

@@ -8,6 +8,7 @@ from keystoneauth1 import loading
 from keystoneauth1.exceptions import OptionError
 from oslo_config import cfg
 
+from cloudkitty_like.client import transport_options
 from cloudkitty_like.client.gnocchi import Gnocchi, GnocchiConnection
 from cloudkitty_like.domain.errors import Invalid
 
@@ -50,9 +51,7 @@ def connect(group: Any) -> Gnocchi:
 
     :raises Invalid: when the options describe none; the message has every reason.
     """
-    problems = [] if group.timeout > 0 else [f"timeout: {group.timeout:g} is no time to wait"]
-    if group.keyfile and not group.certfile:
-        problems.append("keyfile: needs a certfile")
+    problems = [*transport_options.timeout_problems(group), *transport_options.key_problems(group)]
     basic = group.gnocchi_auth_type == "basic"
     if basic:
         problems += [f"{name}: is not set, and basic authentication needs it"
@@ -64,8 +63,8 @@ def connect(group: Any) -> Gnocchi:
     auth: Any = _keystone(group) if not basic else GnocchiBasicPlugin(
         group.gnocchi_user, group.gnocchi_endpoint)
     return Gnocchi(auth, GnocchiConnection(
-        timeout=group.timeout, verify=group.cafile or not group.insecure,
-        cert=(group.certfile, group.keyfile) if group.keyfile else group.certfile or None,
+        timeout=group.timeout, verify=transport_options.verification(group),
+        cert=transport_options.certificate(group),
         interface=group.interface or None, region_name=group.region_name or None,
         pool=group.http_pool_maxsize,
         reads_all=group.gnocchi_user == BASIC_ADMINISTRATOR if basic else None))

@@ -1,16 +1,17 @@
 """The options by which a plugin is told where its Prometheus is and how to reach it."""
 from __future__ import annotations
 
-import ssl
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from oslo_config import cfg
 
+from cloudkitty_like.client import transport_options
 from cloudkitty_like.client.prometheus import Basic, Bearer, Prometheus, Transport
 from cloudkitty_like.domain.errors import Invalid
+
+FILES = ("prometheus_password_file", "bearer_token_file", "certfile", "keyfile")
 
 OPTS = (
     cfg.StrOpt("prometheus_url", default="",
@@ -35,9 +36,11 @@ def connect(group: Any, own_problems: Sequence[str] = ()) -> Prometheus:
     same go.
     """
     problems = [*own_problems, *url_problems(group.prometheus_url),
-                *_authentication_problems(group), *_file_problems(group)]
-    if not group.timeout > 0:
-        problems.append(f"timeout: {group.timeout:g} is no time to wait")
+                *_authentication_problems(group),
+                *transport_options.unreadable(group, FILES),
+                *transport_options.key_problems(group),
+                *transport_options.authority_problems(group),
+                *transport_options.timeout_problems(group)]
     if problems:
         raise Invalid(*problems)
     auth: Basic | Bearer | None = None
@@ -46,8 +49,8 @@ def connect(group: Any, own_problems: Sequence[str] = ()) -> Prometheus:
     elif group.bearer_token or group.bearer_token_file:
         auth = Bearer(group.bearer_token or "", group.bearer_token_file or "")
     return Prometheus(group.prometheus_url, Transport(
-        timeout=group.timeout, auth=auth, verify=group.cafile or not group.insecure,
-        cert=(group.certfile, group.keyfile) if group.keyfile else group.certfile or None,
+        timeout=group.timeout, auth=auth, verify=transport_options.verification(group),
+        cert=transport_options.certificate(group),
     ))
 
 
@@ -82,27 +85,3 @@ def _authentication_problems(group: Any) -> list[str]:
     if group.bearer_token and not (group.bearer_token.isascii() and group.bearer_token.isprintable()):
         problems.append("bearer_token: holds characters that no token has")
     return problems
-
-
-def _file_problems(group: Any) -> list[str]:
-    problems = [
-        f"{option}: {group[option]} cannot be read"
-        for option in ("prometheus_password_file", "bearer_token_file", "certfile", "keyfile")
-        if group[option] and not _readable(group[option])
-    ]
-    if group.keyfile and not group.certfile:
-        problems.append("keyfile: needs a certfile")
-    if group.cafile:
-        try:
-            ssl.create_default_context(cafile=None if Path(group.cafile).is_dir() else group.cafile)
-        except (OSError, ssl.SSLError) as error:
-            problems.append(f"cafile: {group.cafile} is no file of certificates: {error}")
-    return problems
-
-
-def _readable(path: str) -> bool:
-    try:
-        with Path(path).open("rb"):
-            return True
-    except OSError:
-        return False
